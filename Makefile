@@ -1,0 +1,77 @@
+# Every command a developer needs; CI runs the same ones. `make help` lists them.
+
+GO       ?= go
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT   ?= $(shell git rev-parse --verify -q HEAD 2>/dev/null || echo unknown)
+DATE     ?= $(shell git log -1 --format=%cI 2>/dev/null || echo unknown)
+FUZZTIME ?= 10s
+ENGINE   ?= docker
+IMAGE    ?= carillon:$(VERSION)
+BENCH    ?= .
+
+LDFLAGS    := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.date=$(DATE)
+LINT       := $(GO) tool -modfile=internal/tools/go.mod golangci-lint
+VULN       := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+BUILD_ARGS := --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) --build-arg DATE=$(DATE)
+
+.DEFAULT_GOAL := help
+.PHONY: help run build fmt lint test test-deps cover fuzz bench vuln check tidy-diff fmt-diff image image-buildah image-test clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## run the server from source; ARGS="--config my.yaml" passes arguments on
+	$(GO) run ./cmd/carillon $(ARGS)
+
+build: ## build the static binary bin/carillon
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/carillon ./cmd/carillon
+
+fmt: ## format the code (gofumpt, goimports)
+	$(LINT) fmt
+
+lint: ## run the linters (the first run compiles them: about two minutes)
+	$(LINT) run ./...
+
+test: test-deps ## install what the tests need, then run them all under the race detector
+	CGO_ENABLED=1 $(GO) test -race -shuffle=on ./...
+
+test-deps:
+	@scripts/install-test-deps.sh
+
+cover: test-deps ## run the tests and write bin/cover.html
+	@mkdir -p bin
+	$(GO) test -coverpkg=./... -coverprofile=bin/cover.out ./...
+	$(GO) tool cover -html=bin/cover.out -o bin/cover.html
+	$(GO) tool cover -func=bin/cover.out | tail -n 1
+
+fuzz: ## run each fuzz target for FUZZTIME (10s)
+	@scripts/fuzz.sh $(FUZZTIME)
+
+bench: ## run the benchmarks with allocations; BENCH=regexp selects
+	@dirs=$$(grep -rl --include='*_test.go' '^func Benchmark' . | xargs -r -n 1 dirname | sort -u); \
+	if [ -z "$$dirs" ]; then echo 'no benchmarks yet'; else \
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $$dirs; fi
+
+vuln: ## look for known vulnerabilities (needs the online database; never a gate)
+	$(GO) run $(VULN) ./...
+
+check: lint tidy-diff fmt-diff test ## all that must hold before a change goes in
+
+tidy-diff: ## fail if go.mod or go.sum are not tidy
+	$(GO) mod tidy -diff
+	$(GO) -C internal/tools mod tidy -diff
+
+fmt-diff: ## fail if a file is not formatted
+	$(LINT) fmt --diff
+
+image: ## build the container image with docker (ENGINE=podman for podman)
+	$(ENGINE) build $(BUILD_ARGS) -t $(IMAGE) .
+
+image-buildah: ## build the container image with buildah, without a daemon
+	buildah build --isolation chroot --format docker --layers $(BUILD_ARGS) -t $(IMAGE) .
+
+image-test: ## build the image with buildah and prove it: static, no shell, not root, it runs (root, Debian)
+	scripts/container-test.sh
+
+clean: ## remove what the targets above wrote
+	rm -rf bin

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Makes sure of what the tests need beside Go: a C compiler (the race detector links C)
+# and Chromium (the browser tests). Installs Debian's packages where it may, that is as
+# root with apt-get; anywhere else it says what is missing and fails.
+set -euo pipefail
+
+has_browser() {
+	# The names the browser tests look for.
+	local name
+	for name in headless_shell headless-shell chromium chromium-browser google-chrome google-chrome-stable; do
+		command -v "$name" >/dev/null && return
+	done
+	[[ -x "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" ]]
+}
+
+has_compiler() {
+	local cc
+	cc=$("${GO:-go}" env CC)
+	echo '#include <stdlib.h>' | ${cc:-cc} -x c -fsyntax-only - 2>/dev/null
+}
+
+missing=()
+has_compiler || missing+=(gcc libc6-dev)
+has_browser || missing+=(chromium)
+[[ ${#missing[@]} -gt 0 ]] || exit 0
+
+if [[ $(id -u) -eq 0 ]] && command -v apt-get >/dev/null; then
+	echo "test-deps: installing ${missing[*]} (a minute or two)"
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get -o DPkg::Lock::Timeout=300 update -qq >/dev/null
+	apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "${missing[@]}" </dev/null >/dev/null
+	has_compiler && has_browser && exit 0
+	echo "test-deps: installed, but the C compiler or Chromium still does not run" >&2
+	exit 1
+fi
+
+cat >&2 <<EOF
+test-deps: the tests need these, which are missing and cannot be installed from here
+(it takes root and apt-get): ${missing[*]}
+  Debian, Ubuntu:  sudo apt-get install ${missing[*]}
+  elsewhere:       a C compiler with headers, and Chromium or Google Chrome on the PATH
+EOF
+exit 1
