@@ -1,0 +1,51 @@
+// Package access says who may do what: a [Grant] is a set of patterns, and a topic is allowed when one of them selects
+// it. Grants are immutable and safe to share.
+package access
+
+import (
+	"slices"
+
+	"carillon/internal/domain/event"
+)
+
+// Grant is a set of topics, given as patterns. The zero Grant allows nothing.
+type Grant struct {
+	patterns []event.Pattern
+	all      bool
+}
+
+// Allow makes a grant of the topics that any of the patterns selects.
+func Allow(patterns ...event.Pattern) Grant {
+	g := Grant{patterns: slices.Clone(patterns)}
+	for _, p := range patterns {
+		g.all = g.all || p == event.Everything
+	}
+	return g
+}
+
+// All reports whether the grant allows every topic, so that callers may skip asking for each.
+func (g Grant) All() bool { return g.all }
+
+// Allows reports whether the grant covers the topic.
+func (g Grant) Allows(t event.Topic) bool {
+	if g.all {
+		return true
+	}
+	for _, p := range g.patterns {
+		if p.Matches(t) {
+			return true
+		}
+	}
+	return false
+}
+
+// Overlaps reports whether the grant covers some topic that the pattern selects: whether subscribing to it could ever
+// yield anything.
+func (g Grant) Overlaps(p event.Pattern) bool {
+	for _, q := range g.patterns {
+		if q.Overlaps(p) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,24 @@
+package access
+
+import (
+	"errors"
+	"time"
+)
+
+// Errors of checking who someone is. What a client sees of them is decided in one place, at the edge.
+var (
+	// ErrInvalidToken says that a token was presented and does not hold: malformed, forged, not meant for this server.
+	ErrInvalidToken = errors.New("invalid token")
+	// ErrExpiredToken says that the token was good and no longer is.
+	ErrExpiredToken = errors.New("expired token")
+	// ErrUnavailable says that the keys to check a token with cannot be had now; trying again later may help.
+	ErrUnavailable = errors.New("keys unavailable")
+)
+
+// Rights are what a token, or having none, entitles to.
+type Rights struct {
+	Subject   string    // whom the token was made for; "" for a shared secret and for nobody
+	Subscribe Grant     // topics that may be listened to
+	Publish   Grant     // topics that may be published to
+	Expires   time.Time // when the rights end; zero is never
+}

@@ -1,0 +1,129 @@
+package event
+
+import (
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// ReservedPrefix begins the types of control events, which only the server itself sends.
+const ReservedPrefix = "carillon."
+
+// MaxRetry is the longest reconnection time an event may ask of its readers. It keeps a typing error from sending
+// every client away for good.
+const MaxRetry = 24 * time.Hour
+
+// Type is the SSE event type. The zero Type is the default, "message".
+type Type struct{ name string }
+
+// ParseType reads a type a publisher may use; "" and "message" are the default. Its errors match [ErrInvalid].
+func ParseType(s string) (Type, error) {
+	if s == "" || s == "message" {
+		return Type{}, nil
+	}
+	if err := checkName("type", s); err != nil {
+		return Type{}, err
+	}
+	if strings.HasPrefix(s, ReservedPrefix) {
+		return Type{}, invalid("type", "must not begin with %q, which is reserved for the server", ReservedPrefix)
+	}
+	if strings.TrimSpace(s) != s {
+		return Type{}, invalid("type", "must not begin or end with a space")
+	}
+	return Type{name: s}, nil
+}
+
+// String is the type's name, "message" for the default.
+func (t Type) String() string {
+	if t.name == "" {
+		return "message"
+	}
+	return t.name
+}
+
+// IsDefault reports whether the type is "message", which needs no event field on the wire.
+func (t Type) IsDefault() bool { return t.name == "" }
+
+// Data is an event's payload: UTF-8 text whose line ends are LF. The zero Data is the empty text.
+type Data struct{ text string }
+
+// ParseData reads a payload. CRLF and CR become LF, because a stream cannot tell them apart (WHATWG HTML, 9.2.6);
+// everything else is kept as it is. Its errors match [ErrInvalid].
+func ParseData(s string) (Data, error) {
+	if !utf8.ValidString(s) {
+		return Data{}, invalid("data", "is not valid UTF-8")
+	}
+	if strings.Contains(s, "\r") {
+		s = lineEnds.Replace(s)
+	}
+	return Data{text: s}, nil
+}
+
+var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
+
+// String is the payload.
+func (d Data) String() string { return d.text }
+
+// Key makes publishing idempotent: within the log's window, an event whose key is already there is not published
+// again. The zero Key is none.
+type Key struct{ name string }
+
+// ParseKey reads a key; "" is none. Its errors match [ErrInvalid].
+func ParseKey(s string) (Key, error) {
+	if s == "" {
+		return Key{}, nil
+	}
+	if err := checkName("key", s); err != nil {
+		return Key{}, err
+	}
+	return Key{name: s}, nil
+}
+
+// String is the key as it was written.
+func (k Key) String() string { return k.name }
+
+// IsZero reports whether there is no key.
+func (k Key) IsZero() bool { return k.name == "" }
+
+// CheckRetry refuses a reconnection time that is not between zero and [MaxRetry] in whole milliseconds.
+func CheckRetry(d time.Duration) error {
+	if d < 0 || d > MaxRetry || d%time.Millisecond != 0 {
+		return invalid("retry", "must be a whole number of milliseconds from 0 to %d", MaxRetry.Milliseconds())
+	}
+	return nil
+}
+
+// Event is what a publisher says: data of a type, about one or more topics. It is immutable once published; its slice
+// is shared and must not be changed.
+type Event struct {
+	Topics []Topic
+	Type   Type
+	Data   Data
+	Retry  time.Duration // reconnection time for its readers; zero says nothing
+	Key    Key
+}
+
+// Validate refuses what the field types alone cannot: an event about nothing, or with a wrong retry.
+func (e Event) Validate() error {
+	if len(e.Topics) == 0 {
+		return invalid("topic", "is missing")
+	}
+	for _, t := range e.Topics {
+		if t == (Topic{}) {
+			return invalid("topic", "must not be empty")
+		}
+	}
+	return CheckRetry(e.Retry)
+}
+
+// overhead is what keeping an event costs beyond its text: headers of strings and slices, the entry, its slot.
+const overhead = 200
+
+// Size is about how many bytes of memory keeping the event takes; bounds on memory are counted in it.
+func (e Event) Size() int {
+	n := overhead + len(e.Type.name) + len(e.Data.text) + len(e.Key.name)
+	for _, t := range e.Topics {
+		n += len(t.name) + 16
+	}
+	return n
+}
