@@ -1,0 +1,148 @@
+package pubsub
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+const (
+	// pageSize is how many entries of the log's history are read at a time.
+	pageSize = 256
+	// pagesKept is how many pages a reader keeps, so that clients who replay the same history together share its
+	// entries and their encodings.
+	pagesKept = 8
+	// readTimeout bounds one read of the log.
+	readTimeout = 10 * time.Second
+	// readRetry is how long to rest after the log could not be read or followed.
+	readRetry = time.Second
+	// pagesAhead is how many pages may wait for the shard, so that a fast log does not fill memory with history.
+	pagesAhead = 4
+	// keepPages is how long pages are kept once nobody asks for any.
+	keepPages = 2 * time.Second
+)
+
+// page is a stretch of the log's history that a stream asked for.
+type page struct {
+	after uint64
+	items []*Item
+	err   error
+}
+
+// reader reads the log's history for the streams of a shard that are too far behind for the window. It is a goroutine
+// beside the shard's, because a log may be far away and a shard must not wait.
+type reader struct {
+	log   Log
+	shard *shard
+	asked chan struct{} // the queue has something
+	ahead chan struct{} // one for each page on its way to the shard
+
+	queue []*Stream // guarded by shard.mu
+	kept  [pagesKept]page
+	next  int
+}
+
+func newReader(log Log, s *shard) reader {
+	return reader{log: log, shard: s, asked: make(chan struct{}, 1), ahead: make(chan struct{}, pagesAhead)}
+}
+
+// ask queues a stream for the page after its cursor. Its shard gets the page as a message.
+func (r *reader) ask(st *Stream) {
+	r.shard.mu.Lock()
+	r.queue = append(r.queue, st)
+	r.shard.mu.Unlock()
+	select {
+	case r.asked <- struct{}{}:
+	default:
+	}
+}
+
+func (r *reader) run(ctx context.Context) {
+	forget := time.NewTimer(keepPages)
+	defer forget.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-forget.C:
+			clear(r.kept[:])
+			continue
+		case <-r.asked:
+		}
+		for st := r.take(); st != nil; st = r.take() {
+			select {
+			case r.ahead <- struct{}{}:
+			case <-ctx.Done():
+				return
+			}
+			// The stream's cursor is at rest while it waits for its page; ask's lock made it visible here.
+			r.shard.post(message{stream: st, what: msgPage, page: r.page(ctx, st.cursor)})
+		}
+		forget.Reset(keepPages)
+	}
+}
+
+func (r *reader) take() *Stream {
+	r.shard.mu.Lock()
+	defer r.shard.mu.Unlock()
+	if len(r.queue) == 0 {
+		r.queue = nil
+		return nil
+	}
+	st := r.queue[0]
+	r.queue[0] = nil
+	r.queue = r.queue[1:]
+	return st
+}
+
+func (r *reader) page(ctx context.Context, after uint64) page {
+	for _, p := range r.kept {
+		if p.after == after && len(p.items) == pageSize && after+1 >= r.log.Extent().Oldest {
+			return p
+		}
+	}
+	for {
+		reading, cancel := context.WithTimeout(ctx, readTimeout)
+		entries, err := r.log.Read(reading, after, pageSize)
+		cancel()
+		if err != nil && !errors.Is(err, ErrTrimmed) {
+			select { // the log is away: streams that need its history wait for it
+			case <-time.After(readRetry):
+				continue
+			case <-ctx.Done():
+				return page{after: after, err: err}
+			}
+		}
+		p := page{after: after, items: newItems(entries), err: err}
+		r.kept[r.next] = p
+		r.next = (r.next + 1) % pagesKept
+		return p
+	}
+}
+
+// turnPage gives a page of history to the stream that waited for it.
+func (s *shard) turnPage(st *Stream, p page) {
+	<-s.reader.ahead
+	if st.state != stateReading {
+		return
+	}
+	switch {
+	case errors.Is(p.err, ErrTrimmed):
+		s.reset(st, ResetExpired, s.pub.log.Extent().Oldest-1)
+		return
+	case p.err != nil: // the engine is stopping, and ends the stream with all others
+		return
+	}
+	st.state = stateLagging
+	// The window may have moved past the shard's cursor since; what is beyond it comes with the shard's walk.
+	n := len(p.items)
+	for n > 0 && p.items[n-1].Position.Offset > s.at {
+		n--
+	}
+	if n > 0 {
+		s.offer(st, p.items[:n])
+	}
+	if st.state == stateLagging {
+		s.lagging = append(s.lagging, st)
+	}
+}

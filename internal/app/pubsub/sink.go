@@ -1,0 +1,21 @@
+package pubsub
+
+import "carillon/internal/domain/event"
+
+// Sink is the end of a stream towards its client. The shard that owns the stream calls it, one call at a time; no call
+// may block. An error ends the stream with [EndFailed].
+type Sink interface {
+	// Send takes items in order: all of them, or only the first few when the sink is full. A sink that took fewer calls
+	// [Stream.Ready] once it can take more. A sink may also hold a little of what it took; after Ready it is called with
+	// no items to go on with that. The slice is the caller's again after the call; the items may be kept.
+	Send(items []*Item) (taken int, err error)
+
+	// Beat shows the client that the stream lives, and that it has seen everything up to a position.
+	Beat(at event.Position) error
+
+	// Reset tells the client that events are missing.
+	Reset(r Reset) error
+
+	// Close ends the stream, telling the client why where it can still be told. It is the last call, and comes once.
+	Close(why EndReason)
+}

@@ -1,0 +1,95 @@
+package pubsub
+
+import (
+	"sync/atomic"
+
+	"carillon/internal/domain/event"
+)
+
+// Stream is a subscription on its way to one client: a cursor into the log and a small state machine. [Publisher.Open]
+// makes it, [Stream.Attach] starts it; from then on its shard owns it.
+type Stream struct {
+	sub   Subscription
+	at    event.Position
+	reset *Reset
+	shard *shard
+	sink  Sink
+
+	readied atomic.Bool // a Ready is waiting in the shard's inbox
+	ended   atomic.Bool // an End is waiting there, or was handled
+
+	// What follows belongs to the shard's goroutine.
+
+	state state
+	// cursor is the offset up to which the stream has been given all that matches. A live stream's stands at the last
+	// item it was given; that it has seen everything up to its shard's own cursor is understood.
+	cursor uint64
+	seats  []seat
+	roll   int32 // its place in the shard's roll of streams
+	first  int32 // its hits in the batch being walked: the first and the last of a chain
+	last   int32
+
+	// wrote is the tick of the shard's wheel in which the client was last sent anything.
+	wrote     int64
+	told      uint64 // the newest offset whose position the client knows
+	wasLive   bool   // it was in the window once, so falling out of it means it is slow
+	afterBeat *Stream
+	doom      EndReason // it was ended before it was opened, for this reason
+}
+
+type state uint8
+
+const (
+	stateNew     state = iota
+	stateLagging       // walking from its cursor towards the head
+	stateReading       // waiting for a page of the log's history
+	stateLive          // at the head
+	stateParked        // its sink is full
+	stateClosed
+)
+
+// Start answers the position the stream starts right after, and what its client must be told before anything else,
+// when it cannot go on from where it asked.
+func (s *Stream) Start() (event.Position, *Reset) { return s.at, s.reset }
+
+// Attach hands the stream to its shard, which calls the sink from now on. It must be called once, after the client was
+// told what [Stream.Start] answers.
+func (s *Stream) Attach(sink Sink) {
+	s.sink = sink
+	s.shard.pub.streams.Add(1)
+	if !s.shard.post(message{stream: s, what: msgOpen}) {
+		s.ended.Store(true)
+		sink.Close(EndDrain)
+		s.shard.pub.ended()
+	}
+}
+
+// Ready says that the sink can take more. It may be called at any time, from any goroutine, and does not wait.
+func (s *Stream) Ready() {
+	if !s.readied.Swap(true) {
+		s.shard.post(message{stream: s, what: msgReady})
+	}
+}
+
+// End ends the stream; its sink is closed soon after, with this reason or an earlier one. It may be called at any
+// time, from any goroutine, and does not wait.
+func (s *Stream) End(why EndReason) {
+	if !s.ended.Swap(true) {
+		s.shard.post(message{stream: s, what: msgEnd, why: why})
+	}
+}
+
+// wants reports whether the stream asked for the event and may see it.
+func (s *Stream) wants(e event.Event) bool {
+	for _, t := range e.Topics {
+		if !s.sub.Grant.Allows(t) {
+			continue
+		}
+		for _, p := range s.sub.Patterns {
+			if p.Matches(t) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,199 @@
+package pubsub
+
+import (
+	"carillon/internal/domain/event"
+)
+
+// hit says that an item of the batch being walked goes to a stream; the stream's hits are a chain.
+type hit struct {
+	item int32 // its place in the shard's items
+	next int32 // the stream's next hit, or -1
+}
+
+// walk gives the next items at the head to the live streams that want them. It reports whether there were any.
+func (s *shard) walk() bool {
+	n, covered := s.next(s.at)
+	if !covered {
+		s.fallBehind()
+		return true
+	}
+	if n == 0 {
+		return false
+	}
+	for i, item := range s.items[:n] {
+		if len(s.hits) > walkHits {
+			clear(s.items[i:n])
+			n = i
+			break
+		}
+		for _, topic := range item.Event.Topics {
+			s.found = s.index.match(topic, s.found[:0])
+			for _, m := range s.found {
+				s.hit(m, topic, int32(i))
+			}
+		}
+	}
+	s.at = s.items[n-1].Position.Offset
+	for _, st := range s.touched {
+		s.picked = s.picked[:0]
+		for h := st.first; h >= 0; h = s.hits[h].next {
+			s.picked = append(s.picked, s.items[s.hits[h].item])
+		}
+		st.first = -1
+		s.deliver(st, s.picked)
+		clear(s.picked)
+	}
+	clear(s.touched)
+	clear(s.items[:n])
+	s.touched, s.hits = s.touched[:0], s.hits[:0]
+	return true
+}
+
+// next copies the items right after an offset into s.items. It reports false when they cannot all be had from the
+// window: it dropped them, or never had them, because the log trimmed them before it could deliver them.
+func (s *shard) next(after uint64) (int, bool) {
+	n, covered := s.pub.window.after(after, s.items[:])
+	for i, item := range s.items[:n] {
+		// Some logs leave offsets out. A jump hides a loss only where the log has trimmed since.
+		if item.Position.Offset > after+1 && s.pub.log.Extent().Oldest > after+1 {
+			clear(s.items[i:n])
+			return i, i > 0
+		}
+		after = item.Position.Offset
+	}
+	return n, covered
+}
+
+// hit notes that an item reaches the live streams among the members.
+func (s *shard) hit(m *members, topic event.Topic, item int32) {
+	offset := s.items[item].Position.Offset
+	for i := range m.list {
+		st := m.list[i].stream
+		// A cursor at or past the offset means another pattern or topic of the same event hit before, or that the
+		// stream starts later.
+		if st.state != stateLive || st.cursor >= offset || !st.sub.Grant.Allows(topic) {
+			continue
+		}
+		st.cursor = offset
+		at := int32(len(s.hits))
+		s.hits = append(s.hits, hit{item: item, next: -1})
+		if st.first < 0 {
+			st.first = at
+			s.touched = append(s.touched, st)
+		} else {
+			s.hits[st.last].next = at
+		}
+		st.last = at
+	}
+}
+
+// deliver hands items to the stream's sink and parks or ends the stream when it could not take them all.
+func (s *shard) deliver(st *Stream, items []*Item) {
+	if len(items) == 0 || st.state == stateClosed {
+		return
+	}
+	taken, err := st.sink.Send(items)
+	if err != nil {
+		s.end(st, EndFailed)
+		return
+	}
+	if taken > 0 {
+		st.wrote = s.wheel.tick
+		st.told = items[taken-1].Position.Offset
+	}
+	if taken < len(items) {
+		st.cursor = items[taken].Position.Offset - 1
+		st.state = stateParked
+	}
+}
+
+// fallBehind moves the shard to the head when the window ran away from it, which takes an overloaded machine, or when
+// the log skipped entries. Its live streams catch up from the log, each from where it was.
+func (s *shard) fallBehind() {
+	for _, st := range s.roll {
+		if st.state == stateLive {
+			st.cursor = max(st.cursor, s.at)
+			st.wasLive = false // it was not the client who was slow
+			s.lag(st)
+		}
+	}
+	s.at = s.pub.head.Load()
+}
+
+// catchUp gives a turn to the first few lagging streams. It reports whether there were any.
+func (s *shard) catchUp() bool {
+	turns := min(len(s.lagging), lagTurns)
+	for range turns {
+		st := s.lagging[0]
+		s.lagging[0] = nil
+		s.lagging = s.lagging[1:]
+		if st.state == stateLagging {
+			s.advance(st)
+		}
+	}
+	if len(s.lagging) == 0 {
+		s.lagging = nil // let the array it walked through go
+	}
+	return turns > 0
+}
+
+// advance walks a lagging stream one batch towards the head.
+func (s *shard) advance(st *Stream) {
+	if st.cursor >= s.at {
+		st.state = stateLive
+		st.wasLive = true
+		return
+	}
+	n, covered := s.next(st.cursor)
+	if !covered {
+		s.leaveWindow(st)
+		return
+	}
+	// Items past the shard's own cursor come with its next walk.
+	for n > 0 && s.items[n-1].Position.Offset > s.at {
+		n--
+	}
+	if n == 0 {
+		st.cursor = s.at
+	} else {
+		s.offer(st, s.items[:n])
+		clear(s.items[:n])
+	}
+	if st.state == stateLagging {
+		s.lagging = append(s.lagging, st)
+	}
+}
+
+// leaveWindow decides how a stream goes on whose next item the window no longer has.
+func (s *shard) leaveWindow(st *Stream) {
+	if st.wasLive && s.pub.cfg.Slow == SlowSkip {
+		s.reset(st, ResetSlow, s.at)
+		return
+	}
+	st.state = stateReading
+	s.reader.ask(st)
+}
+
+// offer gives a lagging stream those of the items that it wants and moves its cursor over the rest.
+func (s *shard) offer(st *Stream, items []*Item) {
+	s.picked = s.picked[:0]
+	for _, item := range items {
+		if st.wants(item.Event) {
+			s.picked = append(s.picked, item)
+		}
+	}
+	st.cursor = items[len(items)-1].Position.Offset
+	s.deliver(st, s.picked)
+	clear(s.picked)
+}
+
+// reset tells a running stream that it missed events, and sets it to go on after an offset.
+func (s *shard) reset(st *Stream, reason ResetReason, after uint64) {
+	_, r := s.pub.log.Extent().reset(reason, s.pub.position(st.cursor).String(), after)
+	if err := st.sink.Reset(*r); err != nil {
+		s.end(st, EndFailed)
+		return
+	}
+	st.cursor, st.told, st.wrote = after, after, s.wheel.tick
+	s.lag(st)
+}

@@ -1,0 +1,109 @@
+package pubsub
+
+import (
+	"sort"
+	"sync"
+	"time"
+)
+
+// window keeps the recent items, in log order, bounded in events, bytes and age. One writer pushes; shards copy
+// pointers out under a read lock that is held for a few hundred nanoseconds.
+type window struct {
+	limits WindowConfig
+
+	mu    sync.RWMutex
+	ring  []*Item // a power of two long; the item with index i stands at i & (len-1)
+	first uint64  // index of the oldest item
+	next  uint64  // index after the newest item
+	bytes int64
+	floor uint64 // every item with an offset above it is here
+}
+
+func newWindow(limits WindowConfig, floor uint64) *window {
+	return &window{limits: limits, floor: floor}
+}
+
+// push adds items that follow, in the log, on all pushed before.
+func (w *window) push(items []*Item) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, item := range items {
+		if w.next-w.first == uint64(len(w.ring)) {
+			w.grow()
+		}
+		w.ring[w.next&uint64(len(w.ring)-1)] = item
+		w.next++
+		w.bytes += int64(item.Event.Size())
+		// Trimming as we go keeps a large batch from growing the ring past its bound.
+		for w.next-w.first > uint64(w.limits.Events) || w.bytes > w.limits.Bytes && w.next-w.first > 1 {
+			w.drop()
+		}
+	}
+}
+
+// expire drops what is older than the window's age.
+func (w *window) expire(now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for w.first < w.next && now.Sub(w.ring[w.first&uint64(len(w.ring)-1)].Time) > w.limits.Age {
+		w.drop()
+	}
+}
+
+func (w *window) drop() {
+	slot := &w.ring[w.first&uint64(len(w.ring)-1)]
+	w.bytes -= int64((*slot).Event.Size())
+	w.floor = (*slot).Position.Offset
+	*slot = nil
+	w.first++
+}
+
+func (w *window) grow() {
+	ring := make([]*Item, max(64, 2*len(w.ring)))
+	for i := w.first; i < w.next; i++ {
+		ring[i&uint64(len(ring)-1)] = w.ring[i&uint64(len(w.ring)-1)]
+	}
+	w.ring = ring
+}
+
+// after copies the items that stand right after an offset into buf, oldest first. It reports false, and copies
+// nothing, when the window does not reach back that far.
+func (w *window) after(offset uint64, buf []*Item) (int, bool) {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	if offset < w.floor {
+		return 0, false
+	}
+	n := 0
+	for i := w.find(offset); i < w.next && n < len(buf); i++ {
+		buf[n] = w.ring[i&uint64(len(w.ring)-1)]
+		n++
+	}
+	return n, true
+}
+
+// covers reports whether every item after the offset is still here.
+func (w *window) covers(offset uint64) bool {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	return offset >= w.floor
+}
+
+// find answers the index of the first item above an offset. Offsets are dense in most logs, so a guess is tried before
+// a search.
+func (w *window) find(offset uint64) uint64 {
+	size := w.next - w.first
+	if size == 0 {
+		return w.next
+	}
+	at := func(i uint64) uint64 { return w.ring[(w.first+i)&uint64(len(w.ring)-1)].Position.Offset }
+	oldest := at(0)
+	if offset < oldest {
+		return w.first
+	}
+	guess := offset - oldest + 1
+	if guess <= size && at(guess-1) == offset {
+		return w.first + guess
+	}
+	return w.first + uint64(sort.Search(int(size), func(i int) bool { return at(uint64(i)) > offset }))
+}

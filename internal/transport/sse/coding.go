@@ -1,0 +1,77 @@
+package sse
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"carillon/internal/app/pubsub"
+)
+
+// coding is how one stream's frames are written: as they are, or deflated. Either way an event's bytes are made once
+// and shared; what belongs to the stream alone is the checksum that ends it.
+type coding struct {
+	gzip bool
+	sum  checksum
+}
+
+// chunk is the item in this coding, in a chunk of its own. An item that cannot be encoded is empty.
+func (c *coding) chunk(item *pubsub.Item) []byte {
+	if c.gzip {
+		_, chunk := splitDeflated(item.Bytes(pubsub.FormGzipChunk, encodeDeflated))
+		return chunk
+	}
+	return item.Bytes(pubsub.FormChunk, encodeChunk)
+}
+
+// took counts items in that were written, or will be.
+func (c *coding) took(items []*pubsub.Item) {
+	if !c.gzip {
+		return
+	}
+	for _, item := range items {
+		sum, _ := splitDeflated(item.Bytes(pubsub.FormGzipChunk, encodeDeflated))
+		c.sum.join(sum)
+	}
+}
+
+// open is the frame a stream begins with, behind what the coding begins with.
+func (c *coding) open(frame []byte) []byte {
+	if !c.gzip {
+		return frame
+	}
+	c.sum = sumOf(frame)
+	return appendStored([]byte(gzipHeader), frame)
+}
+
+// own is a frame that only this stream gets.
+func (c *coding) own(frame []byte) []byte {
+	if !c.gzip {
+		return frame
+	}
+	c.sum.join(sumOf(frame))
+	return appendStored(nil, frame)
+}
+
+// close is the last frame, which may be empty, and what the coding ends with.
+func (c *coding) close(frame []byte) []byte {
+	content := c.own(frame)
+	if c.gzip {
+		content = c.sum.appendTrailer(append(content, lastBlock...))
+	}
+	return content
+}
+
+// acceptsGzip reports whether a client takes gzip (RFC 9110, 12.5.3).
+func acceptsGzip(r *http.Request) bool {
+	for coding := range strings.SplitSeq(strings.Join(r.Header.Values("Accept-Encoding"), ","), ",") {
+		name, parameters, _ := strings.Cut(coding, ";")
+		if name = strings.TrimSpace(name); !strings.EqualFold(name, "gzip") && name != "*" {
+			continue
+		}
+		weight, weighted := strings.CutPrefix(strings.ReplaceAll(parameters, " ", ""), "q=")
+		q, err := strconv.ParseFloat(weight, 64)
+		return !weighted || err == nil && q > 0
+	}
+	return false
+}

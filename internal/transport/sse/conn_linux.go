@@ -1,0 +1,184 @@
+package sse
+
+import (
+	"errors"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"carillon/internal/app/pubsub"
+	"carillon/internal/domain/event"
+)
+
+// conn is the sink of a taken-over connection. Its stream's shard owns it and its descriptor, alone, until Close; so no
+// write can reach a descriptor that was closed and given out again. The poller knows it by a number that is never
+// reused and only passes word to the shard.
+type conn struct {
+	fd     int
+	ticket ticket
+	coding coding
+	server *Server
+	stream *pubsub.Stream
+	done   func(Summary)
+
+	rest    []byte // what the socket has not taken yet: the end of a shared chunk, or a few control bytes
+	failure error
+	events  int64
+	bytes   int64
+}
+
+// Send writes as many items as the socket takes, several in one call. With no items it goes on with what is left.
+func (c *conn) Send(items []*pubsub.Item) (int, error) {
+	if err := c.flush(); err != nil || len(c.rest) > 0 {
+		return 0, err
+	}
+	taken := 0
+	for taken < len(items) && len(c.rest) == 0 {
+		n, err := c.sendBatch(items[taken:])
+		c.coding.took(items[taken : taken+n])
+		taken += n
+		c.events += int64(n)
+		if err != nil {
+			return taken, err
+		}
+		if n == 0 {
+			break
+		}
+	}
+	if taken < len(items) || len(c.rest) > 0 {
+		c.server.taker.poller.awaitRoom(c)
+	}
+	return taken, nil
+}
+
+// sendBatch writes the first few items, at most the batch's bound in bytes but at least one, in one call. It answers
+// how many it took; of the last of them a part may be left.
+func (c *conn) sendBatch(items []*pubsub.Item) (int, error) {
+	count, size := 0, 0
+	for _, item := range items {
+		size += len(c.coding.chunk(item))
+		if count > 0 && size > c.server.cfg.MaxBatchBytes {
+			break
+		}
+		count++
+	}
+	items = items[:count]
+	if count == 1 {
+		chunk := c.coding.chunk(items[0])
+		n, err := c.send(chunk)
+		if n == 0 && len(chunk) > 0 {
+			return 0, err
+		}
+		c.rest = chunk[n:]
+		return 1, err
+	}
+	n, err := c.server.batches.with(&c.coding, items, c.send)
+	for i, item := range items {
+		chunk := c.coding.chunk(item)
+		if n < len(chunk) {
+			if n > 0 {
+				c.rest = chunk[n:]
+				i++
+			}
+			return i, err
+		}
+		n -= len(chunk)
+	}
+	return count, err
+}
+
+// Beat writes a heartbeat, unless the socket has not even taken the last bytes yet.
+func (c *conn) Beat(at event.Position) error {
+	if len(c.rest) > 0 {
+		return nil
+	}
+	return c.control(AppendBeat(nil, at))
+}
+
+// Reset writes that events are missing.
+func (c *conn) Reset(r pubsub.Reset) error {
+	return c.control(AppendReset(nil, r))
+}
+
+// control writes a frame of this stream's own behind whatever is left.
+func (c *conn) control(frame []byte) error {
+	// rest may be shared: clipping it makes appending copy.
+	c.rest = appendChunk(slices.Clip(c.rest), c.coding.own(frame))
+	if err := c.flush(); err != nil {
+		return err
+	}
+	if len(c.rest) > 0 {
+		c.server.taker.poller.awaitRoom(c)
+	}
+	return nil
+}
+
+// Close says farewell and closes the connection; where the socket is full, the poller sees to it for a while.
+func (c *conn) Close(why pubsub.EndReason) {
+	why = c.explain(why)
+	summary := Summary{Events: c.events, Reason: why}
+	open := !lost(why)
+	if open {
+		c.rest = appendChunk(slices.Clip(c.rest), c.coding.close(c.server.farewell(why)))
+		c.rest = append(c.rest, lastChunk...)
+		open = c.flush() == nil && len(c.rest) > 0
+	}
+	summary.Bytes = c.bytes
+	if open {
+		c.server.taker.poller.linger(c, c.server.lingering())
+	} else {
+		c.server.taker.poller.close(c)
+	}
+	c.done(summary)
+}
+
+// explain makes the reason of a broken connection exact.
+func (c *conn) explain(why pubsub.EndReason) pubsub.EndReason {
+	if why != pubsub.EndFailed {
+		return why
+	}
+	failure := c.failure
+	if failure == nil {
+		if code, err := unix.GetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_ERROR); err == nil && code != 0 {
+			failure = unix.Errno(code)
+		}
+	}
+	switch {
+	case errors.Is(failure, unix.ETIMEDOUT):
+		return pubsub.EndDead
+	case errors.Is(failure, unix.ECONNRESET), errors.Is(failure, unix.EPIPE):
+		return pubsub.EndGone
+	}
+	return why
+}
+
+// flush writes what is left.
+func (c *conn) flush() error {
+	if len(c.rest) == 0 {
+		return nil
+	}
+	n, err := c.send(c.rest)
+	if c.rest = c.rest[n:]; len(c.rest) == 0 {
+		c.rest = nil
+	}
+	return err
+}
+
+// send writes what the socket takes without waiting.
+func (c *conn) send(b []byte) (int, error) {
+	for len(b) > 0 {
+		n, err := unix.Write(c.fd, b)
+		switch {
+		case err == nil:
+			c.bytes += int64(n)
+			return n, nil
+		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EAGAIN):
+			return 0, nil
+		default:
+			c.failure = err
+			return 0, err
+		}
+	}
+	return 0, nil
+}

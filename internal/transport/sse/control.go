@@ -1,0 +1,69 @@
+package sse
+
+import (
+	"encoding/json"
+	"time"
+
+	"carillon/internal/app/pubsub"
+	"carillon/internal/domain/event"
+)
+
+// Types of control events. Publishers cannot use them: they begin with [event.ReservedPrefix].
+const (
+	TypeReset  = event.ReservedPrefix + "reset"
+	TypeGoaway = event.ReservedPrefix + "goaway"
+)
+
+// AppendOpening writes what every stream begins with: when to come back, a comment that makes proxies pass the head on,
+// and a bookmark, so that a client that is cut before its first event can resume all the same.
+func AppendOpening(b []byte, retry time.Duration, at event.Position) []byte {
+	b = AppendRetry(b, retry)
+	b = append(b, ": carillon\n"...)
+	if !at.IsZero() {
+		b = AppendID(b, at)
+	}
+	return append(b, '\n')
+}
+
+// AppendBeat writes a heartbeat: a comment, and a bookmark where there is a position to tell.
+func AppendBeat(b []byte, at event.Position) []byte {
+	b = append(b, ":\n"...)
+	if !at.IsZero() {
+		b = AppendID(b, at)
+	}
+	return append(b, '\n')
+}
+
+// AppendReset writes a carillon.reset. Its id is where the stream goes on from.
+func AppendReset(b []byte, r pubsub.Reset) []byte {
+	return appendControl(AppendID(b, r.At), TypeReset, struct {
+		Reason    pubsub.ResetReason `json:"reason"`
+		Requested string             `json:"requested"`
+		Oldest    string             `json:"oldest"`
+		Newest    string             `json:"newest"`
+	}{r.Reason, r.Requested, written(r.Oldest), written(r.Newest)})
+}
+
+// AppendGoaway writes a carillon.goaway: why the stream ends, and when to come back.
+func AppendGoaway(b []byte, reason string, retry time.Duration) []byte {
+	return appendControl(AppendRetry(b, retry), TypeGoaway, struct {
+		Reason string `json:"reason"`
+	}{reason})
+}
+
+func appendControl(b []byte, name string, data any) []byte {
+	text, err := json.Marshal(data)
+	if err != nil {
+		panic(err) // strings always have a JSON form
+	}
+	b = append(b, "event: "...)
+	b = append(append(b, name...), '\n')
+	return append(appendData(b, string(text)), '\n')
+}
+
+func written(at event.Position) string {
+	if at.IsZero() {
+		return ""
+	}
+	return at.String()
+}

@@ -1,0 +1,52 @@
+// Publishing one event. The token is read from its field when it is needed and kept nowhere else.
+
+import { curlPublish, object, problem, query } from "./words.mjs";
+
+export class Publish {
+  #page;
+
+  constructor(page) {
+    this.#page = page;
+    page.publishForm.addEventListener("submit", (event) => {
+      event.preventDefault();
+      void this.#send();
+    });
+    page.publishForm.addEventListener("input", () => this.#showCurl());
+    this.#showCurl();
+  }
+
+  async #send() {
+    const { publishSend, publishToken, publishData } = this.#page;
+    const headers = { "Content-Type": "text/plain; charset=utf-8" };
+    const token = publishToken.value.trim();
+    if (token !== "") headers.Authorization = `Bearer ${token}`;
+    publishSend.disabled = true;
+    try {
+      const answer = await fetch(this.#url(), { method: "POST", headers, body: publishData.value });
+      if (answer.status === 201) this.#say("kept", `Published as ${object(await answer.text()).id}`);
+      else this.#say("refused", `Refused (${answer.status}). ${await problem(answer)}`);
+    } catch (error) {
+      // A token with characters no header may carry fails before anything is sent.
+      const sent = error instanceof TypeError && /^[\x21-\x7e]*$/.test(token);
+      this.#say("refused", sent ? "The server cannot be reached." : "The token holds characters that a header cannot carry.");
+    } finally {
+      publishSend.disabled = false;
+    }
+  }
+
+  #url() {
+    const pairs = [["topic", this.#page.publishTopic.value.trim()]];
+    const type = this.#page.publishType.value.trim();
+    if (type !== "") pairs.push(["type", type]);
+    return new URL(`events?${query(pairs)}`, document.baseURI).href;
+  }
+
+  #showCurl() {
+    this.#page.publishCurl.textContent = curlPublish(this.#url(), this.#page.publishData.value);
+  }
+
+  #say(outcome, text) {
+    this.#page.publishResult.dataset.outcome = outcome;
+    this.#page.publishResult.textContent = text;
+  }
+}
