@@ -45,7 +45,7 @@ var allowed = []struct {
 	{"internal/transport/loadgen", []string{"github.com/HdrHistogram/hdrhistogram-go"}},
 	{"internal/infra", []string{domain, app, "go.uber.org/zap", "golang.org/x/sys"}},
 	{"internal/infra/metrics", []string{"github.com/prometheus/client_golang"}},
-	{"internal/infra/tokens", []string{"github.com/golang-jwt/jwt", "github.com/MicahParks"}},
+	{"internal/infra/tokens", []string{"github.com/golang-jwt/jwt", "github.com/MicahParks", "golang.org/x/time"}},
 }
 
 // Tests of the domain keep to the domain. Other tests may wire up whatever they

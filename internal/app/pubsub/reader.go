@@ -3,12 +3,17 @@ package pubsub
 import (
 	"context"
 	"errors"
+	"sort"
 	"time"
+
+	"carillon/internal/domain/event"
 )
 
 const (
 	// pageSize is how many entries of the log's history are read at a time.
 	pageSize = 256
+	// pageBytes ends a page of large events early, because pages that are kept are memory.
+	pageBytes = 1 << 20
 	// pagesKept is how many pages a reader keeps, so that clients who replay the same history together share its
 	// entries and their encodings.
 	pagesKept = 8
@@ -27,6 +32,26 @@ type page struct {
 	after uint64
 	items []*Item
 	err   error
+}
+
+// from answers the page's items after an offset, none when the offset is not within the page.
+func (p *page) from(after uint64) []*Item {
+	if after < p.after {
+		return nil
+	}
+	n := sort.Search(len(p.items), func(i int) bool { return p.items[i].Position.Offset > after })
+	return p.items[n:]
+}
+
+// fit answers as many of the entries as one page may hold.
+func fit(entries []event.Entry) []event.Entry {
+	size := 0
+	for i, e := range entries {
+		if size += e.Event.Size(); size > pageBytes && i > 0 {
+			return entries[:i]
+		}
+	}
+	return entries
 }
 
 // reader reads the log's history for the streams of a shard that are too far behind for the window. It is a goroutine
@@ -95,10 +120,11 @@ func (r *reader) take() *Stream {
 	return st
 }
 
+// page answers what the log has after an offset: the rest of a page that was read before, or a new one.
 func (r *reader) page(ctx context.Context, after uint64) page {
 	for _, p := range r.kept {
-		if p.after == after && len(p.items) == pageSize && after+1 >= r.log.Extent().Oldest {
-			return p
+		if rest := p.from(after); len(rest) > 0 && after+1 >= r.log.Extent().Oldest {
+			return page{after: after, items: rest}
 		}
 	}
 	for {
@@ -113,7 +139,7 @@ func (r *reader) page(ctx context.Context, after uint64) page {
 				return page{after: after, err: err}
 			}
 		}
-		p := page{after: after, items: newItems(entries), err: err}
+		p := page{after: after, items: newItems(fit(entries)), err: err}
 		r.kept[r.next] = p
 		r.next = (r.next + 1) % pagesKept
 		return p

@@ -47,7 +47,7 @@ func TestGrant(t *testing.T) {
 			misses:   []string{"news", "orders/1/2", "stock/*", "stock/**"},
 		},
 		{
-			name: "everything", patterns: []string{"clock", "**"}, all: true,
+			name: "everything", patterns: []string{"clock", "**", "a"}, all: true,
 			allows:   []string{"clock", "a/b/c", "/"},
 			overlaps: []string{"a", "*", "a/**", "**"},
 		},

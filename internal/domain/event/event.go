@@ -1,6 +1,7 @@
 package event
 
 import (
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -108,10 +109,8 @@ func (e Event) Validate() error {
 	if len(e.Topics) == 0 {
 		return invalid("topic", "is missing")
 	}
-	for _, t := range e.Topics {
-		if t == (Topic{}) {
-			return invalid("topic", "must not be empty")
-		}
+	if slices.Contains(e.Topics, Topic{}) {
+		return invalid("topic", "must not be empty")
 	}
 	return CheckRetry(e.Retry)
 }

@@ -74,7 +74,7 @@ var names = map[string]func(string) (string, error){
 func requireInvalid(t *testing.T, err error, field, value string) {
 	t.Helper()
 	require.ErrorIs(t, err, event.ErrInvalid)
-	invalid, ok := errors.AsType[*event.Invalid](err)
+	invalid, ok := errors.AsType[*event.InvalidError](err)
 	require.True(t, ok, "%T", err)
 	assert.Equal(t, field, invalid.Field)
 	assert.True(t, strings.HasPrefix(err.Error(), field+" "), err)

@@ -11,23 +11,23 @@ import (
 // and a frame's head inside one packet.
 const MaxName = 255
 
-// ErrInvalid is what every refused value matches with [errors.Is]; the [*Invalid] behind it names the field.
+// ErrInvalid is what every refused value matches with [errors.Is]; the [*InvalidError] behind it names the field.
 var ErrInvalid = errors.New("invalid value")
 
-// Invalid says which field was refused and why, in words meant for whoever sent it.
-type Invalid struct {
+// InvalidError says which field was refused and why, in words meant for whoever sent it.
+type InvalidError struct {
 	Field   string // "topic", "type", "data", "retry", "key", "position"
 	Problem string // what is wrong, without the value: values may be secret or hostile
 }
 
 // Error names the field and the problem.
-func (e *Invalid) Error() string { return e.Field + " " + e.Problem }
+func (e *InvalidError) Error() string { return e.Field + " " + e.Problem }
 
-// Is makes every Invalid match [ErrInvalid].
-func (e *Invalid) Is(target error) bool { return target == ErrInvalid }
+// Is makes every InvalidError match [ErrInvalid].
+func (e *InvalidError) Is(target error) bool { return target == ErrInvalid }
 
 func invalid(field, format string, args ...any) error {
-	return &Invalid{Field: field, Problem: fmt.Sprintf(format, args...)}
+	return &InvalidError{Field: field, Problem: fmt.Sprintf(format, args...)}
 }
 
 // checkName holds the rule that topics, patterns, types and keys share.

@@ -19,23 +19,20 @@ const (
 func AppendOpening(b []byte, retry time.Duration, at event.Position) []byte {
 	b = AppendRetry(b, retry)
 	b = append(b, ": carillon\n"...)
-	if !at.IsZero() {
-		b = AppendID(b, at)
-	}
-	return append(b, '\n')
+	return append(AppendID(b, at), '\n')
 }
 
 // AppendBeat writes a heartbeat: a comment, and a bookmark where there is a position to tell.
 func AppendBeat(b []byte, at event.Position) []byte {
-	b = append(b, ":\n"...)
-	if !at.IsZero() {
-		b = AppendID(b, at)
-	}
-	return append(b, '\n')
+	return append(AppendID(append(b, ":\n"...), at), '\n')
 }
 
-// AppendReset writes a carillon.reset. Its id is where the stream goes on from.
+// AppendReset writes a carillon.reset. Its id is where the stream goes on from. What the client asked for is told only
+// where it is plain text.
 func AppendReset(b []byte, r pubsub.Reset) []byte {
+	if !plain(r.Requested) {
+		r.Requested = ""
+	}
 	return appendControl(AppendID(b, r.At), TypeReset, struct {
 		Reason    pubsub.ResetReason `json:"reason"`
 		Requested string             `json:"requested"`
@@ -56,8 +53,7 @@ func appendControl(b []byte, name string, data any) []byte {
 	if err != nil {
 		panic(err) // strings always have a JSON form
 	}
-	b = append(b, "event: "...)
-	b = append(append(b, name...), '\n')
+	b = append(append(append(b, "event: "...), name...), '\n')
 	return append(appendData(b, string(text)), '\n')
 }
 

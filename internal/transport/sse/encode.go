@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"carillon/internal/domain/event"
 )
@@ -13,51 +14,67 @@ import (
 // the encoder looks again, because a line end in a name would let its publisher write frames of its own.
 var ErrUnencodable = errors.New("event cannot be encoded")
 
-// AppendEvent writes an event as one frame of an event stream (WHATWG HTML, 9.2.5): id, event (left out for the
-// default type), retry where there is one, a data line for each line of the data, and a blank line.
+// AppendEvent writes an event as one frame of an event stream (WHATWG HTML, 9.2.5): id (left out without a position),
+// event (left out for the default type), retry where there is one, a data line for each line of the data, and a blank
+// line. An error matches [ErrUnencodable] and leaves b as it was.
 func AppendEvent(b []byte, e event.Entry) ([]byte, error) {
-	if !oneLine(string(e.Position.Epoch)) || !oneLine(e.Event.Type.String()) {
+	name, data := e.Event.Type.String(), e.Event.Data.String()
+	if !plain(string(e.Position.Epoch)) || !plain(name) || !utf8.ValidString(data) {
 		return b, ErrUnencodable
 	}
 	b = AppendID(b, e.Position)
 	if !e.Event.Type.IsDefault() {
-		b = append(b, "event: "...)
-		b = append(b, e.Event.Type.String()...)
-		b = append(b, '\n')
+		b = append(append(append(b, "event: "...), name...), '\n')
 	}
 	if e.Event.Retry > 0 {
 		b = AppendRetry(b, e.Event.Retry)
 	}
-	return append(appendData(b, e.Event.Data.String()), '\n'), nil
+	return append(appendData(b, data), '\n'), nil
 }
 
-func oneLine(s string) bool { return !strings.ContainsAny(s, "\r\n\x00") }
-
-// appendData writes a data line for each line of text, whichever of the grammar's three line ends it uses. The space
-// after the colon is always there: a parser takes one away, and a text may begin with one of its own.
-func appendData(b []byte, text string) []byte {
-	for {
-		b = append(b, "data: "...)
-		end := strings.IndexAny(text, "\r\n")
-		if end < 0 {
-			return append(append(b, text...), '\n')
-		}
-		b = append(append(b, text[:end]...), '\n')
-		if strings.HasPrefix(text[end:], "\r\n") {
-			end++
-		}
-		text = text[end+1:]
-	}
-}
-
-// AppendID writes an id line.
+// AppendID writes an id line, or nothing for no position. Alone before a blank line it is a bookmark: the client
+// remembers where it is and sees no event.
 func AppendID(b []byte, at event.Position) []byte {
-	b = append(b, "id: "...)
-	return append(at.Append(b), '\n')
+	if at.IsZero() {
+		return b
+	}
+	return append(at.Append(append(b, "id: "...)), '\n')
 }
 
 // AppendRetry writes a retry line, in whole milliseconds.
 func AppendRetry(b []byte, d time.Duration) []byte {
-	b = append(b, "retry: "...)
-	return append(strconv.AppendInt(b, d.Milliseconds(), 10), '\n')
+	return append(strconv.AppendInt(append(b, "retry: "...), d.Milliseconds(), 10), '\n')
+}
+
+// appendData writes a data line for each line of text, whichever of the grammar's three line ends it uses. The space
+// after the colon is always there: a parser takes one away, and a text may begin with one of its own.
+func appendData(b []byte, text string) []byte {
+	if strings.IndexByte(text, '\r') >= 0 {
+		text = lineEnds.Replace(text)
+	}
+	for line := range strings.SplitSeq(text, "\n") {
+		b = append(append(append(b, "data: "...), line...), '\n')
+	}
+	return b
+}
+
+var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
+
+// plain reports whether a name keeps to its line and to what [event.Printable] allows.
+func plain(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; c < ' ' || c > '~' {
+			return plainRunes(name[i:])
+		}
+	}
+	return true
+}
+
+func plainRunes(name string) bool {
+	for _, r := range name {
+		if !event.Printable(r) {
+			return false
+		}
+	}
+	return utf8.ValidString(name)
 }

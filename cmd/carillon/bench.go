@@ -1,0 +1,127 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"carillon/internal/transport/loadgen"
+)
+
+// benchFlags are the command line of "carillon bench".
+type benchFlags struct {
+	cfg            loadgen.Config
+	url            string
+	token          string
+	headers        []string
+	publishHeaders []string
+	json           bool
+	quiet          bool
+}
+
+func benchCommand() *cobra.Command {
+	var f benchFlags
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure a server: memory and processor time for each stream, latency, losses",
+		Long: `Opens streams, publishes events that carry the time they were due at, and reports what came, how late,
+and, given the server's process id on the same machine, what it cost.
+
+The defaults fit Carillon. Any other server that pushes Server-Sent Events over HTTP/1.1 can be measured
+by giving its paths, its body and its headers. In paths and body, {n} is the number of a topic; in the
+body, {stamp} is the time and {pad} the padding.`,
+		Example: `  carillon bench --token "$TOKEN" --streams 1000 --rate 50 --duration 10s --pid "$(pgrep -xn carillon)"
+  carillon bench --token "$TOKEN" --streams 10000 --duration 0 --idle 30s --pid "$(pgrep -xn carillon)"
+  carillon bench --url http://127.0.0.1:3000 --subscribe '/.well-known/mercure?topic=bench' \
+      --publish /.well-known/mercure --body 'topic=bench&data={stamp}' \
+      --publish-header 'Content-Type: application/x-www-form-urlencoded' --token "$JWT"`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.url, "url", serverURL(), "`URL` of the server; also CARILLON_URL")
+	flags.StringVar(&f.token, "token", os.Getenv(envToken), "bearer `TOKEN` for publishing; also CARILLON_TOKEN")
+	flags.IntVar(&f.cfg.Streams, "streams", 1000, "`COUNT` of streams to open")
+	flags.IntVar(&f.cfg.Stalled, "stalled", 0, "`COUNT` of streams that are never read")
+	flags.IntVar(&f.cfg.Topics, "topics", 1, "`COUNT` of topics the streams and the events are spread over")
+	flags.Float64Var(&f.cfg.Rate, "rate", 50, "`EVENTS` a second; 0 is as fast as the server answers")
+	flags.IntVar(&f.cfg.Publishers, "publishers", 1, "`COUNT` of connections that publish")
+	flags.IntVar(&f.cfg.Size, "size", 0, "`BYTES` of padding in each event")
+	flags.DurationVar(&f.cfg.Duration, "duration", 10*time.Second, "how long to publish; 0 only opens streams")
+	flags.DurationVar(&f.cfg.Idle, "idle", 0, "how long to watch the open streams before publishing")
+	flags.StringVar(&f.cfg.SubscribePath, "subscribe", "/events?topic=bench/{n}", "`PATH` and query to subscribe with")
+	flags.StringVar(&f.cfg.PublishPath, "publish", "/events?topic=bench/{n}", "`PATH` and query to publish with")
+	flags.StringVar(&f.cfg.PublishMethod, "method", http.MethodPost, "`METHOD` to publish with")
+	flags.StringVar(&f.cfg.Body, "body", `{"t":"{stamp}","pad":"{pad}"}`, "`TEXT` to publish")
+	flags.StringArrayVar(&f.headers, "header", nil, "`'NAME: VALUE'` to subscribe with; repeatable")
+	flags.StringArrayVar(&f.publishHeaders, "publish-header", nil, "`'NAME: VALUE'` to publish with; repeatable")
+	flags.IntVar(&f.cfg.PID, "pid", 0, "process `ID` of the server, to read its memory and processor time")
+	flags.BoolVar(&f.json, "json", false, "print the report as JSON")
+	flags.BoolVar(&f.quiet, "quiet", false, "no progress line")
+	return cmd
+}
+
+func (f *benchFlags) run(cmd *cobra.Command) error {
+	server, err := url.Parse(f.url)
+	if err != nil {
+		return usageError{fmt.Errorf("url: %w", err)}
+	}
+	f.cfg.URL = server
+	if f.cfg.SubscribeHeader, err = headersOf(f.headers); err != nil {
+		return usageError{err}
+	}
+	if f.cfg.PublishHeader, err = headersOf(f.publishHeaders); err != nil {
+		return usageError{err}
+	}
+	if f.token != "" {
+		f.cfg.PublishHeader.Set("Authorization", "Bearer "+f.token)
+	}
+	if err := f.cfg.Validate(); err != nil {
+		return usageError{err}
+	}
+	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var progress func(loadgen.Progress)
+	if !f.quiet {
+		progress = func(p loadgen.Progress) { tellProgress(cmd.ErrOrStderr(), p) }
+	}
+	report, err := loadgen.Run(ctx, f.cfg, progress)
+	if progress != nil {
+		fmt.Fprintln(cmd.ErrOrStderr())
+	}
+	if err != nil {
+		return err
+	}
+	if f.json {
+		out := json.NewEncoder(cmd.OutOrStdout())
+		out.SetIndent("", "  ")
+		return out.Encode(report)
+	}
+	return report.Write(cmd.OutOrStdout())
+}
+
+// tellProgress writes one line over the last.
+func tellProgress(out io.Writer, p loadgen.Progress) {
+	fmt.Fprintf(out, "\r\033[K%s: %s, %d streams, %d published, %d delivered", p.Elapsed.Truncate(time.Second), p.Phase, p.Opened, p.Published, p.Delivered)
+}
+
+func headersOf(lines []string) (http.Header, error) {
+	headers := make(http.Header, len(lines))
+	for _, line := range lines {
+		name, value, found := strings.Cut(line, ":")
+		if !found || strings.TrimSpace(name) == "" {
+			return nil, fmt.Errorf("header: got %q, takes 'NAME: VALUE'", line)
+		}
+		headers.Add(strings.TrimSpace(name), strings.TrimSpace(value))
+	}
+	return headers, nil
+}

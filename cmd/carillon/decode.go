@@ -1,0 +1,171 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-viper/mapstructure/v2"
+
+	"carillon/internal/infra/tokens"
+)
+
+// strictly makes viper take each value for what it is, or not at all: left to itself it would read 5 as five
+// nanoseconds, 1.9 as 1 and "no" as text. Text is read where the environment has nothing else to offer.
+func strictly(c *mapstructure.DecoderConfig) {
+	c.WeaklyTypedInput = false
+	c.DecodeHook = decodeValue
+}
+
+var (
+	durationType = reflect.TypeFor[time.Duration]()
+	secretType   = reflect.TypeFor[tokens.Secret]()
+)
+
+// decodeValue turns a value from a file or from the environment into one that fits the setting, or says what does.
+func decodeValue(from, to reflect.Value) (any, error) {
+	value := from.Interface()
+	text, isText := value.(string)
+	takes := ""
+	switch kind := to.Kind(); {
+	case to.Type() == durationType:
+		if d, err := time.ParseDuration(text); isText && err == nil {
+			return d, nil
+		}
+		takes = "a duration such as 500ms, 15s or 1h30m"
+	case to.Type() == secretType:
+		switch text {
+		case "":
+			if isText {
+				return value, nil
+			}
+			// Not even a wrong secret is shown.
+			return nil, errors.New("got something that is no text, takes text (in quotes, where it looks like a number)")
+		case tokens.Secret("a secret").String():
+			return nil, errors.New(`got the mask that "carillon config" prints, takes the secret itself`)
+		}
+		return value, nil
+	case to.CanInt():
+		if n, ok := wholeNumber(value); ok && !to.OverflowInt(n) {
+			return n, nil
+		}
+		takes = "a whole number, which may end in KiB, MiB or GiB"
+	case to.CanFloat():
+		if f, ok := number(value); ok {
+			return f, nil
+		}
+		takes = "a number"
+	case kind == reflect.Bool:
+		if _, ok := value.(bool); ok {
+			return value, nil
+		}
+		if b, err := strconv.ParseBool(text); isText && err == nil {
+			return b, nil
+		}
+		takes = "true or false"
+	case kind == reflect.String:
+		if isText {
+			return value, nil
+		}
+		takes = "text (in quotes, where it looks like something else)"
+	case kind == reflect.Slice:
+		if isText {
+			return listOf(text), nil
+		}
+		if from.Kind() == reflect.Slice {
+			return value, nil
+		}
+		takes = "a list"
+	default:
+		return value, nil
+	}
+	return nil, fmt.Errorf("got %s, takes %s", show(value), takes)
+}
+
+// units that a number of bytes may be written in.
+var units = []struct {
+	suffix string
+	shift  int
+}{{"KiB", 10}, {"MiB", 20}, {"GiB", 30}}
+
+func wholeNumber(value any) (int64, bool) {
+	switch n := value.(type) {
+	case int:
+		return int64(n), true
+	case int64:
+		return n, true
+	case string:
+		digits, shift := strings.TrimSpace(n), 0
+		for _, unit := range units {
+			if rest, found := strings.CutSuffix(digits, unit.suffix); found {
+				digits, shift = strings.TrimSpace(rest), unit.shift
+			}
+		}
+		i, err := strconv.ParseInt(digits, 10, 64)
+		return i << shift, err == nil && i <= math.MaxInt64>>shift && i >= math.MinInt64>>shift
+	}
+	return 0, false
+}
+
+func number(value any) (float64, bool) {
+	switch n := value.(type) {
+	case int:
+		return float64(n), true
+	case float64:
+		return n, !math.IsNaN(n) && !math.IsInf(n, 0)
+	case string:
+		f, err := strconv.ParseFloat(n, 64)
+		return f, err == nil && !math.IsNaN(f) && !math.IsInf(f, 0)
+	}
+	return 0, false
+}
+
+// listOf reads a list as the environment has it: a,b,c. Nothing is the empty list.
+func listOf(text string) []any {
+	list := []any{}
+	for item := range strings.SplitSeq(text, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			list = append(list, item)
+		}
+	}
+	return list
+}
+
+// maxShown bounds what an error says of a value.
+const maxShown = 60
+
+func show(value any) string {
+	switch v := value.(type) {
+	case nil, string:
+		if v == nil || v == "" {
+			return "nothing"
+		}
+		return fmt.Sprintf("%.*q", maxShown, v)
+	case map[string]any:
+		return "a section"
+	case []any:
+		return "a list"
+	}
+	return fmt.Sprintf("%.*s", maxShown, fmt.Sprint(value))
+}
+
+// decodingProblems takes a decoder's error apart: one for each key, beginning with the key.
+func decodingProblems(err error) []error {
+	var several interface{ Unwrap() []error }
+	if errors.As(err, &several) {
+		var problems []error
+		for _, e := range several.Unwrap() {
+			problems = append(problems, decodingProblems(e)...)
+		}
+		return problems
+	}
+	var one *mapstructure.DecodeError
+	if errors.As(err, &one) {
+		return []error{fmt.Errorf("%s: %w", one.Name(), one.Unwrap())}
+	}
+	return []error{err}
+}

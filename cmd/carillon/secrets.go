@@ -1,0 +1,23 @@
+package main
+
+import (
+	"slices"
+
+	"carillon/internal/infra/tokens"
+)
+
+// secretKeys are the keys whose values nobody may see.
+func secretKeys() []string {
+	values, err := leaves(Settings{})
+	if err != nil {
+		return nil
+	}
+	var keys []string
+	for key, value := range values {
+		if _, secret := value.(tokens.Secret); secret {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"syscall"
+
+	"go.uber.org/zap"
+
+	"carillon/internal/transport/httpapi"
+	"carillon/internal/transport/sockopt"
+)
+
+// listeningServer is the public listener and what answers on it.
+type listeningServer struct {
+	http     *http.Server
+	listener net.Listener // once it listens
+}
+
+func newServer(cfg httpapi.Config, options sockopt.Options, handler http.Handler, log *zap.Logger) *listeningServer {
+	errorLog := zap.NewStdLog(zap.NewNop())
+	errorLog.SetOutput(serverLog{log})
+	return &listeningServer{http: &http.Server{
+		Addr:              cfg.Addr,
+		Handler:           handler,
+		ReadHeaderTimeout: cfg.ReadHeaderTimeout,
+		IdleTimeout:       cfg.IdleTimeout,
+		MaxHeaderBytes:    cfg.MaxHeaderBytes,
+		// No WriteTimeout: it would cut streams. Each write has a deadline of its own.
+		ErrorLog: errorLog,
+		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			if err := sockopt.Tune(conn, options); err != nil {
+				log.Debug("connection not tuned", zap.Error(err)) // the client is gone already
+			}
+			return ctx
+		},
+	}}
+}
+
+func listen(ctx context.Context, addr string) (net.Listener, error) {
+	var config net.ListenConfig
+	// A multipath connection knows no TCP_USER_TIMEOUT, and then nobody would find its dead peers.
+	config.SetMultipathTCP(false)
+	listener, err := config.Listen(ctx, "tcp", addr)
+	if err != nil {
+		var reason syscall.Errno
+		if errors.As(err, &reason) {
+			err = reason // the rest is said here
+		}
+		return nil, fmt.Errorf("http.addr: cannot listen on %q: %w", addr, err)
+	}
+	return listener, nil
+}
+
+// maxServerText bounds what a log takes of net/http's words, which may quote a client.
+const maxServerText = 256
+
+// serverLog carries what net/http has to say into the log: as a field, because it may quote a client.
+type serverLog struct{ log *zap.Logger }
+
+func (l serverLog) Write(p []byte) (int, error) {
+	level := zap.WarnLevel
+	// What any client can cause at will is no warning.
+	if bytes.HasPrefix(p, []byte("http: TLS handshake error")) {
+		level = zap.DebugLevel
+	}
+	l.log.Log(level, "http server", zap.ByteString("text", p[:min(len(p), maxServerText)]))
+	return len(p), nil
+}

@@ -1,0 +1,124 @@
+package pubsub_test
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"carillon/internal/app/pubsub"
+)
+
+// Streams outlive a log that is away: they stay open, beat, and go on without a gap when it is back.
+func TestLogAwayAndBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := config()
+		cfg.Window.Events = 4
+		log := newLog(0)
+		r := start(t, cfg, log)
+		_, live := r.listen(next, "a")
+		r.publish(600, "a")
+		time.Sleep(time.Minute) // until no page of history is remembered
+
+		log.Away(pubsub.ErrUnavailable)
+		_, err := r.pub.Publish(t.Context(), about("x", "a"))
+		require.ErrorIs(t, err, pubsub.ErrUnavailable)
+		gone, left := r.listen(pubsub.After("e1-0"), "a")
+		_, replaying := r.listen(pubsub.After("e1-0"), "a")
+		time.Sleep(time.Minute)
+		assert.Empty(t, replaying.Said())
+		assert.GreaterOrEqual(t, len(replaying.Only("beat")), 3, "a client that waits for the log is not left in silence")
+		gone.End(pubsub.EndGone)
+		synctest.Wait()
+		assert.Equal(t, []string{"close:gone"}, left.Said())
+
+		log.Back()
+		r.publish(3, "a") // before the engine noticed
+		time.Sleep(2 * time.Second)
+		r.publish(3, "a")
+		synctest.Wait()
+		assert.Equal(t, numbers(1, 606), live.Said())
+		assert.Equal(t, numbers(1, 606), replaying.Said())
+		require.NoError(t, r.stop())
+		assert.Equal(t, pubsub.EndDrain, live.Why())
+	})
+}
+
+// A log that fails for another reason ends the engine: it must not go on deaf.
+func TestLogBroken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := newLog(0)
+		pub, err := pubsub.New(config(), log)
+		require.NoError(t, err)
+		st, err := pub.Open(t.Context(), pubsub.Subscription{Patterns: patterns("a")})
+		require.NoError(t, err)
+		sink := newSink()
+		st.Attach(sink)
+		broken := errors.New("disk on fire")
+		log.Away(broken)
+		require.ErrorIs(t, pub.Run(t.Context()), broken)
+		assert.Equal(t, []string{"close:drain"}, sink.Said())
+	})
+}
+
+// Stopping does not wait for a log that hangs, and tells streams that wait for it the same as all others.
+func TestStopWhileReading(t *testing.T) {
+	for name, fault := range map[string]func(*fakeLog){
+		"slow": func(l *fakeLog) { l.slow = time.Hour },
+		"away": func(l *fakeLog) { close(l.away); l.away, l.broken = nil, pubsub.ErrUnavailable },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				log := newLog(0)
+				require.NoError(t, func() error {
+					r := start(t, config(), log)
+					r.publish(10, "a")
+					return r.stop()
+				}())
+				r := start(t, config(), log)
+				log.Set(fault)
+				var sinks []*fakeSink
+				for range 10 {
+					_, sink := r.listen(pubsub.After("e1-0"), "a")
+					sinks = append(sinks, sink)
+				}
+				time.Sleep(15 * time.Second)
+				began := time.Now()
+				require.NoError(t, r.stop())
+				assert.Zero(t, time.Since(began))
+				for _, sink := range sinks {
+					assert.Equal(t, []string{"close:drain"}, sink.Said())
+				}
+			})
+		})
+	}
+}
+
+// Replays share what was read: a thousand clients do not read a thousand times.
+func TestReplaysShareReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := newLog(0)
+		first := start(t, config(), log)
+		first.publish(2560, "a")
+		require.NoError(t, first.stop())
+		cfg := config()
+		cfg.Shards = 1
+		r := start(t, cfg, log)
+		log.Set(func(l *fakeLog) { l.slow = 10 * time.Millisecond; l.reads = 0 })
+		var sinks []*fakeSink
+		for range 100 {
+			_, sink := r.listen(pubsub.After("e1-0"), "a")
+			sinks = append(sinks, sink)
+		}
+		time.Sleep(time.Minute)
+		for _, sink := range sinks {
+			assert.Len(t, sink.Said(), 2560)
+		}
+		log.mu.Lock()
+		defer log.mu.Unlock()
+		assert.LessOrEqual(t, log.reads, 12, "ten pages hold it all")
+	})
+}

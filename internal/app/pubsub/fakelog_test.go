@@ -1,0 +1,183 @@
+package pubsub_test
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"carillon/internal/app/pubsub"
+	"carillon/internal/domain/event"
+)
+
+// fakeLog is a log in a slice, with faults: it can be away, be slow, trim, skip offsets and skip deliveries.
+type fakeLog struct {
+	keep int // how many entries are kept; 0 is all
+
+	mu        sync.Mutex
+	epoch     event.Epoch
+	oldest    uint64
+	newest    uint64
+	entries   []event.Entry
+	all       []event.Entry // also what was trimmed: what the model compares with
+	away      chan struct{} // closed when the log goes away; nil while it is away
+	broken    error         // what Follow fails with once the log is away
+	followers map[*func([]event.Entry)]bool
+	reads     int
+	slow      time.Duration                 // how long a Read takes
+	onRead    func(after uint64, limit int) // called before a Read, without the lock
+}
+
+func newLog(keep int) *fakeLog {
+	return &fakeLog{
+		keep: keep, epoch: "e1", oldest: 1, away: make(chan struct{}),
+		followers: make(map[*func([]event.Entry)]bool),
+	}
+}
+
+func (l *fakeLog) Append(ctx context.Context, events []event.Event) ([]event.Position, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.away == nil {
+		return nil, fmt.Errorf("append: %w", pubsub.ErrUnavailable)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	var positions []event.Position
+	for _, e := range events {
+		l.newest++
+		at := event.Position{Epoch: l.epoch, Offset: l.newest}
+		l.entries = append(l.entries, event.Entry{Position: at, Time: time.Now(), Event: e})
+		positions = append(positions, at)
+	}
+	added := slices.Clone(l.entries[len(l.entries)-len(events):])
+	l.all = append(l.all, added...)
+	for deliver := range l.followers {
+		(*deliver)(added)
+	}
+	if l.keep > 0 && len(l.entries) > l.keep {
+		l.trim(len(l.entries) - l.keep)
+	}
+	return positions, nil
+}
+
+// trim drops the oldest n entries; the caller holds the lock.
+func (l *fakeLog) trim(n int) {
+	n = min(n, len(l.entries))
+	if n == 0 {
+		return
+	}
+	l.oldest = l.entries[n-1].Position.Offset + 1
+	l.entries = slices.Clone(l.entries[n:])
+}
+
+// Trim drops the oldest n entries.
+func (l *fakeLog) Trim(n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.trim(n)
+}
+
+// SkipOffsets leaves offsets out, as a log does from which single entries can be removed.
+func (l *fakeLog) SkipOffsets(n uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.newest += n
+}
+
+// Away makes the log fail, and its followers with err.
+func (l *fakeLog) Away(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.broken = err
+	close(l.away)
+	l.away = nil
+}
+
+// Back ends Away.
+func (l *fakeLog) Back() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.away = make(chan struct{})
+}
+
+func (l *fakeLog) Set(change func(*fakeLog)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	change(l)
+}
+
+func (l *fakeLog) Read(ctx context.Context, after uint64, limit int) ([]event.Entry, error) {
+	l.mu.Lock()
+	slow, onRead := l.slow, l.onRead
+	l.reads++
+	l.mu.Unlock()
+	if onRead != nil {
+		onRead(after, limit)
+	}
+	if slow > 0 {
+		select {
+		case <-time.After(slow):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.away == nil:
+		return nil, fmt.Errorf("read: %w", pubsub.ErrUnavailable)
+	case after+1 < l.oldest:
+		return nil, fmt.Errorf("read: %w", pubsub.ErrTrimmed)
+	}
+	from := l.find(after)
+	return slices.Clone(l.entries[from:min(len(l.entries), from+limit)]), nil
+}
+
+func (l *fakeLog) find(after uint64) int {
+	at, _ := slices.BinarySearchFunc(l.entries, after+1, func(e event.Entry, offset uint64) int {
+		return cmp.Compare(e.Position.Offset, offset)
+	})
+	return at
+}
+
+func (l *fakeLog) Extent() pubsub.Extent {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return pubsub.Extent{Epoch: l.epoch, Oldest: l.oldest, Newest: l.newest}
+}
+
+func (l *fakeLog) Follow(ctx context.Context, after uint64, deliver func([]event.Entry)) error {
+	l.mu.Lock()
+	if l.away == nil {
+		defer l.mu.Unlock()
+		return l.broken
+	}
+	if kept := l.entries[l.find(after):]; len(kept) > 0 {
+		deliver(slices.Clone(kept))
+	}
+	away := l.away
+	l.followers[&deliver] = true
+	l.mu.Unlock()
+	select {
+	case <-ctx.Done():
+	case <-away:
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.followers, &deliver)
+	if ctx.Err() != nil {
+		return nil
+	}
+	return l.broken
+}
+
+// All is every entry there ever was.
+func (l *fakeLog) All() []event.Entry {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.all)
+}

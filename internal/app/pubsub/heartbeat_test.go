@@ -1,0 +1,261 @@
+package pubsub_test
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"carillon/internal/app/pubsub"
+)
+
+const (
+	beat      = 15 * time.Second
+	beatEarly = beat - beat/10
+	beatLate  = beat + beat/10
+)
+
+// A silent stream is beaten after its interval, give or take a tenth, and not with its neighbours.
+func TestHeartbeats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, config(), newLog(0))
+		sinks := make([]*fakeSink, 1000)
+		opened := make([]time.Time, len(sinks))
+		for i := range sinks {
+			opened[i] = time.Now()
+			_, sinks[i] = r.listen(next, "a")
+			time.Sleep(3 * time.Millisecond)
+		}
+		time.Sleep(10 * beat)
+		at := make(map[int64]int) // beats in each fortieth of an interval
+		total := 0
+		for i, sink := range sinks {
+			last := opened[i]
+			beats := sink.Only("beat")
+			require.Len(t, sink.Log(), len(beats))
+			for _, b := range beats {
+				silence := b.when.Sub(last)
+				require.True(t, beatEarly <= silence && silence <= beatLate, "a silence of %s", silence)
+				require.True(t, b.at.IsZero(), "there is no position to tell")
+				last = b.when
+			}
+			total += len(beats)
+			third := beats[2].when.Sub(opened[0])
+			at[int64(third/(beat/40))]++
+		}
+		assert.InDelta(t, 10_000, total, 600)
+		for _, n := range at {
+			assert.Less(t, n, len(sinks)/5, "third beats come together")
+		}
+		assert.Greater(t, len(at), 5)
+	})
+}
+
+// Traffic to a stream is its heartbeat; traffic to others is not.
+func TestTrafficPutsHeartbeatsOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, config(), newLog(0))
+		_, busy := r.listen(next, "a")
+		_, quiet := r.listen(next, "b")
+		synctest.Wait()
+		for range 60 {
+			r.publish(1, "a")
+			time.Sleep(5 * time.Second)
+		}
+		assert.Empty(t, busy.Only("beat"))
+		assert.InDelta(t, 20, len(quiet.Only("beat")), 3)
+
+		last := time.Now().Add(-5 * time.Second)
+		time.Sleep(2 * beat)
+		silence := busy.Only("beat")[0].when.Sub(last)
+		assert.True(t, beatEarly <= silence && silence <= beatLate, "a silence of %s", silence)
+	})
+}
+
+// A beat carries how far the stream has come, so that a client of a quiet topic resumes from there; but only news.
+func TestBeatCarriesTheNewestPosition(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, config(), newLog(0))
+		r.publish(3, "other")
+		synctest.Wait()
+		_, sink := r.listen(next, "a")
+		time.Sleep(beatLate) // one beat
+		r.publish(2, "other")
+		time.Sleep(beatLate) // another
+		time.Sleep(beatLate) // and one without news
+		r.publish(1, "a")
+		time.Sleep(beatLate + time.Second)
+		r.publish(1, "a")
+		r.publish(4, "other")
+		time.Sleep(beatLate + time.Second)
+		var seen []string
+		last := ""
+		for _, x := range sink.Log() {
+			text := x.what + " " + fmt.Sprint(x.at.Offset)
+			if text != last {
+				seen = append(seen, text)
+			}
+			last = text
+		}
+		assert.Equal(t, []string{"beat 0", "beat 5", "beat 0", "item 6", "beat 0", "item 7", "beat 11"}, seen)
+	})
+}
+
+func TestNoBeatToAParkedSink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, config(), newLog(0))
+		st, sink := r.listen(next, "a")
+		sink.SetRoom(0)
+		synctest.Wait()
+		r.publish(1, "a")
+		time.Sleep(10 * beat)
+		assert.Empty(t, sink.Log())
+		sink.SetRoom(-1)
+		st.Ready()
+		time.Sleep(beatLate)
+		assert.Len(t, sink.Only("beat"), 1)
+	})
+}
+
+// Ten thousand streams cost no goroutine, and no timer, each.
+func TestStreamsNeedNoGoroutine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, config(), newLog(0))
+		synctest.Wait()
+		before := runtime.NumGoroutine()
+		var sinks []*fakeSink
+		for range 10_000 {
+			_, sink := r.listen(next, "a")
+			sinks = append(sinks, sink)
+		}
+		r.publish(1, "a")
+		time.Sleep(2 * beat)
+		assert.Equal(t, before, runtime.NumGoroutine())
+		for _, sink := range sinks {
+			require.NotEmpty(t, sink.Only("beat"))
+		}
+	})
+}
+
+// A right that ends takes its stream with it: not after its end, and at most a step of the wheel before.
+func TestExpiry(t *testing.T) {
+	const step = beat / 64
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, config(), newLog(0))
+		type listener struct {
+			ends time.Time
+			sink *fakeSink
+		}
+		var all []listener
+		for i := range 300 {
+			life := time.Duration(i+1) * 777 * time.Millisecond
+			if i%10 == 0 {
+				life = time.Duration(i+1) * step
+			}
+			ends := time.Now().Add(life)
+			sink := newSink()
+			if i%3 == 0 {
+				sink.SetRoom(0) // parked, it ends all the same
+			}
+			r.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone, Expires: ends}).Attach(sink)
+			all = append(all, listener{ends, sink})
+		}
+		gone := newSink()
+		r.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone, Expires: time.Now().Add(-time.Second)}).Attach(gone)
+		synctest.Wait()
+		r.publish(1, "a")
+		synctest.Wait()
+		assert.Equal(t, []string{"close:expired"}, gone.Said(), "it never was open")
+		for range 250 {
+			time.Sleep(time.Second)
+			r.publish(1, "a")
+		}
+		for _, l := range all {
+			closes := l.sink.Only("close")
+			require.Len(t, closes, 1)
+			require.Equal(t, pubsub.EndExpired, closes[0].why)
+			early := l.ends.Sub(closes[0].when)
+			require.True(t, 0 < early && early <= step, "ended %s before its time", early)
+		}
+		assert.Zero(t, r.pub.Streams())
+	})
+}
+
+// Streams end evenly over the window, new ones are refused, and Drain returns when all are gone.
+func TestDrain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := config()
+		cfg.Shards = 4
+		r := start(t, cfg, newLog(0))
+		var sinks []*fakeSink
+		for range 1000 {
+			_, sink := r.listen(next, "a")
+			sinks = append(sinks, sink)
+		}
+		late := r.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone})
+		_, hurt := r.listen(next, "a")
+		synctest.Wait()
+
+		began := time.Now()
+		drained := make(chan error, 2)
+		for range 2 { // asked twice, as by a signal and a supervisor
+			go func() { drained <- r.pub.Drain(t.Context(), 10*time.Second) }()
+		}
+		time.Sleep(time.Second)
+		_, err := r.pub.Open(t.Context(), pubsub.Subscription{Patterns: patterns("a")})
+		require.ErrorIs(t, err, pubsub.ErrDraining)
+		sink := newSink()
+		late.Attach(sink) // opened before, attached meanwhile
+		hurt.Fail()
+		r.publish(1, "a") // is still delivered to those who are left
+		synctest.Wait()
+		assert.Equal(t, []string{"close:drain"}, sink.Said())
+		require.NoError(t, <-drained)
+		require.NoError(t, <-drained)
+
+		assert.Zero(t, r.pub.Streams())
+		assert.LessOrEqual(t, time.Since(began), 10*time.Second)
+		second := make([]int, 10)
+		for _, sink := range sinks {
+			closes := sink.Only("close")
+			require.Len(t, closes, 1)
+			require.Equal(t, pubsub.EndDrain, closes[0].why)
+			second[closes[0].when.Sub(began)/time.Second]++
+			if closes[0].when.Sub(began) > time.Second {
+				require.Len(t, sink.Only("item"), 1)
+			}
+		}
+		for _, n := range second {
+			assert.InDelta(t, 100, n, 8, "ends in each second: %v", second)
+		}
+	})
+}
+
+func TestDrainWithoutStreams(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, config(), newLog(0))
+		began := time.Now()
+		require.NoError(t, r.pub.Drain(t.Context(), time.Hour))
+		assert.Zero(t, time.Since(began))
+	})
+}
+
+func TestDrainIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, config(), newLog(0))
+		for range 100 {
+			r.listen(next, "a")
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		began := time.Now()
+		require.ErrorIs(t, r.pub.Drain(ctx, time.Hour), context.DeadlineExceeded)
+		assert.Equal(t, time.Second, time.Since(began))
+		assert.NotZero(t, r.pub.Streams())
+	})
+}

@@ -1,0 +1,203 @@
+package pubsub_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"carillon/internal/app/pubsub"
+)
+
+// A sink that takes k of n gets the rest, exactly, when it is ready.
+func TestParked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, config(), newLog(0))
+		st, sink := r.listen(next, "a", "b")
+		sink.SetRoom(7)
+		synctest.Wait()
+		r.publish(10, "a")
+		synctest.Wait()
+		assert.Equal(t, numbers(1, 7), sink.Said())
+		assert.Equal(t, "parked", st.State())
+
+		r.publish(10, "noise")
+		r.publish(10, "b")
+		r.publish(1, "noise")
+		synctest.Wait()
+		assert.Equal(t, numbers(1, 7), sink.Said(), "a parked sink is left alone")
+		assert.Equal(t, 1, sink.sends)
+
+		st.Ready() // too early: it has no room
+		synctest.Wait()
+		assert.Equal(t, numbers(1, 7), sink.Said())
+
+		want := append(numbers(1, 10), numbers(21, 30)...)
+		for n := 8; n <= 20; n++ {
+			sink.SetRoom(1)
+			st.Ready()
+			synctest.Wait()
+			assert.Equal(t, want[:n], sink.Said())
+		}
+		sink.SetRoom(-1)
+		st.Ready()
+		r.publish(3, "a")
+		synctest.Wait()
+		assert.Equal(t, append(want, numbers(32, 34)...), sink.Said())
+		assert.Equal(t, "live", st.State())
+	})
+}
+
+// A sink that took everything but holds the end of it is asked to go on with that.
+func TestReadyWithNothingToSend(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, config(), newLog(0))
+		st, sink := r.listen(next, "a")
+		r.publish(1, "a")
+		synctest.Wait()
+		st.Ready()
+		st.Ready() // is one with the first
+		synctest.Wait()
+		assert.Equal(t, 1, sink.resume)
+		sink.Fail()
+		st.Ready()
+		synctest.Wait()
+		assert.Equal(t, []string{"1", "close:failed"}, sink.Said())
+	})
+}
+
+// Parked in the middle of a replay, out of the window, for as long as it takes.
+func TestParkedReplayGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := config()
+		cfg.Window.Events = 4
+		r := start(t, cfg, newLog(0))
+		r.publish(1000, "a")
+		synctest.Wait()
+		st, sink := r.listen(pubsub.After("e1-0"), "a")
+		sink.SetRoom(300)
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		assert.Equal(t, "parked", st.State())
+		r.publish(10, "a")
+		sink.SetRoom(-1)
+		st.Ready()
+		synctest.Wait()
+		assert.Equal(t, numbers(1, 1010), sink.Said())
+	})
+}
+
+func TestSlowClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := config()
+		cfg.Window.Events = 4
+		r := start(t, cfg, newLog(0))
+		_, slow := r.listen(next, "a")
+		slow.SetRoom(2)
+		_, within := r.listen(next, "b")
+		within.SetRoom(0)
+		synctest.Wait()
+		r.trickle(4, "a")
+		r.trickle(2, "b")
+		time.Sleep(10 * time.Minute)
+		assert.Equal(t, numbers(1, 2), slow.Said(), "its next event is still in the window")
+		r.trickle(2, "a")
+		time.Sleep(15 * time.Second)
+		assert.Equal(t, []string{"1", "2", "close:slow"}, slow.Said())
+		assert.Empty(t, within.Said(), "its next event still is")
+
+		_, resumed := r.listen(pubsub.After(slow.Only("item")[1].at.String()), "a")
+		synctest.Wait()
+		assert.Equal(t, []string{"3", "4", "7", "8"}, resumed.Said(), "nothing is lost")
+	})
+}
+
+func TestSlowSkip(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := config()
+		cfg.Window.Events, cfg.Slow = 4, pubsub.SlowSkip
+		r := start(t, cfg, newLog(0))
+		st, slow := r.listen(next, "a")
+		slow.SetRoom(2)
+		synctest.Wait()
+		r.trickle(20, "a")
+		time.Sleep(10 * time.Minute)
+		assert.Equal(t, numbers(1, 2), slow.Said())
+		slow.SetRoom(-1)
+		st.Ready()
+		synctest.Wait()
+		r.publish(2, "a")
+		synctest.Wait()
+		assert.Equal(t, []string{"1", "2", "reset:slow@20", "21", "22"}, slow.Said())
+		assert.Equal(t, pubsub.Reset{
+			Reason: pubsub.ResetSlow, Requested: "e1-2", Oldest: at(1), Newest: at(20), At: at(20),
+		}, slow.Only("reset")[0].reset)
+	})
+}
+
+// Age, not only traffic, moves the window past a stream that does not read.
+func TestWindowAge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := config()
+		cfg.Window.Age = time.Minute
+		r := start(t, cfg, newLog(0))
+		_, slow := r.listen(next, "a")
+		slow.SetRoom(0)
+		synctest.Wait()
+		r.publish(1, "a")
+		time.Sleep(59 * time.Second)
+		assert.Empty(t, slow.Said())
+		time.Sleep(20 * time.Second)
+		assert.Equal(t, []string{"close:slow"}, slow.Said())
+	})
+}
+
+// However large the events, the window keeps to its bytes, and what it dropped comes from the log.
+func TestWindowBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := config()
+		cfg.Window.Bytes = 1
+		r := start(t, cfg, newLog(0))
+		_, sink := r.listen(next, "a")
+		synctest.Wait()
+		r.publish(500, "a")
+		synctest.Wait()
+		assert.Equal(t, numbers(1, 500), sink.Said())
+	})
+}
+
+// One reader of a thousand stands still: the others get the same, at the same instant.
+func TestStalledSinkDelaysNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := config()
+		cfg.Window.Events = 16
+		r := start(t, cfg, newLog(0))
+		sinks := make([]*fakeSink, 1000)
+		for i := range sinks {
+			_, sinks[i] = r.listen(next, "a")
+		}
+		sinks[500].SetRoom(3)
+		synctest.Wait()
+		var sent []time.Time
+		for range 100 {
+			sent = append(sent, time.Now())
+			r.publish(1, "a")
+			time.Sleep(20 * time.Millisecond)
+		}
+		for i, sink := range sinks {
+			if i == 500 {
+				continue
+			}
+			items := sink.Only("item")
+			require.Len(t, items, 100)
+			for n, x := range items {
+				require.Equal(t, sent[n], x.when)
+			}
+		}
+		assert.Equal(t, numbers(1, 3), sinks[500].Said()[:3])
+		time.Sleep(15 * time.Second)
+		assert.Equal(t, pubsub.EndSlow, sinks[500].Why())
+	})
+}

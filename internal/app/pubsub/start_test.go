@@ -1,0 +1,285 @@
+package pubsub_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"carillon/internal/app/pubsub"
+	"carillon/internal/domain/event"
+)
+
+func at(offset uint64) event.Position { return event.Position{Epoch: "e1", Offset: offset} }
+
+func TestResume(t *testing.T) {
+	reset := func(why pubsub.ResetReason, requested string, oldest, newest, from uint64) *pubsub.Reset {
+		r := &pubsub.Reset{Reason: why, Requested: requested, Newest: at(newest), At: at(from)}
+		if oldest > 0 {
+			r.Oldest = at(oldest)
+		}
+		return r
+	}
+	for _, c := range []struct {
+		name, requested string
+		from            uint64
+		reset           *pubsub.Reset
+	}{
+		{"in the middle", "e1-15", 15, nil},
+		{"at the head", "e1-20", 20, nil},
+		{"right before the oldest", "e1-10", 10, nil},
+		{"one too old", "e1-9", 10, reset(pubsub.ResetExpired, "e1-9", 11, 20, 10)},
+		{"before everything", "e1-0", 10, reset(pubsub.ResetExpired, "e1-0", 11, 20, 10)},
+		{"from tomorrow", "e1-21", 20, reset(pubsub.ResetFuture, "e1-21", 11, 20, 20)},
+		{"from the end of time", "e1-18446744073709551615", 20, reset(pubsub.ResetFuture, "e1-18446744073709551615", 11, 20, 20)},
+		{"of another log", "e0-15", 10, reset(pubsub.ResetEpoch, "e0-15", 11, 20, 10)},
+		{"of another log, far ahead", "e2-99", 10, reset(pubsub.ResetEpoch, "e2-99", 11, 20, 10)},
+		{"not a position", "<script>", 20, reset(pubsub.ResetMalformed, "", 11, 20, 20)},
+		{"nothing", "", 20, reset(pubsub.ResetMalformed, "", 11, 20, 20)},
+		{"too large a number", "e1-18446744073709551616", 20, reset(pubsub.ResetMalformed, "", 11, 20, 20)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := start(t, config(), newLog(10))
+				r.publish(20, "a")
+				synctest.Wait()
+				st, sink := r.listen(pubsub.After(c.requested), "a")
+				from, told := st.Start()
+				assert.Equal(t, at(c.from), from)
+				assert.Equal(t, c.reset, told)
+				r.publish(1, "a")
+				synctest.Wait()
+				assert.Equal(t, numbers(int(c.from)+1, 21), sink.Said())
+			})
+		})
+	}
+}
+
+func TestResumeInAnEmptyLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, config(), newLog(10))
+		for _, c := range []struct {
+			requested string
+			why       pubsub.ResetReason
+		}{{"e1-0", ""}, {"e1-1", pubsub.ResetFuture}, {"e0-7", pubsub.ResetEpoch}, {"?", pubsub.ResetMalformed}} {
+			from, told := r.open(pubsub.Subscription{Patterns: patterns("a"), Start: pubsub.After(c.requested)}).Start()
+			assert.Equal(t, at(0), from, c.requested)
+			if c.why == "" {
+				assert.Nil(t, told)
+				continue
+			}
+			require.NotNil(t, told, c.requested)
+			assert.Equal(t, c.why, told.Reason)
+			assert.True(t, told.Oldest.IsZero() && told.Newest.IsZero(), "there is no oldest and no newest event")
+		}
+		for _, from := range []pubsub.Start{next, pubsub.Last(5), pubsub.Since(time.Hour)} {
+			begin, told := r.open(pubsub.Subscription{Patterns: patterns("a"), Start: from}).Start()
+			assert.Equal(t, at(0), begin)
+			assert.Nil(t, told)
+		}
+		_, sink := r.listen(pubsub.After("e1-0"), "a")
+		r.publish(2, "a")
+		synctest.Wait()
+		assert.Equal(t, numbers(1, 2), sink.Said())
+	})
+}
+
+// A log whose whole history was trimmed still knows where it is.
+func TestResumeWhenNothingIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, config(), newLog(0))
+		r.publish(5, "a")
+		r.log.Trim(5)
+		from, told := r.open(pubsub.Subscription{Patterns: patterns("a"), Start: pubsub.After("e1-5")}).Start()
+		assert.Equal(t, at(5), from)
+		assert.Nil(t, told)
+		from, told = r.open(pubsub.Subscription{Patterns: patterns("a"), Start: pubsub.After("e1-4")}).Start()
+		assert.Equal(t, at(5), from)
+		assert.Equal(t, &pubsub.Reset{Reason: pubsub.ResetExpired, Requested: "e1-4", Newest: at(5), At: at(5)}, told)
+		for _, start := range []pubsub.Start{pubsub.Last(5), pubsub.Since(time.Hour)} {
+			from, told = r.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone, Start: start}).Start()
+			assert.Equal(t, at(5), from)
+			assert.Nil(t, told)
+		}
+	})
+}
+
+// A restarted server takes streams at the end of a log that has a history, and replays it.
+func TestStartOnAnOldLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := newLog(0)
+		first := start(t, config(), log)
+		first.publish(700, "a")
+		require.NoError(t, first.stop())
+
+		r := start(t, config(), log)
+		r.said = 700
+		_, all := r.listen(pubsub.After("e1-0"), "a")
+		_, some := r.listen(pubsub.After("e1-650"), "a")
+		_, new := r.listen(next, "a")
+		r.publish(3, "a")
+		synctest.Wait()
+		assert.Equal(t, numbers(1, 703), all.Said())
+		assert.Equal(t, numbers(651, 703), some.Said())
+		assert.Equal(t, numbers(701, 703), new.Said())
+	})
+}
+
+func TestLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, config(), newLog(0))
+		var rare []string // one event in a hundred, over several pages of history
+		for range 20 {
+			r.publish(99, "noise")
+			r.publish(1, "rare", "also/rare")
+			rare = append(rare, fmt.Sprint(r.said))
+		}
+		r.publish(50, "noise")
+		synctest.Wait()
+		for _, n := range []int{-1, 0, 1, 2, 5, 19, 20, 21, 1 << 40} {
+			_, sink := r.listen(pubsub.Last(n), "rare", "*/rare")
+			_, none := r.listen(pubsub.Last(n), "nobody")
+			synctest.Wait()
+			want := append([]string{}, rare[20-max(0, min(n, 20)):]...)
+			assert.Equal(t, want, sink.Said(), "last %d", n)
+			assert.Empty(t, none.Said())
+		}
+	})
+}
+
+// Trimming may overtake the search; what is still kept is found all the same.
+func TestLastWhileTheLogIsTrimmed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, config(), newLog(0))
+		r.publish(600, "a")
+		synctest.Wait()
+		once := false
+		r.log.Set(func(l *fakeLog) {
+			l.onRead = func(after uint64, _ int) {
+				if !once && after < 400 {
+					once = true
+					l.Trim(200)
+				}
+			}
+		})
+		from, told := r.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone, Start: pubsub.Last(1000)}).Start()
+		assert.Equal(t, at(200), from)
+		assert.Nil(t, told)
+
+		r.log.Set(func(l *fakeLog) {
+			l.onRead = func(after uint64, _ int) { // the whole of it goes
+				l.Trim(600)
+			}
+		})
+		from, _ = r.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone, Start: pubsub.Last(1000)}).Start()
+		assert.Equal(t, at(600), from)
+	})
+}
+
+func TestSince(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := newLog(50)
+		r := start(t, config(), log)
+		for range 60 { // one a second; the first ten are trimmed
+			r.publish(1, "a")
+			time.Sleep(time.Second)
+		}
+		for _, c := range []struct {
+			age  time.Duration
+			from int
+		}{
+			{0, 60}, {-time.Hour, 60}, {500 * time.Millisecond, 60}, {time.Second, 59}, {1500 * time.Millisecond, 59}, {10 * time.Second, 50},
+			{50 * time.Second, 10}, {time.Hour, 10}, {1 << 62, 10},
+		} {
+			st, sink := r.listen(pubsub.Since(c.age), "a")
+			from, told := st.Start()
+			assert.Equal(t, at(uint64(c.from)), from, "since %s", c.age)
+			assert.Nil(t, told)
+			synctest.Wait()
+			assert.Equal(t, numbers(c.from+1, 60), sink.Said(), "since %s", c.age)
+		}
+	})
+}
+
+// Offsets of a log may have holes that hide no loss.
+func TestSparseOffsets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := config()
+		cfg.Window.Events = 16
+		r := start(t, cfg, newLog(0))
+		_, live := r.listen(next, "a")
+		synctest.Wait()
+		var offsets []uint64
+		for i := range uint64(100) {
+			r.log.SkipOffsets(i % 5)
+			offsets = append(offsets, r.publish(1, "a")[0].Offset)
+		}
+		r.log.SkipOffsets(3) // the newest offset names no event
+		synctest.Wait()
+		assert.Equal(t, numbers(1, 100), live.Said())
+		for i, offset := range offsets {
+			_, sink := r.listen(pubsub.After(at(offset).String()), "a")
+			_, between := r.listen(pubsub.After(at(offset-1).String()), "a")
+			_, last := r.listen(pubsub.Last(100-i), "a")
+			synctest.Wait()
+			assert.Equal(t, numbers(i+2, 100), sink.Said())
+			assert.Equal(t, numbers(i+1, 100), between.Said())
+			assert.Equal(t, numbers(i+1, 100), last.Said())
+		}
+		_, since := r.listen(pubsub.Since(time.Hour), "a")
+		synctest.Wait()
+		assert.Equal(t, numbers(1, 100), since.Said())
+	})
+}
+
+// What the log trimmed before it could deliver it is missed by all, and all are told.
+func TestEntriesTheLogSkippedAreNotSilent(t *testing.T) {
+	for _, policy := range []pubsub.SlowPolicy{pubsub.SlowClose, pubsub.SlowSkip} {
+		t.Run(string(policy), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cfg := config()
+				cfg.Slow = policy
+				r := start(t, cfg, newLog(10))
+				_, live := r.listen(next, "a")
+				_, quiet := r.listen(next, "b")
+				r.publish(5, "a")
+				synctest.Wait()
+				r.log.Away(pubsub.ErrUnavailable)
+				synctest.Wait()
+				r.log.Back() // the engine looks again after a second
+				r.publish(20, "a")
+				time.Sleep(2 * time.Second)
+				r.publish(1, "a")
+				synctest.Wait()
+				assert.Equal(t, append(append(numbers(1, 5), "reset:expired@15"), numbers(16, 26)...), live.Said())
+				assert.Equal(t, []string{"reset:expired@15"}, quiet.Said(), "what was missed may have been for anyone")
+				resets := live.Only("reset")
+				assert.Equal(t, pubsub.Reset{
+					Reason: pubsub.ResetExpired, Requested: "e1-5", Oldest: at(16), Newest: at(25), At: at(15),
+				}, resets[0].reset)
+			})
+		})
+	}
+}
+
+func TestOpenWhileTheLogIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, config(), newLog(0))
+		r.publish(5, "a")
+		r.log.Away(pubsub.ErrUnavailable)
+		for _, from := range []pubsub.Start{pubsub.Last(3), pubsub.Since(time.Hour)} {
+			_, err := r.pub.Open(t.Context(), pubsub.Subscription{Patterns: patterns("a"), Grant: everyone, Start: from})
+			require.ErrorIs(t, err, pubsub.ErrUnavailable)
+		}
+		r.log.Back()
+		r.log.Set(func(l *fakeLog) { l.slow = time.Minute })
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := r.pub.Open(ctx, pubsub.Subscription{Patterns: patterns("a"), Grant: everyone, Start: pubsub.Last(3)})
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+	})
+}

@@ -1,0 +1,113 @@
+package tokens
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/MicahParks/jwkset"
+	"github.com/MicahParks/keyfunc/v3"
+	"github.com/golang-jwt/jwt/v5"
+	"golang.org/x/time/rate"
+
+	"carillon/internal/domain/access"
+)
+
+const (
+	jwksTimeout = 10 * time.Second
+	jwksBytes   = 1 << 20
+	// jwksRetry is how soon keys are asked for again when they could not be had, or when a token names an unknown one:
+	// anybody can send such a token, so no more often.
+	jwksRetry = 10 * time.Second
+)
+
+// jwks is a set of keys at a URL. The last good set stays in use while the URL fails.
+type jwks struct {
+	url     string
+	refresh time.Duration
+	client  *http.Client
+	wanted  chan struct{}
+	unknown *rate.Limiter
+	set     atomic.Pointer[keyfunc.Keyfunc]
+	failed  func(error)
+}
+
+func newJWKS(cfg JWT, failed func(error)) *jwks {
+	return &jwks{
+		url:     cfg.JWKSURL,
+		refresh: cfg.JWKSRefresh,
+		client:  &http.Client{Timeout: jwksTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+		wanted:  make(chan struct{}, 1),
+		unknown: rate.NewLimiter(rate.Every(jwksRetry), 1),
+		failed:  failed,
+	}
+}
+
+// run keeps the set fresh until the context ends.
+func (j *jwks) run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	defer j.client.CloseIdleConnections()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		case <-j.wanted:
+		}
+		next := j.refresh
+		if err := j.fetch(ctx); err != nil && ctx.Err() == nil {
+			next = min(jwksRetry, j.refresh)
+			j.failed(err)
+		}
+		timer.Reset(next)
+	}
+}
+
+func (j *jwks) fetch(ctx context.Context) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, j.url, nil)
+	if err != nil {
+		return fmt.Errorf("asking for keys: %w", err)
+	}
+	response, err := j.client.Do(request)
+	if err != nil {
+		return fmt.Errorf("asking for keys: %w", err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("asking for keys: answered %d", response.StatusCode)
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, jwksBytes+1))
+	switch {
+	case err != nil:
+		return fmt.Errorf("reading keys: %w", err)
+	case len(body) > jwksBytes:
+		return fmt.Errorf("reading keys: more than %d bytes", jwksBytes)
+	}
+	set, err := keyfunc.NewJWKSetJSON(body)
+	if err != nil {
+		return errors.New("reading keys: not a JSON Web Key Set")
+	}
+	j.set.Store(&set)
+	return nil
+}
+
+// key finds the key that a token names.
+func (j *jwks) key(token *jwt.Token) (any, error) {
+	set := j.set.Load()
+	if set == nil {
+		return nil, access.ErrUnavailable
+	}
+	key, err := (*set).Keyfunc(token)
+	if errors.Is(err, jwkset.ErrKeyNotFound) && j.unknown.Allow() {
+		select { // the key may be new; the client has to come back for it
+		case j.wanted <- struct{}{}:
+		default:
+		}
+	}
+	return key, err
+}

@@ -1,0 +1,111 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/gin-gonic/gin"
+	"go.uber.org/zap"
+
+	"carillon/internal/app/pubsub"
+	"carillon/internal/domain/access"
+	"carillon/internal/domain/event"
+	"carillon/internal/transport/sse"
+)
+
+// Authenticator tells what a token, or having none, entitles to. Its errors match those of package access.
+type Authenticator interface {
+	Authenticate(ctx context.Context, token string) (access.Rights, error)
+	Anonymous() access.Rights
+}
+
+// Deps are the parts the interface stands on.
+type Deps struct {
+	Publisher *pubsub.Publisher
+	Streams   *sse.Server
+	Auth      Authenticator
+	Page      http.Handler  // serves "/" and "/assets/"
+	Default   event.Pattern // what a subscription without a topic gets
+	Log       *zap.Logger
+}
+
+// API is the public HTTP interface.
+type API struct {
+	Deps
+
+	cfg     Config
+	limits  atomic.Pointer[Limits]
+	log     *zap.Logger
+	streams *streamLimiter
+	rates   *rateLimiter
+	engine  *gin.Engine
+}
+
+// New builds the interface; it starts nothing.
+func New(cfg Config, limits Limits, deps Deps) (*API, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if err := limits.Validate(); err != nil {
+		return nil, err
+	}
+	rates, err := newRateLimiter(limits.PublishRate, limits.PublishBurst)
+	if err != nil {
+		return nil, err
+	}
+	a := &API{
+		Deps:    deps,
+		cfg:     cfg,
+		log:     deps.Log,
+		streams: newStreamLimiter(limits.MaxStreams, limits.MaxStreamsPerIP),
+		rates:   rates,
+	}
+	a.limits.Store(&limits)
+	return a, a.route()
+}
+
+// ServeHTTP answers a request.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.engine.ServeHTTP(w, r) }
+
+func (a *API) route() error {
+	gin.SetMode(gin.ReleaseMode)
+	e := gin.New()
+	e.HandleMethodNotAllowed = true
+	e.RedirectTrailingSlash = false
+	// Nobody's word about a client's address is taken but a configured proxy's.
+	if err := e.SetTrustedProxies(a.cfg.TrustedProxies); err != nil {
+		return err
+	}
+	e.Use(a.identify, a.record, a.recover, a.hurry)
+	if handler := a.crossOrigin(); handler != nil {
+		e.Use(handler)
+	}
+	e.NoRoute(func(c *gin.Context) { a.fail(c, errNotFound) })
+	e.NoMethod(func(c *gin.Context) { a.fail(c, errMethod) })
+
+	e.GET("/events", a.subscribe)
+	e.POST("/events", a.publish)
+	e.GET("/healthz", a.healthy)
+	e.GET("/readyz", a.ready)
+	e.GET("/openapi.yaml", a.describe)
+	page := gin.WrapH(a.Page)
+	e.GET("/", page)
+	e.HEAD("/", page)
+	e.GET("/assets/*file", page)
+	e.HEAD("/assets/*file", page)
+	a.engine = e
+	return nil
+}
+
+// healthy says that the process serves requests.
+func (a *API) healthy(c *gin.Context) { c.String(http.StatusOK, "ok\n") }
+
+// ready says whether clients should be sent here: not while the server is stopping.
+func (a *API) ready(c *gin.Context) {
+	if a.Publisher.Draining() {
+		a.fail(c, pubsub.ErrDraining)
+		return
+	}
+	c.String(http.StatusOK, "ready\n")
+}

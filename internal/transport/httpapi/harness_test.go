@@ -1,0 +1,389 @@
+package httpapi_test
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+
+	"carillon/internal/app/pubsub"
+	"carillon/internal/domain/access"
+	"carillon/internal/domain/event"
+	"carillon/internal/transport/httpapi"
+	"carillon/internal/transport/sse"
+)
+
+// patience is how long a test waits for what must happen. It is no measure of anything.
+const patience = 10 * time.Second
+
+// The tokens that the tests' authenticator knows.
+const (
+	tokenAll     = "may-publish-everything"
+	tokenOrders  = "may-publish-orders"
+	tokenExpired = "was-good-once"
+	tokenNoKeys  = "keys-are-away"
+)
+
+// tokens is an authenticator with a list.
+type tokens struct {
+	rights    map[string]access.Rights
+	anonymous access.Rights
+}
+
+func newTokens() *tokens {
+	return &tokens{
+		rights: map[string]access.Rights{
+			tokenAll:    {Subscribe: grant("**"), Publish: grant("**")},
+			tokenOrders: {Subject: "shop", Subscribe: grant("orders/**"), Publish: grant("orders/**")},
+		},
+		anonymous: access.Rights{Subscribe: grant("**")},
+	}
+}
+
+func (a *tokens) Authenticate(_ context.Context, token string) (access.Rights, error) {
+	switch token {
+	case tokenExpired:
+		return access.Rights{}, access.ErrExpiredToken
+	case tokenNoKeys:
+		return access.Rights{}, fmt.Errorf("fetching: %w", access.ErrUnavailable)
+	}
+	rights, known := a.rights[token]
+	if !known {
+		return rights, access.ErrInvalidToken
+	}
+	return rights, nil
+}
+
+func (a *tokens) Anonymous() access.Rights { return a.anonymous }
+
+func grant(patterns ...string) access.Grant {
+	list := make([]event.Pattern, 0, len(patterns))
+	for _, text := range patterns {
+		pattern, err := event.ParsePattern(text)
+		if err != nil {
+			panic(err)
+		}
+		list = append(list, pattern)
+	}
+	return access.Allow(list...)
+}
+
+// settings are everything a test may change about a server before it starts.
+type settings struct {
+	http    httpapi.Config
+	limits  httpapi.Limits
+	stream  sse.Config
+	engine  pubsub.Config
+	auth    *tokens
+	history int
+	page    http.Handler
+	secure  bool // TLS, with HTTP/2
+}
+
+func defaults() settings {
+	return settings{
+		http: httpapi.Config{
+			Addr: "127.0.0.1:0", ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second,
+			IdleTimeout: time.Minute, MaxHeaderBytes: 32 << 10, Cookie: "carillon",
+		},
+		limits: httpapi.Limits{
+			TopicsPerStream: 16, TopicsPerEvent: 8, EventBytes: 1 << 20, BatchEvents: 100, BatchBytes: 4 << 20,
+		},
+		stream: sse.Config{
+			Retry: 2 * time.Second, RefusedRetry: 5 * time.Second, WriteTimeout: 5 * time.Second,
+			MaxBatchBytes: 64 << 10, TakeOver: true,
+		},
+		engine: pubsub.Config{
+			Window:    pubsub.WindowConfig{Events: 1 << 16, Bytes: 64 << 20, Age: time.Hour},
+			Heartbeat: time.Minute,
+			Slow:      pubsub.SlowClose,
+		},
+		auth:    newTokens(),
+		history: 1 << 16,
+		page:    http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "the page") }),
+	}
+}
+
+// server is a whole server on a socket.
+type server struct {
+	*testing.T
+
+	url       string
+	api       *httpapi.API
+	publisher *pubsub.Publisher
+	logs      *observer.ObservedLogs
+	client    *http.Client
+}
+
+// serve starts a server with the settings as change leaves them, and stops it when the test ends.
+func serve(t testing.TB, change ...func(*settings)) *server {
+	t.Helper()
+	set := defaults()
+	for _, c := range change {
+		c(&set)
+	}
+	core, logs := observer.New(zapcore.DebugLevel)
+	publisher, err := pubsub.New(set.engine, newLog(t, set.history))
+	require.NoError(t, err)
+	streams, err := sse.New(set.stream)
+	require.NoError(t, err)
+	clock, err := event.ParsePattern("clock")
+	require.NoError(t, err)
+	api, err := httpapi.New(set.http, set.limits, httpapi.Deps{
+		Publisher: publisher, Streams: streams, Auth: set.auth, Page: set.page, Default: clock, Log: zap.New(core),
+	})
+	require.NoError(t, err)
+
+	web := httptest.NewUnstartedServer(validated(api))
+	web.Config.ReadHeaderTimeout = set.http.ReadHeaderTimeout
+	web.Config.IdleTimeout = set.http.IdleTimeout
+	web.Config.MaxHeaderBytes = set.http.MaxHeaderBytes
+	web.Config.ErrorLog = zap.NewStdLog(zap.New(core).Named("net/http"))
+	if set.secure {
+		web.EnableHTTP2 = true
+		web.StartTLS()
+	} else {
+		web.Start()
+	}
+
+	// The poller outlives the streams, as it must.
+	var engine, poller sync.WaitGroup
+	stopEngine := start(&engine, publisher.Run)
+	stopPoller := start(&poller, streams.Run)
+	s := &server{url: web.URL, api: api, publisher: publisher, logs: logs, client: newClient(web)}
+	s.T, _ = t.(*testing.T)
+	t.Cleanup(func() {
+		stopEngine()
+		engine.Wait()
+		stopPoller()
+		poller.Wait()
+		s.client.CloseIdleConnections()
+		web.Close()
+	})
+	return s
+}
+
+func start(running *sync.WaitGroup, run func(context.Context) error) context.CancelFunc {
+	ctx, stop := context.WithCancel(context.Background())
+	running.Go(func() { _ = run(ctx) })
+	return stop
+}
+
+func newClient(web *httptest.Server) *http.Client {
+	client := web.Client()
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return client
+}
+
+// request makes a request; header holds names and values in turn.
+func (s *server) request(method, path, body string, header ...string) *http.Request {
+	s.Helper()
+	r, err := http.NewRequestWithContext(s.Context(), method, s.url+path, strings.NewReader(body))
+	require.NoError(s, err)
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Add(header[i], header[i+1])
+	}
+	return r
+}
+
+// answer is a response that was read to its end.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func (s *server) do(method, path, body string, header ...string) answer {
+	s.Helper()
+	return s.send(s.request(method, path, body, header...))
+}
+
+func (s *server) send(r *http.Request) answer {
+	s.Helper()
+	response, err := s.client.Do(r)
+	require.NoError(s, err)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	require.NoError(s, err)
+	return answer{status: response.StatusCode, header: response.Header, body: string(body)}
+}
+
+// post publishes with a token that may do everything.
+func (s *server) post(query, body string, header ...string) answer {
+	s.Helper()
+	return s.do(http.MethodPost, "/events?"+query, body, append([]string{"Authorization", "Bearer " + tokenAll}, header...)...)
+}
+
+// publish puts an event into the log and answers its position.
+func (s *server) publish(topic, data string) string {
+	s.Helper()
+	a := s.post("topic="+url.QueryEscape(topic), data)
+	require.Equal(s, http.StatusCreated, a.status, a.body)
+	return idOf(s, a)
+}
+
+func idOf(t require.TestingT, a answer) string {
+	var got struct {
+		ID string `json:"id"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(a.body), &got))
+	return got.ID
+}
+
+// refusal is a problem as a client reads it.
+type refusal struct {
+	Type, Title, Code, Detail, Field string
+	Status, Line                     int
+}
+
+// refused checks that an answer is a well-formed problem and answers it.
+func refused(t require.TestingT, a answer) refusal {
+	var p refusal
+	require.Equal(t, "application/problem+json", a.header.Get("Content-Type"), a.body)
+	require.NoError(t, json.Unmarshal([]byte(a.body), &p), a.body)
+	require.Equal(t, a.status, p.Status)
+	require.Equal(t, "about:blank", p.Type)
+	require.NotEmpty(t, p.Title)
+	require.NotEmpty(t, p.Code)
+	require.Equal(t, "no-store", a.header.Get("Cache-Control"))
+	return p
+}
+
+// stream is a subscription as a client reads it: bytes, block by block.
+type stream struct {
+	t      testing.TB
+	header http.Header
+	proto  string
+	body   *bufio.Reader
+	close  func()
+}
+
+// listen opens a stream and reads its opening.
+func (s *server) listen(query string, header ...string) (*stream, string) {
+	s.Helper()
+	st := s.open("/events?"+query, header...)
+	return st, st.block()
+}
+
+func (s *server) open(path string, header ...string) *stream {
+	s.Helper()
+	response, err := s.client.Do(s.request(http.MethodGet, path, "", header...))
+	require.NoError(s, err)
+	if response.StatusCode != http.StatusOK {
+		body, _ := io.ReadAll(response.Body)
+		response.Body.Close()
+		require.Equal(s, http.StatusOK, response.StatusCode, string(body))
+	}
+	st := &stream{t: s, header: response.Header, proto: response.Proto, body: bufio.NewReader(response.Body)}
+	st.close = sync.OnceFunc(func() { _ = response.Body.Close() })
+	s.Cleanup(st.close)
+	return st
+}
+
+// block reads up to and with the next blank line.
+func (st *stream) block() string {
+	st.t.Helper()
+	var all strings.Builder
+	guard := time.AfterFunc(patience, st.close)
+	defer guard.Stop()
+	for {
+		line, err := st.body.ReadString('\n')
+		all.WriteString(line)
+		require.NoError(st.t, err, "after %q", all.String())
+		if line == "\n" {
+			return all.String()
+		}
+	}
+}
+
+// rest reads to the end of the stream, which must be a clean one.
+func (st *stream) rest() string {
+	st.t.Helper()
+	guard := time.AfterFunc(patience, st.close)
+	defer guard.Stop()
+	rest, err := io.ReadAll(st.body)
+	require.NoError(st.t, err)
+	return string(rest)
+}
+
+// dial opens a bare connection.
+func (s *server) dial() net.Conn {
+	s.Helper()
+	address, err := url.Parse(s.url)
+	require.NoError(s, err)
+	var conn net.Conn
+	if address.Scheme == "https" {
+		conn, err = tls.Dial("tcp", address.Host, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // the test's own server
+	} else {
+		conn, err = net.Dial("tcp", address.Host)
+	}
+	require.NoError(s, err)
+	require.NoError(s, conn.SetDeadline(time.Now().Add(patience)))
+	s.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+// raw sends bytes and reads until the server closes.
+func (s *server) raw(request string) string {
+	s.Helper()
+	conn := s.dial()
+	_, err := io.WriteString(conn, request)
+	require.NoError(s, err)
+	all, _ := io.ReadAll(conn)
+	return string(all)
+}
+
+// eventually waits for something that must come true.
+func eventually(t require.TestingT, what string, ok func() bool) {
+	require.Eventually(t, ok, patience, 5*time.Millisecond, what)
+}
+
+func TestMisconfigurationIsNamed(t *testing.T) {
+	for key, change := range map[string]func(*settings){
+		"http.addr":                 func(s *settings) { s.http.Addr = "" },
+		"http.read_header_timeout":  func(s *settings) { s.http.ReadHeaderTimeout = 0 },
+		"http.read_timeout":         func(s *settings) { s.http.ReadTimeout = -1 },
+		"http.idle_timeout":         func(s *settings) { s.http.IdleTimeout = 0 },
+		"http.max_header_bytes":     func(s *settings) { s.http.MaxHeaderBytes = 1 },
+		"http.trusted_proxies":      func(s *settings) { s.http.TrustedProxies = []string{"localhost"} },
+		"http.cors.origins":         func(s *settings) { s.http.CORS.Origins = []string{"https://a.example/"} },
+		"http.cors.credentials":     func(s *settings) { s.http.CORS = httpapi.CORS{Origins: []string{"*"}, Credentials: true} },
+		"limits.max_streams":        func(s *settings) { s.limits.MaxStreams = -1 },
+		"limits.max_streams_per_ip": func(s *settings) { s.limits.MaxStreamsPerIP = -1 },
+		"limits.topics_per_stream":  func(s *settings) { s.limits.TopicsPerStream = 0 },
+		"limits.topics_per_event":   func(s *settings) { s.limits.TopicsPerEvent = 0 },
+		"limits.event_bytes":        func(s *settings) { s.limits.EventBytes = 0 },
+		"limits.batch_events":       func(s *settings) { s.limits.BatchEvents = 0 },
+		"limits.batch_bytes":        func(s *settings) { s.limits.BatchBytes = 1 },
+		"limits.publish_rate":       func(s *settings) { s.limits.PublishRate = -1 },
+		"limits.publish_burst":      func(s *settings) { s.limits.PublishRate, s.limits.PublishBurst = 1, 99 },
+	} {
+		set := defaults()
+		change(&set)
+		_, err := httpapi.New(set.http, set.limits, httpapi.Deps{Log: zap.NewNop()})
+		assert.ErrorContains(t, err, key+": got ", key)
+		assert.ErrorContains(t, err, "takes ", key)
+	}
+}
+
+func TestOriginsOfEverySchemeStart(t *testing.T) {
+	for _, origin := range []string{"http://a.example", "https://a.example:8443", "capacitor://localhost", "chrome-extension://abc", "*"} {
+		serve(t, func(s *settings) { s.http.CORS.Origins = []string{origin} })
+	}
+}

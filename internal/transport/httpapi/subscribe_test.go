@@ -1,0 +1,480 @@
+package httpapi_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httputil"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// opening is what every stream begins with: the time to come back after, a comment, and where it stands.
+var opening = regexp.MustCompile(`\Aretry: (\d+)\n: carillon\nid: [A-Za-z0-9]+-\d+\n\n\z`)
+
+// everyPath runs a test over a connection that is taken over and over those that are not.
+func everyPath(t *testing.T, test func(t *testing.T, path func(*settings))) {
+	for name, path := range map[string]func(*settings){
+		"taken over": func(s *settings) { s.stream.TakeOver = true },
+		"handler":    func(s *settings) { s.stream.TakeOver = false },
+		"HTTP/2":     func(s *settings) { s.secure = true },
+	} {
+		t.Run(name, func(t *testing.T) { test(t, path) })
+	}
+}
+
+func TestHeadOfAStream(t *testing.T) {
+	everyPath(t, func(t *testing.T, path func(*settings)) {
+		s := serve(t, path)
+		st, first := s.listen("topic=a", "X-Request-Id", "me-1")
+		assert.Regexp(t, opening, first)
+		for name, want := range map[string]string{
+			"Content-Type":           "text/event-stream",
+			"Cache-Control":          "no-cache, no-store, no-transform",
+			"X-Accel-Buffering":      "no",
+			"X-Content-Type-Options": "nosniff",
+			"X-Request-Id":           "me-1",
+		} {
+			assert.Equal(t, []string{want}, st.header.Values(name), name)
+		}
+		assert.NotEmpty(t, st.header.Get("Date"))
+		if st.proto == "HTTP/2.0" {
+			assert.NotContains(t, st.header, "Connection")
+		} else {
+			assert.Equal(t, "keep-alive", st.header.Get("Connection"))
+		}
+	})
+}
+
+func TestBothPathsSendTheSameHead(t *testing.T) {
+	heads := make(map[bool]string)
+	for _, takeOver := range []bool{true, false} {
+		s := serve(t, func(s *settings) { s.stream.TakeOver = takeOver })
+		conn := s.dial()
+		_, err := io.WriteString(conn, "GET /events?topic=a HTTP/1.1\r\nHost: x\r\nX-Request-Id: 1\r\n\r\n")
+		require.NoError(t, err)
+		var head strings.Builder
+		for in := bufio.NewReader(conn); ; {
+			line, err := in.ReadString('\n')
+			require.NoError(t, err)
+			if line == "\r\n" {
+				break
+			}
+			if !strings.HasPrefix(line, "Date: ") {
+				head.WriteString(line)
+			}
+		}
+		heads[takeOver] = head.String()
+	}
+	assert.Equal(t, "HTTP/1.1 200 OK\r\n"+
+		"Cache-Control: no-cache, no-store, no-transform\r\n"+
+		"Connection: keep-alive\r\n"+
+		"Content-Type: text/event-stream\r\n"+
+		"X-Accel-Buffering: no\r\n"+
+		"X-Content-Type-Options: nosniff\r\n"+
+		"X-Request-Id: 1\r\n"+
+		"Transfer-Encoding: chunked\r\n", heads[true])
+	assert.Equal(t, heads[false], heads[true])
+}
+
+func TestRetryIsJittered(t *testing.T) {
+	s := serve(t)
+	seen := make(map[string]bool)
+	for range 8 {
+		st, first := s.listen("topic=a")
+		ms := opening.FindStringSubmatch(first)[1]
+		seen[ms] = true
+		var n int
+		_, err := fmt.Sscan(ms, &n)
+		require.NoError(t, err)
+		assert.GreaterOrEqual(t, n, 2000)
+		assert.Less(t, n, 4000)
+		st.close()
+	}
+	assert.Greater(t, len(seen), 1, "every client was told the same time")
+}
+
+func TestFrames(t *testing.T) {
+	everyPath(t, func(t *testing.T, path func(*settings)) {
+		s := serve(t, path)
+		st, _ := s.listen("topic=a")
+		for _, c := range []struct{ query, data, want string }{
+			{"topic=a", "hello", "data: hello\n\n"},
+			{"topic=a", "", "data: \n\n"},
+			{"topic=a", " two\n\nlines\r\nor\rmore\n", "data:  two\ndata: \ndata: lines\ndata: or\ndata: more\ndata: \n\n"},
+			{"topic=a&type=paid", "x", "event: paid\ndata: x\n\n"},
+			{"topic=a&type=message", "x", "data: x\n\n"},
+			{"topic=a&retry=1500", "x", "retry: 1500\ndata: x\n\n"},
+			{"topic=a&topic=b&type=%C3%A9", "data: id: 7", "event: é\ndata: data: id: 7\n\n"},
+		} {
+			a := s.post(c.query, c.data)
+			require.Equal(t, http.StatusCreated, a.status, a.body)
+			assert.Equal(t, "id: "+idOf(t, a)+"\n"+c.want, st.block())
+		}
+	})
+}
+
+func TestChunksAreValid(t *testing.T) {
+	for _, takeOver := range []bool{true, false} {
+		s := serve(t, func(s *settings) { s.stream.TakeOver = takeOver })
+		conn := s.dial()
+		_, err := io.WriteString(conn, "GET /events?topic=a HTTP/1.1\r\nHost: x\r\n\r\n")
+		require.NoError(t, err)
+		in := bufio.NewReader(conn)
+		for line := ""; line != "\r\n"; {
+			line, err = in.ReadString('\n')
+			require.NoError(t, err)
+		}
+		st := &stream{t: t, body: bufio.NewReader(httputil.NewChunkedReader(in)), close: func() { _ = conn.Close() }}
+		assert.Regexp(t, opening, st.block())
+		for i := range 300 {
+			data := strings.Repeat("x", i*7)
+			id := s.publish("a", data)
+			if i%3 == 0 { // some come alone, some together
+				continue
+			}
+			for want := "id: " + id + "\ndata: " + data + "\n\n"; st.block() != want; {
+			}
+		}
+		require.NoError(t, s.publisher.Drain(t.Context(), 0))
+		assert.Regexp(t, `\Aretry: \d+\nevent: carillon.goaway\ndata: {"reason":"drain"}\n\n\z`, st.rest(), "and a clean last chunk")
+		end := make([]byte, 2)
+		_, err = io.ReadFull(in, end)
+		require.NoError(t, err)
+		assert.Equal(t, "\r\n", string(end), "after the last chunk's size")
+		if takeOver {
+			_, err = in.ReadByte()
+			assert.ErrorIs(t, err, io.EOF)
+		}
+	}
+}
+
+func TestHTTP10GetsABodyThatEndsWithTheConnection(t *testing.T) {
+	s := serve(t)
+	conn := s.dial()
+	_, err := io.WriteString(conn, "GET /events?topic=a HTTP/1.0\r\nHost: x\r\n\r\n")
+	require.NoError(t, err)
+	eventually(t, "a stream", func() bool { return s.publisher.Streams() == 1 })
+	id := s.publish("a", "hello")
+	require.NoError(t, s.publisher.Drain(t.Context(), 0))
+	all, err := io.ReadAll(conn)
+	require.NoError(t, err)
+	head, body, found := strings.Cut(string(all), "\r\n\r\n")
+	require.True(t, found)
+	assert.NotContains(t, head, "Transfer-Encoding")
+	assert.NotContains(t, head, "keep-alive")
+	assert.Regexp(t, `\Aretry: \d+\n: carillon\nid: [^\n]+\n\nid: `+id+`\ndata: hello\n\nretry: \d+\nevent: carillon.goaway\ndata: {"reason":"drain"}\n\n\z`, body)
+}
+
+func TestWhatASubscriptionSelects(t *testing.T) {
+	s := serve(t)
+	clock, _ := s.listen("")
+	several, _ := s.listen("topic=orders/42&topic=orders/*&topic=news/**&topic=orders/42")
+	events := map[string]string{}
+	for _, topic := range []string{"clock", "orders/42", "orders/7", "orders/7/x", "news/a/b", "news", "end/1"} {
+		events[topic] = "id: " + s.publish(topic, topic) + "\ndata: " + topic + "\n\n"
+	}
+	assert.Equal(t, events["clock"], clock.block())
+	for _, topic := range []string{"orders/42", "orders/7", "news/a/b"} {
+		assert.Equal(t, events[topic], several.block())
+	}
+	a := s.post("topic=clock&topic=orders/42&topic=news/1", "once")
+	require.Equal(t, http.StatusCreated, a.status)
+	once := "id: " + idOf(t, a) + "\ndata: once\n\n"
+	assert.Equal(t, once, several.block())
+	assert.Equal(t, once, clock.block())
+}
+
+func TestWhereAStreamStarts(t *testing.T) {
+	s := serve(t)
+	var ids []string
+	for i := range 10 {
+		ids = append(ids, s.publish("a", fmt.Sprint(i)))
+	}
+	s.publish("other", "x")
+	before := time.Now().Add(-time.Hour).UTC().Format(time.RFC3339)
+	for _, c := range []struct {
+		query string
+		id    string
+		first int // index of the first event; 10 is only what comes next
+	}{
+		{"", ids[6], 7},
+		{"&last_event_id=" + ids[4], "", 5},
+		{"&last=3", "", 7},
+		{"&last=1000", "", 0},
+		{"&since=1h", "", 0},
+		{"&since=" + before, "", 0},
+		// The header beats the query, and what the client saw beats what the URL always says.
+		{"&last_event_id=" + ids[4] + "&last=9&since=1h", ids[6], 7},
+		{"&last_event_id=" + ids[4] + "&last=9&since=1h", "", 5},
+		{"&last=2&since=1h", "", 8},
+
+		{"", "", 10},
+		{"&last=0", "", 10},
+		{"&since=0s", "", 10},
+		{"&since=2100-01-01T00:00:00Z", "", 10},
+	} {
+		st, first := s.listen("topic=a"+c.query, "Last-Event-ID", c.id)
+		assert.Regexp(t, opening, first, c.query)
+		var want string
+		if c.first < len(ids) {
+			want = fmt.Sprintf("id: %s\ndata: %d\n\n", ids[c.first], c.first)
+		} else {
+			want = fmt.Sprintf("id: %s\ndata: new\n\n", s.publish("a", "new"))
+		}
+		assert.Equal(t, want, st.block(), "%s, Last-Event-ID %q", c.query, c.id)
+		st.close()
+	}
+}
+
+func TestAResumeThatCannotBeCompleteSaysSo(t *testing.T) {
+	s := serve(t, func(s *settings) { s.history = 3 })
+	var ids []string
+	for i := range 6 {
+		ids = append(ids, s.publish("a", fmt.Sprint(i)))
+	}
+	epoch, _, _ := strings.Cut(ids[0], "-")
+	for _, c := range []struct{ asked, reason, requested, at, next string }{
+		{ids[0], "expired", ids[0], ids[2], ids[3]},
+		{"zz-3", "epoch", "zz-3", ids[2], ids[3]},
+		{"garbage", "malformed", "", ids[5], ""},
+		{"\xff\xfe", "malformed", "", ids[5], ""},
+		{strings.Repeat("9", 5000), "malformed", "", ids[5], ""},
+		{epoch + "-99", "future", epoch + "-99", ids[5], ""},
+	} {
+		st, first := s.listen("topic=a", "Last-Event-ID", c.asked)
+		assert.Regexp(t, opening, first)
+		assert.Equal(t, fmt.Sprintf("id: %s\nevent: carillon.reset\ndata: {\"reason\":%q,\"requested\":%q,\"oldest\":%q,\"newest\":%q}\n\n",
+			c.at, c.reason, c.requested, ids[3], ids[5]), st.block())
+		if c.next != "" {
+			assert.Equal(t, "id: "+c.next+"\ndata: 3\n\n", st.block())
+		}
+		st.close()
+	}
+}
+
+func TestRefusedSubscriptions(t *testing.T) {
+	s := serve(t, func(s *settings) { s.auth.anonymous.Subscribe = grant("open/**") })
+	for _, c := range []struct {
+		query  string
+		header []string
+		status int
+		code   string
+		field  string
+	}{
+		{"topic=", nil, 400, "invalid_topic", "topic"},
+		{"topic=a**", nil, 400, "invalid_topic", "topic"},
+		{"topic=**/a", nil, 400, "invalid_topic", "topic"},
+		{"topic=open/a&topic=%00", nil, 400, "invalid_topic", "topic"},
+		{"topic=" + strings.Repeat("a", 256), nil, 400, "invalid_topic", "topic"},
+		{strings.Repeat("topic=a&", 17), nil, 400, "invalid_topic", "topic"},
+		{"topic=a;b", nil, 400, "invalid_query", "query"},
+		{"topic=%zz", nil, 400, "invalid_query", "query"},
+		{"topic=open/a&last=-1", nil, 400, "invalid_last", "last"},
+		{"topic=open/a&last=ten", nil, 400, "invalid_last", "last"},
+		{"topic=open/a&last=1&last=2", nil, 400, "invalid_last", "last"},
+		{"topic=open/a&last=99999999999999999999", nil, 400, "invalid_last", "last"},
+		{"topic=open/a&since=yesterday", nil, 400, "invalid_since", "since"},
+		{"topic=open/a&since=-5m", nil, 400, "invalid_since", "since"},
+		{"topic=open/a&since=5m&since=5m", nil, 400, "invalid_since", "since"},
+		{"topic=open/a&last_event_id=a-1&last_event_id=a-2", nil, 400, "invalid_last_event_id", "last_event_id"},
+
+		{"topic=secret", nil, 401, "unauthorized", ""},
+		{"", nil, 401, "unauthorized", ""},
+		{"topic=open/a&topic=secret", nil, 401, "unauthorized", ""},
+		{"topic=open/a", []string{"Authorization", "Bearer nonsense"}, 401, "token_invalid", ""},
+		{"topic=open/a", []string{"Authorization", "Bearer " + tokenExpired}, 401, "token_expired", ""},
+		{"topic=open/a", []string{"Authorization", "Bearer"}, 401, "token_invalid", ""},
+		{"topic=open/a", []string{"Authorization", "Basic dTpw"}, 401, "token_invalid", ""},
+		{"topic=open/a", []string{"Cookie", "carillon=nonsense"}, 401, "token_invalid", ""},
+		{"topic=open/a", []string{"Authorization", "Bearer " + tokenOrders}, 403, "forbidden", ""},
+		{"topic=**", []string{"Authorization", "Bearer nobody"}, 401, "token_invalid", ""},
+		{"topic=orders/1", []string{"Cookie", "carillon=" + tokenOrders, "Origin", "https://evil.example"}, 403, "origin_refused", ""},
+		{"topic=orders/1", []string{"Cookie", "carillon=" + tokenOrders, "Origin", "null"}, 403, "origin_refused", ""},
+		{"topic=orders/1", []string{"Cookie", "carillon=" + tokenOrders, "Sec-Fetch-Site", "cross-site"}, 403, "origin_refused", ""},
+		{"topic=open/a", []string{"Authorization", "Bearer " + tokenNoKeys}, 503, "keys_unavailable", ""},
+	} {
+		a := s.do(http.MethodGet, "/events?"+c.query, "", append(c.header, "Accept", "text/event-stream")...)
+		if assert.Equal(t, c.status, a.status, "%s %v: %s", c.query, c.header, a.body) {
+			p := refused(t, a)
+			assert.Equal(t, c.code, p.Code, c.query)
+			assert.Equal(t, c.field, p.Field, c.query)
+			assert.Equal(t, c.status == http.StatusUnauthorized, a.header.Get("WWW-Authenticate") == "Bearer", c.query)
+		}
+	}
+	assert.Zero(t, s.publisher.Streams())
+	assert.Empty(t, s.logs.FilterMessage("stream opened").All())
+}
+
+func TestAllowedSubscriptions(t *testing.T) {
+	s := serve(t, func(s *settings) { s.auth.anonymous.Subscribe = grant("open/**") })
+	for _, c := range []struct {
+		query  string
+		header []string
+	}{
+		{"topic=open/a", nil},
+		{"topic=**", nil}, // of which it gets what it may see
+		{"topic=orders/1", []string{"Authorization", "Bearer " + tokenOrders}},
+		{"topic=orders/1", []string{"Authorization", "bearer " + tokenOrders}},
+		{"topic=orders/1", []string{"Cookie", "carillon=" + tokenOrders}},
+		{"topic=orders/1", []string{"Cookie", "carillon=" + tokenOrders, "Origin", s.url}},
+		{"topic=orders/1", []string{"Cookie", "carillon=" + tokenOrders, "Sec-Fetch-Site", "same-origin"}},
+		{"topic=orders/1", []string{"Cookie", "carillon=nonsense", "Authorization", "Bearer " + tokenOrders}},
+		{"topic=open/a", []string{"Cookie", "other=1"}},
+	} {
+		st, first := s.listen(c.query, c.header...)
+		assert.Regexp(t, opening, first)
+		st.close()
+	}
+}
+
+func TestAStreamShowsOnlyWhatItsGrantCovers(t *testing.T) {
+	s := serve(t, func(s *settings) { s.auth.anonymous.Subscribe = grant("open/**") })
+	st, _ := s.listen("topic=**")
+	s.publish("secret", "no")
+	a := s.post("topic=secret&topic=open/1", "both")
+	assert.Equal(t, "id: "+idOf(t, a)+"\ndata: both\n\n", st.block())
+	narrow, _ := s.listen("topic=orders/*&topic=other", "Authorization", "Bearer "+tokenAll)
+	s.post("topic=open/1&topic=secret", "neither was asked for")
+	id := s.publish("other", "asked for")
+	assert.Equal(t, "id: "+id+"\ndata: asked for\n\n", narrow.block())
+}
+
+func TestALimitTurnsAwayKindly(t *testing.T) {
+	everyPath(t, func(t *testing.T, path func(*settings)) {
+		for _, c := range []struct {
+			limit  func(*settings)
+			status int
+		}{
+			{func(s *settings) { s.limits.MaxStreams = 2 }, http.StatusServiceUnavailable},
+			{func(s *settings) { s.limits.MaxStreamsPerIP = 2 }, http.StatusTooManyRequests},
+		} {
+			s := serve(t, path, c.limit)
+			one, _ := s.listen("topic=a")
+			two, _ := s.listen("topic=a")
+
+			a := s.do(http.MethodGet, "/events?topic=a", "", "Accept", "text/event-stream")
+			assert.Equal(t, http.StatusOK, a.status)
+			assert.Equal(t, "text/event-stream", a.header.Get("Content-Type"))
+			assert.Equal(t, "no-cache, no-store, no-transform", a.header.Get("Cache-Control"))
+			assert.Regexp(t, `\Aretry: [5-9]\d\d\d\nevent: carillon.goaway\ndata: {"reason":"limit"}\n\n\z`, a.body)
+
+			for _, accept := range []string{"*/*", "application/json", ""} {
+				a = s.do(http.MethodGet, "/events?topic=a", "", "Accept", accept)
+				assert.Equal(t, c.status, a.status)
+				assert.Equal(t, "stream_limit", refused(t, a).Code)
+			}
+			assert.Equal(t, 2, s.publisher.Streams())
+
+			one.close()
+			eventually(t, "room for one more", func() bool { return s.publisher.Streams() == 1 })
+			three, _ := s.listen("topic=a")
+			two.close()
+			three.close()
+		}
+	})
+}
+
+func TestLimitsAreExactAfterChurn(t *testing.T) {
+	const room = 8
+	everyPath(t, func(t *testing.T, path func(*settings)) {
+		s := serve(t, path, func(s *settings) { s.limits.MaxStreams, s.limits.MaxStreamsPerIP = room, room })
+		for range 10 {
+			var open []*stream
+			for range room {
+				st, _ := s.listen("topic=a")
+				open = append(open, st)
+			}
+			assert.Equal(t, http.StatusServiceUnavailable, s.do(http.MethodGet, "/events", "").status)
+			for _, st := range open {
+				st.close()
+			}
+			eventually(t, "all streams have ended", func() bool { return s.publisher.Streams() == 0 })
+			eventually(t, "all were counted out", func() bool {
+				return s.logs.FilterMessage("stream closed").Len() == s.logs.FilterMessage("stream opened").Len()
+			})
+		}
+	})
+}
+
+func TestAClientIsAnAddress(t *testing.T) {
+	s := serve(t, func(s *settings) {
+		s.limits.MaxStreamsPerIP = 1
+		s.http.TrustedProxies = []string{"127.0.0.1"}
+	})
+	for _, ip := range []string{"192.0.2.1", "192.0.2.2", "2001:db8:0:1::1", "2001:db8:0:2::1"} {
+		s.listen("topic=a", "X-Forwarded-For", ip)
+	}
+	for _, ip := range []string{"192.0.2.1", "2001:db8:0:1:ffff::2", "10.1.1.1, 192.0.2.2"} {
+		a := s.do(http.MethodGet, "/events?topic=a", "", "X-Forwarded-For", ip)
+		assert.Equal(t, http.StatusTooManyRequests, a.status, ip)
+	}
+	// Nobody else's word is taken.
+	s = serve(t, func(s *settings) { s.limits.MaxStreamsPerIP = 1 })
+	s.listen("topic=a", "X-Forwarded-For", "192.0.2.1")
+	a := s.do(http.MethodGet, "/events?topic=a", "", "X-Forwarded-For", "192.0.2.2", "X-Real-IP", "192.0.2.3")
+	assert.Equal(t, http.StatusTooManyRequests, a.status)
+}
+
+func TestDrainingTurnsAwayKindly(t *testing.T) {
+	everyPath(t, func(t *testing.T, path func(*settings)) {
+		s := serve(t, path)
+		assert.Equal(t, "ready\n", s.do(http.MethodGet, "/readyz", "").body)
+		st, _ := s.listen("topic=a")
+		require.NoError(t, s.publisher.Drain(t.Context(), 0))
+		assert.Regexp(t, `\Aretry: [23]\d\d\d\nevent: carillon.goaway\ndata: {"reason":"drain"}\n\n\z`, st.rest())
+
+		a := s.do(http.MethodGet, "/readyz", "")
+		assert.Equal(t, http.StatusServiceUnavailable, a.status)
+		assert.Equal(t, "draining", refused(t, a).Code)
+		a = s.do(http.MethodGet, "/events", "", "Accept", "text/event-stream")
+		assert.Equal(t, http.StatusOK, a.status)
+		assert.Regexp(t, `\Aretry: [5-9]\d\d\d\nevent: carillon.goaway\ndata: {"reason":"drain"}\n\n\z`, a.body)
+		a = s.do(http.MethodGet, "/events", "")
+		assert.Equal(t, http.StatusServiceUnavailable, a.status)
+		assert.Equal(t, "draining", refused(t, a).Code)
+		assert.Equal(t, "ok\n", s.do(http.MethodGet, "/healthz", "").body)
+	})
+}
+
+func TestATokenThatExpiresEndsItsStream(t *testing.T) {
+	everyPath(t, func(t *testing.T, path func(*settings)) {
+		s := serve(t, path, func(s *settings) {
+			s.engine.Heartbeat = 200 * time.Millisecond
+			rights := s.auth.rights[tokenOrders]
+			rights.Expires = time.Now().Add(300 * time.Millisecond)
+			s.auth.rights[tokenOrders] = rights
+		})
+		st, _ := s.listen("topic=orders/1", "Authorization", "Bearer "+tokenOrders)
+		assert.Regexp(t, `retry: \d+\nevent: carillon.goaway\ndata: {"reason":"expired"}\n\n\z`, st.rest())
+	})
+}
+
+func TestOtherRoutes(t *testing.T) {
+	s := serve(t)
+	for _, c := range []struct {
+		method, path string
+		status       int
+		code, allow  string
+	}{
+		{http.MethodGet, "/nothing", 404, "not_found", ""},
+		{http.MethodGet, "/events/", 404, "not_found", ""},
+		{http.MethodPost, "/", 405, "method_not_allowed", "GET, HEAD"},
+		{http.MethodDelete, "/events", 405, "method_not_allowed", "GET, POST"},
+		{http.MethodPut, "/healthz", 405, "method_not_allowed", "GET"},
+	} {
+		a := s.do(c.method, c.path, "")
+		assert.Equal(t, c.status, a.status, c.path)
+		assert.Equal(t, c.code, refused(t, a).Code, c.path)
+		assert.Equal(t, c.allow, a.header.Get("Allow"), c.path)
+	}
+	assert.Equal(t, "the page", s.do(http.MethodGet, "/", "").body)
+	assert.Equal(t, "the page", s.do(http.MethodGet, "/assets/css/page.css", "").body)
+	assert.Equal(t, http.StatusOK, s.do(http.MethodHead, "/", "").status)
+}

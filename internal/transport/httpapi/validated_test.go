@@ -1,0 +1,5 @@
+package httpapi_test
+
+import "net/http"
+
+func validated(h http.Handler) http.Handler { return h }

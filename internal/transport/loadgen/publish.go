@@ -1,0 +1,173 @@
+package loadgen
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// counter counts what was published, for each topic, because a topic's streams are those that want it.
+type counter struct {
+	ok      atomic.Int64
+	failed  atomic.Int64
+	mu      sync.Mutex
+	byTopic map[int]int64
+}
+
+func (c *counter) add(topic int, n int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.byTopic == nil {
+		c.byTopic = make(map[int]int64)
+	}
+	c.byTopic[topic] += n
+}
+
+// wanted is how many deliveries the read streams should see: stream i reads topic i mod Topics.
+func (c *counter) wanted(cfg Config) int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var sum int64
+	for i := cfg.Stalled; i < cfg.Streams; i++ {
+		sum += c.byTopic[i%cfg.Topics]
+	}
+	return sum
+}
+
+// publishAll publishes from all publishers until the duration is over.
+func publishAll(ctx context.Context, cfg Config, start time.Time, count *counter) error {
+	var working sync.WaitGroup
+	failures := make(chan error, cfg.Publishers)
+	for w := range cfg.Publishers {
+		working.Go(func() {
+			if err := publishFrom(ctx, cfg, w, start, count); err != nil {
+				failures <- err
+			}
+		})
+	}
+	working.Wait()
+	close(failures)
+	return <-failures
+}
+
+func publishFrom(ctx context.Context, cfg Config, worker int, start time.Time, count *counter) error {
+	p := &publisher{cfg: cfg}
+	defer p.hangUp()
+	mine := make(map[int]int64)
+	defer func() {
+		for topic, n := range mine {
+			count.add(topic, n)
+		}
+	}()
+	end := start.Add(cfg.Duration)
+	for i := worker; ctx.Err() == nil; i += cfg.Publishers {
+		due := time.Now()
+		if cfg.Rate > 0 {
+			due = start.Add(time.Duration(float64(i) / cfg.Rate * float64(time.Second)))
+		}
+		if !due.Before(end) {
+			break
+		}
+		if wait := time.Until(due); wait > 0 && sleep(ctx, wait) != nil {
+			break
+		}
+		topic := i % cfg.Topics
+		status, answer, err := p.publish(ctx, topic, due)
+		switch {
+		case err != nil:
+			count.failed.Add(1)
+			p.hangUp()
+		case status < 200 || status > 299:
+			if count.failed.Add(1) == 1 {
+				return fmt.Errorf("a publish was answered %d: %s", status, answer)
+			}
+		default:
+			count.ok.Add(1)
+			mine[topic]++
+		}
+	}
+	return nil
+}
+
+// publisher is one connection that publishes.
+type publisher struct {
+	cfg    Config
+	conn   net.Conn
+	reader *bufio.Reader
+	body   []byte
+	out    bytes.Buffer
+}
+
+func (p *publisher) publish(ctx context.Context, topic int, due time.Time) (status int, answer string, err error) {
+	if p.conn == nil {
+		if p.conn, err = dial(ctx, p.cfg); err != nil {
+			return 0, "", err
+		}
+		p.reader = bufio.NewReader(p.conn)
+	}
+	p.fill(topic, due)
+	if _, err := p.conn.Write(p.out.Bytes()); err != nil {
+		return 0, "", fmt.Errorf("publishing: %w", err)
+	}
+	response, err := http.ReadResponse(p.reader, nil)
+	if err != nil {
+		return 0, "", fmt.Errorf("reading the answer: %w", err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(response.Body, 4096))
+	return response.StatusCode, string(text), err
+}
+
+// fill writes the request.
+func (p *publisher) fill(topic int, due time.Time) {
+	number := strconv.Itoa(topic)
+	text := strings.NewReplacer("{stamp}", string(appendStamp(nil, due)), "{pad}", strings.Repeat("x", p.cfg.Size), "{n}", number).Replace(p.cfg.Body)
+	p.body = append(p.body[:0], text...)
+	p.out.Reset()
+	fmt.Fprintf(&p.out, "%s %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n", p.cfg.PublishMethod,
+		strings.ReplaceAll(p.cfg.PublishPath, "{n}", number), p.cfg.URL.Host, len(p.body))
+	_ = p.cfg.PublishHeader.Write(&p.out) // a buffer takes everything
+	p.out.WriteString("\r\n")
+	p.out.Write(p.body)
+}
+
+func (p *publisher) hangUp() {
+	if p.conn != nil {
+		_ = p.conn.Close()
+		p.conn = nil
+	}
+}
+
+// dialTimeout bounds a connection's making.
+const dialTimeout = 30 * time.Second
+
+func dial(ctx context.Context, cfg Config) (net.Conn, error) {
+	host := cfg.URL.Host
+	if cfg.URL.Port() == "" {
+		host = net.JoinHostPort(cfg.URL.Hostname(), cfg.URL.Scheme)
+	}
+	d := &net.Dialer{Timeout: dialTimeout}
+	if cfg.URL.Scheme == "https" {
+		secure := &tls.Dialer{NetDialer: d, Config: &tls.Config{NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12}}
+		conn, err := secure.DialContext(ctx, "tcp", host)
+		if err != nil {
+			return nil, fmt.Errorf("connecting: %w", err)
+		}
+		return conn, nil
+	}
+	conn, err := d.DialContext(ctx, "tcp", host)
+	if err != nil {
+		return nil, fmt.Errorf("connecting: %w", err)
+	}
+	return conn, nil
+}

@@ -1,0 +1,178 @@
+package loadgen
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+const (
+	// openAhead is how many streams may be waiting for their first bytes, so that opening does not overrun the server's
+	// accept queue and call that slow.
+	openAhead = 256
+	// openTimeout bounds the wait for the first bytes of all streams.
+	openTimeout = 30 * time.Second
+	// readBuffer is how much of a stream is read at a time.
+	readBuffer = 64 << 10
+	// slowest bounds the latencies that are told apart.
+	slowest = 100 * time.Second
+)
+
+// subscribers are the open streams.
+type subscribers struct {
+	cfg     Config
+	reader  reader
+	all     []*subscriber
+	opened  atomic.Int64
+	ended   atomic.Int64
+	refusal atomic.Pointer[string]
+
+	delivered atomic.Int64
+	lastNanos atomic.Int64
+
+	mu        sync.Mutex // guards histogram, which the one reader of plain streams takes once for many reads
+	histogram *hdrhistogram.Histogram
+}
+
+// subscriber is one stream.
+type subscriber struct {
+	scan   scanner
+	opened bool
+	conn   net.Conn // kept where Go reads the stream
+	fd     int      // kept where the reader does
+}
+
+func newSubscribers(cfg Config) (*subscribers, error) {
+	s := &subscribers{cfg: cfg, all: make([]*subscriber, cfg.Streams)}
+	s.measure()
+	return s, s.reader.start(s)
+}
+
+// measure begins the counts anew.
+func (s *subscribers) measure() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.histogram = hdrhistogram.New(1, slowest.Microseconds(), 3)
+	s.delivered.Store(0)
+}
+
+func (s *subscribers) open(ctx context.Context) error {
+	for i := range s.all {
+		conn, err := dial(ctx, s.cfg)
+		if err != nil {
+			return fmt.Errorf("stream %d of %d: %w", i+1, len(s.all), err)
+		}
+		one := &subscriber{conn: conn, fd: -1}
+		s.all[i] = one
+		if _, err := conn.Write(s.request(i)); err != nil {
+			return fmt.Errorf("stream %d of %d: %w", i+1, len(s.all), err)
+		}
+		if i < s.cfg.Stalled {
+			stall(conn)
+			s.opened.Add(1)
+			continue
+		}
+		if err := s.reader.read(one); err != nil {
+			return err
+		}
+		if err := s.await(ctx, int64(i+1-openAhead)); err != nil {
+			return err
+		}
+	}
+	return s.await(ctx, int64(len(s.all)))
+}
+
+// await waits until some number of streams has had an answer.
+func (s *subscribers) await(ctx context.Context, opened int64) error {
+	for deadline := time.Now().Add(openTimeout); s.opened.Load() < opened; {
+		if refusal := s.refusal.Load(); refusal != nil {
+			return fmt.Errorf("a subscription was answered %s", *refusal)
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%d of %d streams were answered within %s", s.opened.Load(), len(s.all), openTimeout)
+		}
+		if err := sleep(ctx, 200*time.Microsecond); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *subscribers) request(i int) []byte {
+	var b strings.Builder
+	fmt.Fprintf(&b, "GET %s HTTP/1.1\r\nHost: %s\r\nAccept: text/event-stream\r\n",
+		strings.ReplaceAll(s.cfg.SubscribePath, "{n}", strconv.Itoa(i%s.cfg.Topics)), s.cfg.URL.Host)
+	_ = s.cfg.SubscribeHeader.Write(&b) // a builder takes everything
+	b.WriteString("\r\n")
+	return []byte(b.String())
+}
+
+// take notes what a stream said at a time. Only one goroutine may call it for a stream, and with mu held.
+func (s *subscribers) take(one *subscriber, b []byte, now time.Time) {
+	if !one.opened {
+		one.opened = true
+		s.opened.Add(1)
+		if line, _, _ := strings.Cut(string(b[:min(len(b), 300)]), "\r\n"); !strings.Contains(line, " 200 ") {
+			s.refusal.CompareAndSwap(nil, &line)
+		}
+	}
+	nanos, count := now.UnixNano(), int64(0)
+	one.scan.feed(b, func(stamp int64) {
+		count++
+		_ = s.histogram.RecordValue(min(max((nanos-stamp)/1000, 1), slowest.Microseconds())) // it is in range
+	})
+	if count > 0 {
+		s.delivered.Add(count)
+		s.lastNanos.Store(nanos)
+	}
+}
+
+func (s *subscribers) last() time.Time { return time.Unix(0, s.lastNanos.Load()) }
+
+func (s *subscribers) latency() Latency {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := func(percent float64) float64 { return float64(s.histogram.ValueAtQuantile(percent)) / 1000 }
+	return Latency{P50: at(50), P90: at(90), P99: at(99), P999: at(99.9), Max: float64(s.histogram.Max()) / 1000}
+}
+
+func (s *subscribers) close() {
+	s.reader.stop()
+	for _, one := range s.all {
+		if one != nil && one.conn != nil {
+			_ = one.conn.Close()
+		}
+	}
+	s.reader.wait()
+}
+
+// stall makes a stream that is never read fill up soon.
+func stall(conn net.Conn) {
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetReadBuffer(4096)
+	}
+}
+
+// readWithGo reads a stream from a goroutine of its own until it ends.
+func (s *subscribers) readWithGo(one *subscriber) {
+	buffer := make([]byte, readBuffer)
+	for {
+		n, err := one.conn.Read(buffer)
+		if n > 0 {
+			s.mu.Lock()
+			s.take(one, buffer[:n], time.Now())
+			s.mu.Unlock()
+		}
+		if err != nil {
+			s.ended.Add(1)
+			return
+		}
+	}
+}

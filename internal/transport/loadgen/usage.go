@@ -1,0 +1,78 @@
+package loadgen
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// Usage is what a process has used: processor time of all its threads, and resident memory now.
+type Usage struct {
+	CPU time.Duration `json:"cpu_ns"`
+	RSS int64         `json:"rss_bytes"`
+}
+
+// selfPID means this process.
+const selfPID = -1
+
+// clockTick is the unit of processor time in /proc, which Linux keeps at a hundredth of a second for programs.
+const clockTick = 10 * time.Millisecond
+
+// usageOf reads what a process and its direct children use, from /proc; zero where that cannot be had.
+func usageOf(pid int) Usage {
+	name := strconv.Itoa(pid)
+	switch pid {
+	case 0:
+		return Usage{}
+	case selfPID:
+		name = "self"
+	}
+	sum := usageIn(name)
+	lists, _ := filepath.Glob(filepath.Join("/proc", name, "task", "*", "children"))
+	for _, list := range lists {
+		children, err := os.ReadFile(list)
+		if err != nil {
+			continue
+		}
+		for child := range strings.FieldsSeq(string(children)) {
+			u := usageIn(child)
+			sum.CPU += u.CPU
+			sum.RSS += u.RSS
+		}
+	}
+	return sum
+}
+
+func usageIn(name string) (u Usage) {
+	stat, err := os.ReadFile(filepath.Join("/proc", name, "stat"))
+	if err != nil {
+		return u
+	}
+	// The second field, the program's name, may hold anything up to the last parenthesis. Of those behind it, the 12th
+	// and 13th are the time in user and kernel mode, and the 22nd is the resident pages (proc(5)).
+	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+	if len(fields) < 22 {
+		return u
+	}
+	number := func(i int) int64 {
+		n, _ := strconv.ParseInt(string(fields[i]), 10, 64)
+		return n
+	}
+	u.CPU = time.Duration(number(11)+number(12)) * clockTick
+	u.RSS = number(21) * int64(os.Getpagesize())
+	return u
+}
+
+// phaseBox holds the phase for the goroutine that tells the progress.
+type phaseBox struct{ phase atomic.Value }
+
+func (b *phaseBox) set(p Phase) { b.phase.Store(p) }
+
+func (b *phaseBox) get() Phase {
+	p, _ := b.phase.Load().(Phase)
+	return p
+}
