@@ -44,8 +44,9 @@ type program struct {
 	addr    string
 }
 
-func command(environ []string, args ...string) *exec.Cmd {
-	cmd := exec.Command(os.Args[0], args...)
+func command(t *testing.T, environ []string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
 	cmd.Env = append([]string{asCarillon + "=1", "PATH=" + os.Getenv("PATH")}, environ...)
 	return cmd
 }
@@ -54,7 +55,7 @@ func command(environ []string, args ...string) *exec.Cmd {
 func launch(t *testing.T, environ ...string) *program {
 	t.Helper()
 	p := &program{
-		cmd: command(append([]string{"CARILLON_HTTP_ADDR=127.0.0.1:0", "CARILLON_LOG_ENCODING=json", "CARILLON_CLOCK_INTERVAL=20ms"}, environ...)),
+		cmd: command(t, append([]string{"CARILLON_HTTP_ADDR=127.0.0.1:0", "CARILLON_LOG_ENCODING=json", "CARILLON_CLOCK_INTERVAL=20ms"}, environ...)),
 		log: make(chan map[string]any, 1000),
 	}
 	p.cmd.Stderr = &p.stderr
@@ -96,7 +97,7 @@ func (p *program) await(t *testing.T, msg string) map[string]any {
 
 // wait answers the exit code, once the log has been read to its end.
 func (p *program) wait() int {
-	for range p.log { //nolint:revive // only its end matters
+	for range p.log {
 	}
 	_ = p.cmd.Wait()
 	return p.cmd.ProcessState.ExitCode()
@@ -181,14 +182,14 @@ func TestServeWhileDraining(t *testing.T) {
 	p := launch(t, "CARILLON_STREAM_SHARDS=1", "CARILLON_DRAIN_WINDOW=1h", "CARILLON_DRAIN_TIMEOUT=2h")
 	streams := []*http.Response{p.clock(t), p.clock(t)}
 	healthy := []string{"CARILLON_HTTP_ADDR=" + p.addr}
-	require.NoError(t, command(healthy, "healthcheck", "--ready").Run())
+	require.NoError(t, command(t, healthy, "healthcheck", "--ready").Run())
 
 	p.signal(t)
 	p.await(t, "stream closed")
 	assert.Equal(t, http.StatusServiceUnavailable, p.get(t, "/readyz").StatusCode)
 	assert.Equal(t, http.StatusOK, p.get(t, "/healthz").StatusCode)
-	require.NoError(t, command(healthy, "healthcheck").Run())
-	unready := command(healthy, "healthcheck", "--ready")
+	require.NoError(t, command(t, healthy, "healthcheck").Run())
+	unready := command(t, healthy, "healthcheck", "--ready")
 	require.Error(t, unready.Run())
 	assert.Equal(t, exitFailure, unready.ProcessState.ExitCode())
 	late := p.get(t, "/events")

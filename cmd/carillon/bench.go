@@ -20,8 +20,7 @@ import (
 // benchFlags are the command line of "carillon bench".
 type benchFlags struct {
 	cfg            loadgen.Config
-	url            string
-	token          string
+	server         remote
 	headers        []string
 	publishHeaders []string
 	json           bool
@@ -48,8 +47,7 @@ body, {stamp} is the time and {pad} the padding.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.url, "url", serverURL(), "`URL` of the server; also CARILLON_URL")
-	flags.StringVar(&f.token, "token", os.Getenv(envToken), "bearer `TOKEN` for publishing; also CARILLON_TOKEN")
+	f.server.flags(cmd)
 	flags.IntVar(&f.cfg.Streams, "streams", 1000, "`COUNT` of streams to open")
 	flags.IntVar(&f.cfg.Stalled, "stalled", 0, "`COUNT` of streams that are never read")
 	flags.IntVar(&f.cfg.Topics, "topics", 1, "`COUNT` of topics the streams and the events are spread over")
@@ -71,7 +69,7 @@ body, {stamp} is the time and {pad} the padding.`,
 }
 
 func (f *benchFlags) run(cmd *cobra.Command) error {
-	server, err := url.Parse(f.url)
+	server, err := url.Parse(f.server.url)
 	if err != nil {
 		return usageError{fmt.Errorf("url: %w", err)}
 	}
@@ -82,8 +80,8 @@ func (f *benchFlags) run(cmd *cobra.Command) error {
 	if f.cfg.PublishHeader, err = headersOf(f.publishHeaders); err != nil {
 		return usageError{err}
 	}
-	if f.token != "" {
-		f.cfg.PublishHeader.Set("Authorization", "Bearer "+f.token)
+	if token := f.server.bearer(); token != "" {
+		f.cfg.PublishHeader.Set("Authorization", "Bearer "+token)
 	}
 	if err := f.cfg.Validate(); err != nil {
 		return usageError{err}

@@ -83,8 +83,8 @@ func (c *configuration) readFile(v *viper.Viper, known []string) []error {
 
 func unknownKey(key string, known []string) string {
 	for _, k := range known {
-		if strings.HasPrefix(k, key+".") {
-			return "is a section, takes keys such as " + strings.TrimPrefix(k, key+".")
+		if rest, found := strings.CutPrefix(k, key+"."); found {
+			return "is a section, takes keys such as " + rest
 		}
 	}
 	return "there is no such key" + didYouMean(key, known)

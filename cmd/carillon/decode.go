@@ -163,8 +163,7 @@ func decodingProblems(err error) []error {
 		}
 		return problems
 	}
-	var one *mapstructure.DecodeError
-	if errors.As(err, &one) {
+	if one, ok := errors.AsType[*mapstructure.DecodeError](err); ok {
 		return []error{fmt.Errorf("%s: %w", one.Name(), one.Unwrap())}
 	}
 	return []error{err}

@@ -12,7 +12,7 @@ import (
 // has raised the soft limit to the hard one by then.
 func fileLimit() (limit int, ok bool) {
 	var r unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &r); err != nil || uint64(r.Cur) > math.MaxInt32 {
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &r); err != nil || r.Cur > math.MaxInt32 {
 		return 0, false
 	}
 	return int(r.Cur), true

@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"carillon/internal/transport/httpapi"
 )
 
 func TestHealthcheckAsksTheServer(t *testing.T) {
@@ -18,12 +20,12 @@ func TestHealthcheckAsksTheServer(t *testing.T) {
 	}))
 	defer srv.Close()
 	addr := strings.TrimPrefix(srv.URL, "http://")
-	require.NoError(t, askHealth(t.Context(), addr, "/readyz"))
-	require.NoError(t, askHealth(t.Context(), addr[strings.LastIndex(addr, ":"):], "/readyz"), "an address without a host")
+	require.NoError(t, askHealth(t.Context(), httpapi.Config{Addr: addr}, "/readyz"))
+	require.NoError(t, askHealth(t.Context(), httpapi.Config{Addr: addr[strings.LastIndex(addr, ":"):]}, "/readyz"), "an address without a host")
 	status = http.StatusServiceUnavailable
-	assert.EqualError(t, askHealth(t.Context(), addr, "/readyz"), srv.URL+"/readyz answers 503 Service Unavailable")
+	assert.EqualError(t, askHealth(t.Context(), httpapi.Config{Addr: addr}, "/readyz"), srv.URL+"/readyz answers 503 Service Unavailable")
 	srv.Close()
-	assert.ErrorContains(t, askHealth(t.Context(), addr, "/readyz"), "connection refused")
+	assert.ErrorContains(t, askHealth(t.Context(), httpapi.Config{Addr: addr}, "/readyz"), "connection refused")
 }
 
 func TestLocalHost(t *testing.T) {

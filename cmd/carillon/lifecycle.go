@@ -23,12 +23,10 @@ type process struct {
 
 // background runs a part from start to stop. A part that ends by itself takes the server down, in order.
 func (p process) background(name string, run func(context.Context) error) {
-	var cancel context.CancelFunc
+	ctx, cancel := context.WithCancel(context.Background()) // not the start's own, which ends with the start
 	done := make(chan struct{})
 	p.Lifecycle.Append(fx.Hook{
 		OnStart: func(context.Context) error {
-			var ctx context.Context
-			ctx, cancel = context.WithCancel(context.Background()) // the start's own context ends with the start
 			go func() {
 				defer close(done)
 				if err := run(ctx); ctx.Err() == nil {
@@ -39,9 +37,9 @@ func (p process) background(name string, run func(context.Context) error) {
 			}()
 			return nil
 		},
-		OnStop: func(ctx context.Context) error {
+		OnStop: func(stop context.Context) error {
 			cancel()
-			return wait(ctx, name, done)
+			return wait(stop, name, done)
 		},
 	})
 }
@@ -66,7 +64,7 @@ func (p process) serve(srv *listeningServer) {
 			srv.listener = listener
 			go func() {
 				defer close(done)
-				if err := srv.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+				if err := srv.serve(); !errors.Is(err, http.ErrServerClosed) {
 					p.fail("http server", err)
 				}
 			}()

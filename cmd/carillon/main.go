@@ -41,12 +41,11 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	if !errors.Is(err, errLogged) {
 		for line := range strings.Lines(err.Error()) {
-			fmt.Fprintf(stderr, "carillon: %s\n", strings.TrimRight(line, "\n"))
+			_, _ = fmt.Fprintf(stderr, "carillon: %s\n", strings.TrimRight(line, "\n"))
 		}
 	}
-	var usage usageError
-	if errors.As(err, &usage) {
-		fmt.Fprintln(stderr, "carillon: see carillon --help")
+	if _, ok := errors.AsType[usageError](err); ok {
+		_, _ = fmt.Fprintln(stderr, "carillon: see carillon --help")
 		return exitUsage
 	}
 	return exitFailure
@@ -75,6 +74,8 @@ YAML file and from the environment; "carillon config" shows all of it.`
 		configCommand(&file),
 		healthcheckCommand(&file),
 		tokenCommand(&file),
+		publishCommand(),
+		subscribeCommand(),
 		benchCommand(),
 		versionCommand(),
 	)

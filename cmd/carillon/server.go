@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -18,18 +19,38 @@ import (
 // listeningServer is the public listener and what answers on it.
 type listeningServer struct {
 	http     *http.Server
+	tls      httpapi.TLS
 	listener net.Listener // once it listens
+}
+
+// serve accepts connections until the server is shut down.
+func (s *listeningServer) serve() error {
+	if s.tls.Enabled() {
+		return s.http.ServeTLS(s.listener, s.tls.CertFile, s.tls.KeyFile)
+	}
+	return s.http.Serve(s.listener)
+}
+
+// protocols is what the listener speaks: HTTP/2 under TLS, where browsers want it, and without it only when told to.
+func protocols(cfg httpapi.Config) *http.Protocols {
+	p := &http.Protocols{}
+	p.SetHTTP1(true)
+	p.SetHTTP2(cfg.TLS.Enabled())
+	p.SetUnencryptedHTTP2(cfg.H2C)
+	return p
 }
 
 func newServer(cfg httpapi.Config, options sockopt.Options, handler http.Handler, log *zap.Logger) *listeningServer {
 	errorLog := zap.NewStdLog(zap.NewNop())
 	errorLog.SetOutput(serverLog{log})
-	return &listeningServer{http: &http.Server{
+	return &listeningServer{tls: cfg.TLS, http: &http.Server{
 		Addr:              cfg.Addr,
 		Handler:           handler,
 		ReadHeaderTimeout: cfg.ReadHeaderTimeout,
 		IdleTimeout:       cfg.IdleTimeout,
 		MaxHeaderBytes:    cfg.MaxHeaderBytes,
+		Protocols:         protocols(cfg),
+		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS12},
 		// No WriteTimeout: it would cut streams. Each write has a deadline of its own.
 		ErrorLog: errorLog,
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
@@ -47,8 +68,7 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 	config.SetMultipathTCP(false)
 	listener, err := config.Listen(ctx, "tcp", addr)
 	if err != nil {
-		var reason syscall.Errno
-		if errors.As(err, &reason) {
+		if reason, ok := errors.AsType[syscall.Errno](err); ok {
 			err = reason // the rest is said here
 		}
 		return nil, fmt.Errorf("http.addr: cannot listen on %q: %w", addr, err)

@@ -2,6 +2,7 @@ package pubsub_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -95,6 +96,37 @@ func TestStopWhileReading(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A client that takes a little at a time walks through a page that was read once, not through the log again and again;
+// and a page of large events is short.
+func TestPagesAreReadOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := newLog(0)
+		first := start(t, config(), log)
+		large := strings.Repeat("x", 300<<10) // three of them fill a page
+		for range 12 {
+			_, err := first.pub.Publish(t.Context(), about(large, "a"))
+			require.NoError(t, err)
+		}
+		first.publish(100, "a")
+		require.NoError(t, first.stop())
+		r := start(t, config(), log)
+		log.Set(func(l *fakeLog) { l.reads = 0 })
+		st, sink := r.listen(pubsub.After("e1-0"), "a")
+		sink.SetRoom(0)
+		for range 112 {
+			synctest.Wait()
+			sink.SetRoom(1)
+			st.Ready()
+		}
+		synctest.Wait()
+		assert.Len(t, sink.Said(), 112)
+		log.mu.Lock()
+		defer log.mu.Unlock()
+		assert.LessOrEqual(t, log.reads, 6)
+		assert.Less(t, sink.most, 110, "a page of 3 MB was offered at once")
+	})
 }
 
 // Replays share what was read: a thousand clients do not read a thousand times.

@@ -33,6 +33,7 @@ type fakeSink struct {
 	fail   bool
 	log    []said
 	sends  int
+	most   int // the most items it was offered at once
 	resume int // Sends of no items
 	short  int // Sends that were not taken whole
 	broken []string
@@ -68,6 +69,7 @@ func (s *fakeSink) enter(news bool) func() {
 func (s *fakeSink) Send(items []*pubsub.Item) (int, error) {
 	defer s.enter(len(items) > 0)()
 	s.sends++
+	s.most = max(s.most, len(items))
 	if s.fail {
 		return 0, errBroken
 	}

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -19,6 +20,30 @@ type Config struct {
 	TrustedProxies    []string      `mapstructure:"trusted_proxies"`
 	Cookie            string        `mapstructure:"cookie"`
 	CORS              CORS          `mapstructure:"cors"`
+	TLS               TLS           `mapstructure:"tls"`
+	H2C               bool          `mapstructure:"h2c"`
+}
+
+// TLS names the server's certificate; with neither file set the listener speaks plain HTTP.
+type TLS struct {
+	CertFile string `mapstructure:"cert_file"`
+	KeyFile  string `mapstructure:"key_file"`
+}
+
+// Enabled reports whether the listener speaks TLS.
+func (t TLS) Enabled() bool { return t.CertFile != "" || t.KeyFile != "" }
+
+func (t TLS) validate() error {
+	switch {
+	case !t.Enabled():
+		return nil
+	case t.CertFile == "" || t.KeyFile == "":
+		return errors.New("http.tls: got one of cert_file and key_file, takes both or neither")
+	}
+	if _, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile); err != nil {
+		return fmt.Errorf("http.tls: takes a certificate and its key in PEM: %w", err)
+	}
+	return nil
 }
 
 // CORS says which pages of other origins may use the interface.
@@ -41,6 +66,8 @@ func (c Config) Validate() error {
 			"http.max_header_bytes: got %d, takes a number from 4096 to %d", c.MaxHeaderBytes, 1<<20),
 		c.checkProxies(),
 		c.CORS.validate(),
+		c.TLS.validate(),
+		check(!c.H2C || !c.TLS.Enabled(), "http.h2c: got true together with http.tls, which speaks HTTP/2 anyway"),
 	)
 }
 
