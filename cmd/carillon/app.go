@@ -54,7 +54,9 @@ func engineModule(s Settings) fx.Option {
 		fx.Supply(s.History),
 		fx.Provide(
 			memlog.New,
-			func(log *memlog.Log) (*pubsub.Publisher, error) { return pubsub.New(s.engine(), log) },
+			func(log *memlog.Log) (*pubsub.Publisher, error) {
+				return pubsub.New(s.engine(), log, pubsub.Unobserved{})
+			},
 		),
 	)
 }

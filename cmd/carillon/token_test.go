@@ -53,7 +53,7 @@ func TestTokenKey(t *testing.T) {
 		"in the configuration":        {environ: []string{"CARILLON_AUTH_JWT_KEY=" + signingSecret}},
 		"in a file of the same":       {environ: []string{"CARILLON_AUTH_JWT_KEY_FILE=" + file}},
 		"in a file":                   {args: []string{"--key-file", file}},
-		"nowhere":                     {problem: "there is no key to sign with: takes --key-file, auth.jwt.key or auth.jwt.key_file"},
+		"nowhere":                     {problem: "there is no key to sign with: give one with --key-file, or set auth.jwt.key or auth.jwt.key_file"},
 		"in a file that is not there": {args: []string{"--key-file", "/nowhere"}, problem: "reading the key: open /nowhere: no such file or directory"},
 		"of another algorithm":        {args: []string{"--key-file", file, "--algorithm", "EdDSA"}, problem: "key: is not a key in PEM as EdDSA takes it"},
 	} {

@@ -52,7 +52,7 @@ func TestLogAwayAndBack(t *testing.T) {
 func TestLogBroken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := newLog(0)
-		pub, err := pubsub.New(config(), log)
+		pub, err := pubsub.New(config(), log, pubsub.Unobserved{})
 		require.NoError(t, err)
 		st, err := pub.Open(t.Context(), pubsub.Subscription{Patterns: patterns("a")})
 		require.NoError(t, err)
@@ -113,8 +113,7 @@ func TestPagesAreReadOnce(t *testing.T) {
 		require.NoError(t, first.stop())
 		r := start(t, config(), log)
 		log.Set(func(l *fakeLog) { l.reads = 0 })
-		st, sink := r.listen(pubsub.After("e1-0"), "a")
-		sink.SetRoom(0)
+		st, sink := r.listenUpTo(0, pubsub.After("e1-0"), "a")
 		for range 112 {
 			synctest.Wait()
 			sink.SetRoom(1)
@@ -122,9 +121,7 @@ func TestPagesAreReadOnce(t *testing.T) {
 		}
 		synctest.Wait()
 		assert.Len(t, sink.Said(), 112)
-		log.mu.Lock()
-		defer log.mu.Unlock()
-		assert.LessOrEqual(t, log.reads, 6)
+		assert.LessOrEqual(t, log.Reads(), 6)
 		assert.Less(t, sink.most, 110, "a page of 3 MB was offered at once")
 	})
 }
@@ -149,8 +146,6 @@ func TestReplaysShareReads(t *testing.T) {
 		for _, sink := range sinks {
 			assert.Len(t, sink.Said(), 2560)
 		}
-		log.mu.Lock()
-		defer log.mu.Unlock()
-		assert.LessOrEqual(t, log.reads, 12, "ten pages hold it all")
+		assert.LessOrEqual(t, log.Reads(), 12, "ten pages hold it all")
 	})
 }

@@ -55,7 +55,7 @@ func newHall(tb testing.TB, batch int) *hall {
 	cfg := config()
 	cfg.Window.Bytes, cfg.Shards = 1<<30, 0
 	h := &hall{tb: tb}
-	h.pub, err = pubsub.New(cfg, log)
+	h.pub, err = pubsub.New(cfg, log, pubsub.Unobserved{})
 	require.NoError(tb, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup

@@ -23,7 +23,7 @@ func TestConfigNamesTheKey(t *testing.T) {
 		require.NoError(t, cfg.Validate())
 		spoil(&cfg)
 		assert.ErrorContains(t, cfg.Validate(), key+": got ")
-		_, err := pubsub.New(cfg, newLog(0))
+		_, err := pubsub.New(cfg, newLog(0), pubsub.Unobserved{})
 		assert.Error(t, err, key)
 	}
 }

@@ -175,6 +175,13 @@ func (l *fakeLog) Follow(ctx context.Context, after uint64, deliver func([]event
 	return l.broken
 }
 
+// Reads is how often the log was read.
+func (l *fakeLog) Reads() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.reads
+}
+
 // All is every entry there ever was.
 func (l *fakeLog) All() []event.Entry {
 	l.mu.Lock()

@@ -20,22 +20,20 @@ const (
 	beatLate  = beat + beat/10
 )
 
-// A silent stream is beaten after its interval, give or take a tenth, and not with its neighbours.
+// A silent stream is beaten after its interval, give or take a tenth, and not together with all that came with it.
 func TestHeartbeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, config(), newLog(0))
 		sinks := make([]*fakeSink, 1000)
-		opened := make([]time.Time, len(sinks))
+		opened := time.Now()
 		for i := range sinks {
-			opened[i] = time.Now()
 			_, sinks[i] = r.listen(next, "a")
-			time.Sleep(3 * time.Millisecond)
 		}
 		time.Sleep(10 * beat)
-		at := make(map[int64]int) // beats in each fortieth of an interval
+		together := make(map[time.Time]int)
 		total := 0
-		for i, sink := range sinks {
-			last := opened[i]
+		for _, sink := range sinks {
+			last := opened
 			beats := sink.Only("beat")
 			require.Len(t, sink.Log(), len(beats))
 			for _, b := range beats {
@@ -45,14 +43,13 @@ func TestHeartbeats(t *testing.T) {
 				last = b.when
 			}
 			total += len(beats)
-			third := beats[2].when.Sub(opened[0])
-			at[int64(third/(beat/40))]++
+			together[beats[2].when]++
 		}
 		assert.InDelta(t, 10_000, total, 600)
-		for _, n := range at {
-			assert.Less(t, n, len(sinks)/5, "third beats come together")
+		assert.Greater(t, len(together), 10)
+		for when, n := range together {
+			assert.Less(t, n, len(sinks)/5, "third beats %s after the opening", when.Sub(opened))
 		}
-		assert.Greater(t, len(at), 5)
 	})
 }
 
@@ -109,8 +106,7 @@ func TestBeatCarriesTheNewestPosition(t *testing.T) {
 func TestNoBeatToAParkedSink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, config(), newLog(0))
-		st, sink := r.listen(next, "a")
-		sink.SetRoom(0)
+		st, sink := r.listenUpTo(0, next, "a")
 		synctest.Wait()
 		r.publish(1, "a")
 		time.Sleep(10 * beat)
@@ -135,7 +131,7 @@ func TestStreamsNeedNoGoroutine(t *testing.T) {
 		}
 		r.publish(1, "a")
 		time.Sleep(2 * beat)
-		assert.Equal(t, before, runtime.NumGoroutine())
+		assert.LessOrEqual(t, runtime.NumGoroutine(), before)
 		for _, sink := range sinks {
 			require.NotEmpty(t, sink.Only("beat"))
 		}

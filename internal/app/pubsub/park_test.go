@@ -15,8 +15,7 @@ import (
 func TestParked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, config(), newLog(0))
-		st, sink := r.listen(next, "a", "b")
-		sink.SetRoom(7)
+		st, sink := r.listenUpTo(7, next, "a", "b")
 		synctest.Wait()
 		r.publish(10, "a")
 		synctest.Wait()
@@ -68,6 +67,42 @@ func TestReadyWithNothingToSend(t *testing.T) {
 	})
 }
 
+// eagerSink is ready again before it has said what it took. What it took it holds, and lets go in three calls.
+type eagerSink struct {
+	*fakeSink
+
+	stream *pubsub.Stream
+	held   int
+}
+
+func (s *eagerSink) Send(items []*pubsub.Item) (int, error) {
+	s.SetRoom(1)
+	if len(items) > 0 {
+		s.stream.Ready()
+	}
+	taken, err := s.fakeSink.Send(items)
+	s.held = max(0, s.held-1) + 3*taken
+	if s.held > 0 {
+		s.stream.Ready()
+	}
+	return taken, err
+}
+
+// Readiness that comes while the sink is being called is not lost.
+func TestReadyDuringSend(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, config(), newLog(0))
+		st := r.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone})
+		sink := &eagerSink{fakeSink: newSink(), stream: st}
+		st.Attach(sink)
+		synctest.Wait()
+		r.publish(100, "a")
+		synctest.Wait()
+		assert.Equal(t, numbers(1, 100), sink.Said())
+		assert.Zero(t, sink.held)
+	})
+}
+
 // Parked in the middle of a replay, out of the window, for as long as it takes.
 func TestParkedReplayGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -76,8 +111,7 @@ func TestParkedReplayGoesOn(t *testing.T) {
 		r := start(t, cfg, newLog(0))
 		r.publish(1000, "a")
 		synctest.Wait()
-		st, sink := r.listen(pubsub.After("e1-0"), "a")
-		sink.SetRoom(300)
+		st, sink := r.listenUpTo(300, pubsub.After("e1-0"), "a")
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
 		assert.Equal(t, "parked", st.State())
@@ -94,10 +128,8 @@ func TestSlowClose(t *testing.T) {
 		cfg := config()
 		cfg.Window.Events = 4
 		r := start(t, cfg, newLog(0))
-		_, slow := r.listen(next, "a")
-		slow.SetRoom(2)
-		_, within := r.listen(next, "b")
-		within.SetRoom(0)
+		_, slow := r.listenUpTo(2, next, "a")
+		_, within := r.listenUpTo(0, next, "b")
 		synctest.Wait()
 		r.trickle(4, "a")
 		r.trickle(2, "b")
@@ -119,8 +151,7 @@ func TestSlowSkip(t *testing.T) {
 		cfg := config()
 		cfg.Window.Events, cfg.Slow = 4, pubsub.SlowSkip
 		r := start(t, cfg, newLog(0))
-		st, slow := r.listen(next, "a")
-		slow.SetRoom(2)
+		st, slow := r.listenUpTo(2, next, "a")
 		synctest.Wait()
 		r.trickle(20, "a")
 		time.Sleep(10 * time.Minute)
@@ -143,8 +174,7 @@ func TestWindowAge(t *testing.T) {
 		cfg := config()
 		cfg.Window.Age = time.Minute
 		r := start(t, cfg, newLog(0))
-		_, slow := r.listen(next, "a")
-		slow.SetRoom(0)
+		_, slow := r.listenUpTo(0, next, "a")
 		synctest.Wait()
 		r.publish(1, "a")
 		time.Sleep(59 * time.Second)

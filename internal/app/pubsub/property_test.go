@@ -92,6 +92,7 @@ func drawPlan(t *rapid.T) plan {
 
 // run lives a plan and reports the first promise that was broken. It counts into seen what happened.
 func (p plan) run(t *testing.T, seen map[string]int) error {
+	t.Helper()
 	cfg := config()
 	cfg.Window.Events, cfg.Shards, cfg.Slow = p.Window, p.Shards, p.Slow
 	log := newLog(p.Keep)

@@ -24,6 +24,7 @@ var (
 type Publisher struct {
 	cfg    Config
 	log    Log
+	seen   Observer
 	window *window
 	epoch  event.Epoch
 	shards []*shard
@@ -37,7 +38,7 @@ type Publisher struct {
 }
 
 // New makes a publisher over a log; [Publisher.Run] sets it going.
-func New(cfg Config, log Log) (*Publisher, error) {
+func New(cfg Config, log Log, observer Observer) (*Publisher, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -45,6 +46,7 @@ func New(cfg Config, log Log) (*Publisher, error) {
 	p := &Publisher{
 		cfg:    cfg,
 		log:    log,
+		seen:   observer,
 		window: newWindow(cfg.Window, extent.Newest),
 		epoch:  extent.Epoch,
 		empty:  make(chan struct{}, 1),
@@ -78,16 +80,13 @@ func (p *Publisher) Run(ctx context.Context) error {
 func (p *Publisher) follow(ctx context.Context) error {
 	for {
 		err := p.log.Follow(ctx, p.head.Load(), p.take)
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil && !errors.Is(err, ErrUnavailable):
+		if err != nil && !errors.Is(err, ErrUnavailable) && ctx.Err() == nil {
 			return fmt.Errorf("following the log: %w", err)
 		}
 		select {
-		case <-time.After(readRetry):
 		case <-ctx.Done():
 			return nil
+		case <-time.After(readRetry):
 		}
 	}
 }
@@ -121,12 +120,18 @@ func (p *Publisher) expire(ctx context.Context) {
 // Publish puts events into the log, together and in this order, and answers the position of each. It returns once the
 // log has them and does not wait for any stream. Errors match [event.ErrInvalid], [ErrUnavailable] or the context's.
 func (p *Publisher) Publish(ctx context.Context, events ...event.Event) ([]event.Position, error) {
+	bytes := 0
 	for _, e := range events {
 		if err := e.Validate(); err != nil {
 			return nil, err
 		}
+		bytes += e.Size()
 	}
-	return p.log.Append(ctx, events)
+	positions, err := p.log.Append(ctx, events)
+	if err == nil {
+		p.seen.Published(len(events), bytes)
+	}
+	return positions, err
 }
 
 // Open finds where a subscription starts. The stream it answers costs nothing until it is attached. Errors match
@@ -141,6 +146,9 @@ func (p *Publisher) Open(ctx context.Context, sub Subscription) (*Stream, error)
 	at, reset, err := p.begin(ctx, sub)
 	if err != nil {
 		return nil, err
+	}
+	if reset != nil {
+		p.seen.Reset(reset.Reason)
 	}
 	s := p.shards[p.turn.Add(1)%uint64(len(p.shards))]
 	return &Stream{sub: sub, at: at, reset: reset, shard: s}, nil
@@ -171,7 +179,8 @@ func (p *Publisher) Drain(ctx context.Context, window time.Duration) error {
 }
 
 // ended counts a stream out.
-func (p *Publisher) ended() {
+func (p *Publisher) ended(why EndReason) {
+	p.seen.Ended(why)
 	if p.streams.Add(-1) == 0 {
 		p.nudgeEmpty()
 	}

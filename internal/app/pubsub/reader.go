@@ -160,13 +160,8 @@ func (s *shard) turnPage(st *Stream, p page) {
 		return
 	}
 	st.state = stateLagging
-	// The window may have moved past the shard's cursor since; what is beyond it comes with the shard's walk.
-	n := len(p.items)
-	for n > 0 && p.items[n-1].Position.Offset > s.at {
-		n--
-	}
-	if n > 0 {
-		s.offer(st, p.items[:n])
+	if len(p.items) > 0 {
+		s.offer(st, p.items)
 	}
 	if st.state == stateLagging {
 		s.lagging = append(s.lagging, st)

@@ -37,7 +37,7 @@ type rig struct {
 
 func start(t testing.TB, cfg pubsub.Config, log *fakeLog) *rig {
 	t.Helper()
-	pub, err := pubsub.New(cfg, log)
+	pub, err := pubsub.New(cfg, log, pubsub.Unobserved{})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -107,8 +107,15 @@ func (r *rig) open(sub pubsub.Subscription) *pubsub.Stream {
 // listen opens and attaches a stream that may see everything and takes everything.
 func (r *rig) listen(from pubsub.Start, texts ...string) (*pubsub.Stream, *fakeSink) {
 	r.t.Helper()
+	return r.listenUpTo(-1, from, texts...)
+}
+
+// listenUpTo is listen with a sink that takes only so many items.
+func (r *rig) listenUpTo(room int, from pubsub.Start, texts ...string) (*pubsub.Stream, *fakeSink) {
+	r.t.Helper()
 	st := r.open(pubsub.Subscription{Patterns: patterns(texts...), Grant: everyone, Start: from})
 	sink := newSink()
+	sink.SetRoom(room)
 	st.Attach(sink)
 	return st, sink
 }

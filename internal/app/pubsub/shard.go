@@ -43,13 +43,15 @@ type shard struct {
 	hits    []hit
 }
 
-// message is a wish to a shard. A stream has at most one of each kind waiting, so the inbox is bounded by the streams.
+// message is a wish to a shard. A stream has at most one of each kind waiting, and whoever asks waits for the answer, so
+// the inbox is bounded by the streams.
 type message struct {
 	stream *Stream
 	what   messageKind
 	why    EndReason
 	page   page
 	drain  time.Duration
+	ask    func()
 }
 
 type messageKind uint8
@@ -60,6 +62,7 @@ const (
 	msgEnd
 	msgPage
 	msgDrain
+	msgAsk
 )
 
 func newShard(p *Publisher, at uint64) *shard {
@@ -158,6 +161,8 @@ func (s *shard) receive() {
 			s.turnPage(m.stream, m.page)
 		case msgDrain:
 			s.drain.begin(time.Now(), m.drain, len(s.roll))
+		case msgAsk:
+			m.ask()
 		}
 	}
 	if cap(s.spare) > 4096 {
@@ -214,6 +219,7 @@ func (s *shard) end(st *Stream, why EndReason) {
 	case stateNew: // its end overtook its opening
 		st.doom = why
 		return
+	case stateLagging, stateReading, stateLive, stateParked:
 	}
 	st.state = stateClosed
 	st.ended.Store(true)
@@ -225,7 +231,7 @@ func (s *shard) end(st *Stream, why EndReason) {
 	s.roll = s.roll[:last]
 	st.sink.Close(why)
 	st.sink = nil
-	s.pub.ended()
+	s.pub.ended(why)
 }
 
 // look is what the wheel does with a stream whose time has come: end it, beat its heart, or wait on.
@@ -239,6 +245,7 @@ func (s *shard) look(st *Stream) {
 	}
 	switch quiet := s.wheel.tick - st.wrote; {
 	case st.state == stateParked:
+		// One that is still catching up is left to its transport, which ends connections that take nothing.
 		if s.pub.cfg.Slow == SlowClose && st.wasLive && !s.pub.window.covers(st.cursor) {
 			s.end(st, EndSlow)
 			return

@@ -57,10 +57,11 @@ func (s *Stream) Start() (event.Position, *Reset) { return s.at, s.reset }
 func (s *Stream) Attach(sink Sink) {
 	s.sink = sink
 	s.shard.pub.streams.Add(1)
+	s.shard.pub.seen.Opened()
 	if !s.shard.post(message{stream: s, what: msgOpen}) {
 		s.ended.Store(true)
 		sink.Close(EndDrain)
-		s.shard.pub.ended()
+		s.shard.pub.ended(EndDrain)
 	}
 }
 

@@ -78,6 +78,7 @@ func openStress(t *testing.T, r *rig, policy pubsub.SlowPolicy) *listener {
 
 // read makes room, at some pace, until the stream is closed or has come to the end.
 func (l *listener) read(t *testing.T, pace int, end *atomic.Uint64) {
+	t.Helper()
 	late := time.After(time.Minute)
 	for n := 0; ; n++ {
 		seen, closed := l.sink.Reached()

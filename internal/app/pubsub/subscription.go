@@ -13,6 +13,7 @@ type Subscription struct {
 	Grant    access.Grant    // checked for each event, at the moment it is sent
 	Start    Start
 	Expires  time.Time // when the right to listen ends; zero is never
+	Name     string    // what logs and operators call the stream
 }
 
 // Start says where in the log a subscription begins. The zero Start is "only what comes next".

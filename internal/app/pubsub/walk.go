@@ -1,6 +1,8 @@
 package pubsub
 
 import (
+	"time"
+
 	"carillon/internal/domain/event"
 )
 
@@ -34,14 +36,18 @@ func (s *shard) walk() bool {
 		}
 	}
 	s.at = s.items[n-1].Position.Offset
+	taken := 0
 	for _, st := range s.touched {
 		s.picked = s.picked[:0]
 		for h := st.first; h >= 0; h = s.hits[h].next {
 			s.picked = append(s.picked, s.items[s.hits[h].item])
 		}
 		st.first = -1
-		s.deliver(st, s.picked)
+		taken += s.deliver(st, s.picked)
 		clear(s.picked)
+	}
+	if taken > 0 {
+		s.pub.seen.Delivered(taken, time.Since(s.items[0].Time))
 	}
 	clear(s.touched)
 	clear(s.items[:n])
@@ -87,15 +93,16 @@ func (s *shard) hit(m *members, topic event.Topic, item int32) {
 	}
 }
 
-// deliver hands items to the stream's sink and parks or ends the stream when it could not take them all.
-func (s *shard) deliver(st *Stream, items []*Item) {
+// deliver hands items to the stream's sink and parks or ends the stream when it could not take them all. It answers how
+// many it took.
+func (s *shard) deliver(st *Stream, items []*Item) int {
 	if len(items) == 0 || st.state == stateClosed {
-		return
+		return 0
 	}
 	taken, err := st.sink.Send(items)
 	if err != nil {
 		s.end(st, EndFailed)
-		return
+		return taken
 	}
 	if taken > 0 {
 		st.wrote = s.wheel.tick
@@ -105,6 +112,7 @@ func (s *shard) deliver(st *Stream, items []*Item) {
 		st.cursor = items[taken].Position.Offset - 1
 		st.state = stateParked
 	}
+	return taken
 }
 
 // fallBehind moves the shard to the head when the window ran away from it, which takes an overloaded machine, or when
@@ -149,10 +157,6 @@ func (s *shard) advance(st *Stream) {
 		s.leaveWindow(st)
 		return
 	}
-	// Items past the shard's own cursor come with its next walk.
-	for n > 0 && s.items[n-1].Position.Offset > s.at {
-		n--
-	}
 	if n == 0 {
 		st.cursor = s.at
 	} else {
@@ -183,13 +187,16 @@ func (s *shard) offer(st *Stream, items []*Item) {
 		}
 	}
 	st.cursor = items[len(items)-1].Position.Offset
-	s.deliver(st, s.picked)
+	if taken := s.deliver(st, s.picked); taken > 0 {
+		s.pub.seen.Replayed(taken)
+	}
 	clear(s.picked)
 }
 
 // reset tells a running stream that it missed events, and sets it to go on after an offset.
 func (s *shard) reset(st *Stream, reason ResetReason, after uint64) {
 	_, r := s.pub.log.Extent().reset(reason, s.pub.position(st.cursor).String(), after)
+	s.pub.seen.Reset(reason)
 	if err := st.sink.Reset(*r); err != nil {
 		s.end(st, EndFailed)
 		return

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"net/url"
 	"slices"
@@ -58,7 +59,7 @@ const anyOrigin = "*"
 // Validate names every key that is out of range.
 func (c Config) Validate() error {
 	return errors.Join(
-		check(c.Addr != "", "http.addr: got nothing, takes host:port or :port"),
+		checkAddr(c.Addr),
 		check(c.ReadHeaderTimeout > 0, "http.read_header_timeout: got %s, takes a duration above 0", c.ReadHeaderTimeout),
 		check(c.ReadTimeout > 0, "http.read_timeout: got %s, takes a duration above 0", c.ReadTimeout),
 		check(c.IdleTimeout > 0, "http.idle_timeout: got %s, takes a duration above 0", c.IdleTimeout),
@@ -69,6 +70,17 @@ func (c Config) Validate() error {
 		c.TLS.validate(),
 		check(!c.H2C || !c.TLS.Enabled(), "http.h2c: got true together with http.tls, which speaks HTTP/2 anyway"),
 	)
+}
+
+func checkAddr(addr string) error {
+	_, port, err := net.SplitHostPort(addr)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
+	if err != nil {
+		return fmt.Errorf("http.addr: got %q, takes host:port or :port", addr)
+	}
+	return nil
 }
 
 func (c Config) checkProxies() error {

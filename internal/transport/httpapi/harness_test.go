@@ -139,7 +139,7 @@ func serve(t testing.TB, change ...func(*settings)) *server {
 		c(&set)
 	}
 	core, logs := observer.New(zapcore.DebugLevel)
-	publisher, err := pubsub.New(set.engine, newLog(t, set.history))
+	publisher, err := pubsub.New(set.engine, newLog(t, set.history), pubsub.Unobserved{})
 	require.NoError(t, err)
 	streams, err := sse.New(set.stream)
 	require.NoError(t, err)

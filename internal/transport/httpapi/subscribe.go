@@ -39,6 +39,7 @@ func (a *API) subscribe(c *gin.Context) {
 		a.refuse(c, err)
 		return
 	}
+	sub.Name = newID()
 	stream, err := a.Publisher.Open(c.Request.Context(), sub)
 	if err != nil {
 		release()
@@ -46,7 +47,7 @@ func (a *API) subscribe(c *gin.Context) {
 		return
 	}
 	c.Set(keyStream, true)
-	log, start := a.log.With(zap.String("conn", newID()), zap.String("peer", peer)), time.Now()
+	log, start := a.log.With(zap.String("conn", sub.Name), zap.String("peer", peer)), time.Now()
 	log.Info("stream opened", zap.String("request_id", requestID(c)), zap.String("proto", c.Request.Proto), zap.Int("topics", len(sub.Patterns)))
 	a.Streams.Serve(c.Writer, c.Request, stream, func(did sse.Summary) {
 		release()
@@ -87,7 +88,11 @@ func acceptsStream(r *http.Request) bool {
 
 // subscription reads what a request asks for, within what its sender may see.
 func (a *API) subscription(r *http.Request, rights access.Rights) (pubsub.Subscription, error) {
-	sub := pubsub.Subscription{Grant: rights.Subscribe, Expires: rights.Expires}
+	sub := pubsub.Subscription{Grant: rights.Subscribe}
+	if !rights.Expires.IsZero() {
+		// With a monotonic reading, so that a wall clock that jumps later changes nothing.
+		sub.Expires = time.Now().Add(time.Until(rights.Expires))
+	}
 	query, err := queryOf(r)
 	if err != nil {
 		return sub, err

@@ -17,8 +17,9 @@ import (
 const (
 	// gzipHeader is without name or time, and for an unknown system (RFC 1952, 2.3).
 	gzipHeader = "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
-	// lastBlock is an empty stored block that is marked as the last (RFC 1951, 3.2.4).
-	lastBlock = "\x01\x00\x00\xff\xff"
+	// emptyBlock is a stored block without content, and lastBlock one that is marked as the last (RFC 1951, 3.2.4).
+	emptyBlock = "\x00\x00\x00\xff\xff"
+	lastBlock  = "\x01\x00\x00\xff\xff"
 	// maxStored is the longest stored block.
 	maxStored = 1<<16 - 1
 )
@@ -76,7 +77,8 @@ func shiftOf(n int) uint32 {
 	return result
 }
 
-// appendStored writes bytes as stored blocks, for what is too short or too personal to compress.
+// appendStored writes bytes as stored blocks, for what is too short or too personal to compress. The empty block at their
+// end, which is what flushing a compressor writes too, tells readers to pass on what they have: Go's waits for one.
 func appendStored(b, text []byte) []byte {
 	for len(text) > 0 {
 		n := min(len(text), maxStored)
@@ -86,7 +88,7 @@ func appendStored(b, text []byte) []byte {
 		b = append(b, text[:n]...)
 		text = text[n:]
 	}
-	return b
+	return append(b, emptyBlock...)
 }
 
 // compressors are large, and needed only while an event is encoded.

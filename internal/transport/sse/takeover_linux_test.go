@@ -1,0 +1,220 @@
+package sse_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"carillon/internal/app/pubsub"
+	"carillon/internal/transport/sse"
+)
+
+func descriptors(t *testing.T) int {
+	t.Helper()
+	list, err := os.ReadDir("/proc/self/fd")
+	require.NoError(t, err)
+	return len(list)
+}
+
+// settles waits until a number is back where it was.
+func settles(t *testing.T, what string, want, slack int, count func() int) {
+	t.Helper()
+	ok := assert.Eventually(t, func() bool { return count() <= want+slack }, patience, 10*time.Millisecond)
+	require.True(t, ok, "%s: %d, and %d at first", what, count(), want)
+}
+
+func TestAStreamHoldsNoGoroutineAndItsDescriptorIsGivenBack(t *testing.T) {
+	const many = 1000
+	s := newSite(t, way{takeOver: true})
+	s.dialOnce() // whatever comes with a first stream is there now
+	goroutines, files := runtime.NumGoroutine(), descriptors(t)
+	for range 2 {
+		conns := make([]net.Conn, 0, many)
+		for range many {
+			conn, _ := s.dial("topic=a", 0)
+			conns = append(conns, conn)
+		}
+		require.Eventually(t, func() bool { return s.publisher.Streams() == many }, patience, time.Millisecond)
+		settles(t, "goroutines", goroutines, 19, runtime.NumGoroutine)
+		assert.Equal(t, files+2*many, descriptors(t), "one for the stream and one for the test's client")
+		for _, conn := range conns {
+			require.NoError(t, conn.Close())
+		}
+		for range many {
+			assert.Equal(t, pubsub.EndGone, s.ended().Reason)
+		}
+		settles(t, "goroutines", goroutines, 19, runtime.NumGoroutine)
+		settles(t, "descriptors", files, 0, func() int { return descriptors(t) })
+	}
+}
+
+func (s *site) dialOnce() {
+	s.Helper()
+	conn, _ := s.dial("topic=a", 0)
+	require.NoError(s, conn.Close())
+	s.ended()
+}
+
+// Descriptors are numbers that the kernel gives out again at once. A write that came too late would reach somebody
+// else's connection; here are many somebodies, all of whom know what they are to be sent.
+func TestNoWriteReachesAForeignConnection(t *testing.T) {
+	const clients, rounds = 8, 250
+	for _, slow := range []bool{false, true} {
+		s := newSite(t, way{takeOver: true}, func(_ *sse.Config, engine *pubsub.Config) {
+			if slow { // streams are also ended from inside
+				engine.Window.Bytes = 100_000
+				engine.Heartbeat = 100 * time.Millisecond
+			}
+		})
+		s.dialOnce()
+		files := descriptors(t)
+		stop := make(chan struct{})
+		var background, churn sync.WaitGroup
+		background.Go(func() { s.flood(stop) })
+		strangers := newStrangers(t, stop, &background)
+		for range clients {
+			churn.Go(func() {
+				for round := range rounds {
+					s.visit(round)
+				}
+			})
+		}
+		churn.Wait()
+		for range clients * rounds {
+			s.ended()
+		}
+		close(stop)
+		background.Wait()
+		strangers.close()
+		assert.Zero(t, s.publisher.Streams())
+		settles(t, "descriptors", files, 0, func() int { return descriptors(t) })
+		assert.Positive(t, strangers.met.Load())
+		assert.Zero(t, strangers.wrong.Load(), "bytes of a stream reached a connection that is none")
+		// One more has been ended by dialOnce.
+		assert.EqualValues(t, clients*rounds+1, s.calls.Load(), "a stream's end was told twice, or not at all")
+		s.stop()
+		assert.EqualValues(t, clients*rounds+1, s.calls.Load())
+	}
+}
+
+// flood publishes until it is stopped.
+func (s *site) flood(stop <-chan struct{}) {
+	text := noise(8000)
+	for {
+		select {
+		case <-stop:
+			return
+		default:
+			s.publish("a", text, "small")
+		}
+	}
+}
+
+// visit opens a stream, reads a little or nothing, and leaves in one of several ways.
+func (s *site) visit(round int) {
+	conn, err := net.Dial("tcp", s.web.Listener.Addr().String())
+	if !assert.NoError(s, err) {
+		return
+	}
+	defer conn.Close()
+	_, err = io.WriteString(conn, "GET /?topic=a HTTP/1.1\r\nHost: x\r\n\r\n")
+	assert.NoError(s, err)
+	head := make([]byte, 1)
+	_, err = io.ReadFull(conn, head) // it is a stream from here on
+	assert.NoError(s, err)
+	switch round % 4 {
+	case 0:
+		_ = conn.(*net.TCPConn).SetLinger(0)
+	case 1:
+		_, _ = io.CopyN(io.Discard, conn, 30_000)
+	case 2:
+		_ = conn.(*net.TCPConn).CloseWrite()
+		_, _ = io.Copy(io.Discard, conn)
+	}
+}
+
+// strangers open and close connections of their own in the same process all the time.
+type strangers struct {
+	listener   net.Listener
+	served     sync.WaitGroup
+	met, wrong atomic.Int64
+}
+
+func newStrangers(t *testing.T, stop <-chan struct{}, running *sync.WaitGroup) *strangers {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	s := &strangers{listener: listener}
+	s.served.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			s.served.Go(func() { // what comes in goes back
+				defer conn.Close()
+				_, _ = io.Copy(conn, conn)
+			})
+		}
+	})
+	for n := range 4 {
+		running.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-stop:
+					return
+				default:
+					s.meet(fmt.Appendf(nil, "stranger %d, meeting %d", n, i))
+				}
+			}
+		})
+	}
+	return s
+}
+
+// meet sends words and expects exactly them back.
+func (s *strangers) meet(words []byte) {
+	conn, err := net.Dial("tcp", s.listener.Addr().String())
+	if err != nil {
+		s.wrong.Add(1)
+		return
+	}
+	defer conn.Close()
+	_, _ = conn.Write(words)
+	_ = conn.(*net.TCPConn).CloseWrite()
+	back, err := io.ReadAll(conn)
+	if err != nil || !bytes.Equal(back, words) {
+		s.wrong.Add(1)
+	}
+	s.met.Add(1)
+}
+
+func (s *strangers) close() {
+	_ = s.listener.Close()
+	s.served.Wait()
+}
+
+// What lingers when the server stops is closed with it.
+func TestLingeringConnectionsEndWithTheServer(t *testing.T) {
+	s := newSite(t, way{takeOver: true})
+	files := descriptors(t)
+	slow, _ := s.dial("topic=a", 4096)
+	for range 400 {
+		s.publish("a", noise(40_000))
+	}
+	require.NoError(t, s.publisher.Drain(t.Context(), 0))
+	assert.Equal(t, pubsub.EndDrain, s.ended().Reason)
+	s.stop()
+	require.NoError(t, slow.Close())
+	settles(t, "descriptors", files, 0, func() int { return descriptors(t) })
+	assert.EqualValues(t, 1, s.calls.Load())
+}
