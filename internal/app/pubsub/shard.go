@@ -252,17 +252,23 @@ func (s *shard) look(st *Stream) {
 		}
 	case quiet >= beatSteps-beatJitter: // also while it waits for a log that is away
 		st.wrote = s.wheel.tick
-		var at event.Position // a position the client knows already is not told again
-		if st.state == stateLive && s.at > st.told {
-			st.told = s.at
-			at = s.pub.position(s.at)
-		}
-		if err := st.sink.Beat(at); err != nil {
+		if err := st.sink.Beat(s.bookmark(st)); err != nil {
 			s.end(st, EndFailed)
 			return
 		}
 	}
 	s.wheel.put(st, s.patience(st))
+}
+
+// bookmark is the position to tell a live client so that it can resume, once the one it knows stands in the older half
+// of what the log keeps; else none. Telling it more often would be of no use, and some clients take it for an event.
+func (s *shard) bookmark(st *Stream) (at event.Position) {
+	kept := s.pub.log.Extent()
+	if st.state != stateLive || s.at <= st.told || 2*(st.told+1) >= kept.Oldest+kept.Newest+1 {
+		return at
+	}
+	st.told = s.at
+	return s.pub.position(s.at)
 }
 
 // patience is how many steps the stream can go without a look.

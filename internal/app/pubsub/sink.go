@@ -10,7 +10,7 @@ type Sink interface {
 	// no items to go on with that. The slice is the caller's again after the call; the items may be kept.
 	Send(items []*Item) (taken int, err error)
 
-	// Beat shows the client that the stream lives, and that it has seen everything up to a position.
+	// Beat shows the client that the stream lives and, unless the position is zero, that it has seen everything up to it.
 	Beat(at event.Position) error
 
 	// Reset tells the client that events are missing.

@@ -52,6 +52,9 @@ const (
 // when it cannot go on from where it asked.
 func (s *Stream) Start() (event.Position, *Reset) { return s.at, s.reset }
 
+// Resumed reports whether the stream goes on from a position its client named, which need not be told to it.
+func (s *Stream) Resumed() bool { return s.sub.Start.how == startAfter && s.reset == nil }
+
 // Attach hands the stream to its shard, which calls the sink from now on. It must be called once, after the client was
 // told what [Stream.Start] answers.
 func (s *Stream) Attach(sink Sink) {

@@ -130,7 +130,7 @@ func (a *API) lineOf(line []byte, rights access.Rights) (e event.Event, err erro
 
 // stringsOf reads a string or a list of strings.
 func stringsOf(raw json.RawMessage) ([]string, error) {
-	if len(raw) == 0 {
+	if len(raw) == 0 || string(raw) == "null" {
 		return nil, nil
 	}
 	var one string

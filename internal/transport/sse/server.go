@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"carillon/internal/app/pubsub"
+	"carillon/internal/domain/event"
 )
 
 // Summary is what a stream did, told once it is over.
@@ -89,6 +90,9 @@ func (s *Server) head(w http.ResponseWriter, r *http.Request) {
 // opening is what a client is told before any event: when to come back, where it stands, and what it missed.
 func (s *Server) opening(stream *pubsub.Stream) []byte {
 	at, reset := stream.Start()
+	if reset != nil || stream.Resumed() {
+		at = event.Position{} // the reset tells it, or the client knows it
+	}
 	b := AppendOpening(nil, jitter(s.cfg.Retry), at)
 	if reset != nil {
 		b = AppendReset(b, *reset)

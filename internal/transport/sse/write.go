@@ -2,7 +2,9 @@ package sse
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 
@@ -29,7 +31,7 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, code coding, stre
 		mailbox: mailbox{stream: stream, coding: code, limit: s.cfg.MaxBatchBytes, farewell: s.farewell, wake: make(chan struct{}, 1)},
 	}
 	if err := out.put([][]byte{opening}); err != nil {
-		done(Summary{Bytes: out.bytes, Reason: pubsub.EndGone})
+		done(Summary{Bytes: out.bytes, Reason: reasonOf(err)})
 		return
 	}
 	stream.Attach(&out.mailbox)
@@ -65,7 +67,7 @@ func (w *writer) run(ctx context.Context) {
 		if gone != nil {
 			if err := w.put(frames); err != nil {
 				gone = nil
-				w.stream.End(pubsub.EndFailed)
+				w.stream.End(reasonOf(err))
 			}
 		}
 		if why != "" {
@@ -86,6 +88,14 @@ func (w *writer) put(frames [][]byte) error {
 		}
 	}
 	return w.control.Flush()
+}
+
+// reasonOf tells from a failed write whether the client took nothing for too long or has left.
+func reasonOf(err error) pubsub.EndReason {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return pubsub.EndDead
+	}
+	return pubsub.EndGone
 }
 
 // mailbox is the sink between a stream's shard and the goroutine that writes it. It holds at most limit bytes of
