@@ -94,7 +94,7 @@ func (f *benchFlags) run(cmd *cobra.Command) error {
 	}
 	report, err := loadgen.Run(ctx, f.cfg, progress)
 	if progress != nil {
-		fmt.Fprintln(cmd.ErrOrStderr())
+		_, _ = fmt.Fprintln(cmd.ErrOrStderr())
 	}
 	if err != nil {
 		return err
@@ -109,7 +109,7 @@ func (f *benchFlags) run(cmd *cobra.Command) error {
 
 // tellProgress writes one line over the last.
 func tellProgress(out io.Writer, p loadgen.Progress) {
-	fmt.Fprintf(out, "\r\033[K%s: %s, %d streams, %d published, %d delivered", p.Elapsed.Truncate(time.Second), p.Phase, p.Opened, p.Published, p.Delivered)
+	_, _ = fmt.Fprintf(out, "\r\033[K%s: %s, %d streams, %d published, %d delivered", p.Elapsed.Truncate(time.Second), p.Phase, p.Opened, p.Published, p.Delivered)
 }
 
 func headersOf(lines []string) (http.Header, error) {

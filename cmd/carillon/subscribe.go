@@ -96,7 +96,7 @@ func (p *printer) write(m sse.Message) error {
 }
 
 func (p *printer) waiting(why error, wait time.Duration) {
-	fmt.Fprintf(p.notes, "carillon: %v; trying again in %s\n", why, wait.Round(100*time.Millisecond))
+	_, _ = fmt.Fprintf(p.notes, "carillon: %v; trying again in %s\n", why, wait.Round(100*time.Millisecond))
 }
 
 // visible replaces what could command a terminal instead of being shown on it.

@@ -113,8 +113,10 @@ func (c JWT) keys() ([]any, error) {
 		text Secret
 		file string
 	}{
-		{"key", c.Key, ""}, {"key_file", "", c.KeyFile},
-		{"previous_key", c.PreviousKey, ""}, {"previous_key_file", "", c.PreviousKeyFile},
+		{"key", c.Key, ""},
+		{"key_file", "", c.KeyFile},
+		{"previous_key", c.PreviousKey, ""},
+		{"previous_key_file", "", c.PreviousKeyFile},
 	} {
 		material, err := read(source.text, source.file)
 		if err != nil {

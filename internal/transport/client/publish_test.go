@@ -148,23 +148,29 @@ func TestPublishAnswersTheServersProblem(t *testing.T) {
 		{
 			"with a wait", 429, kind, `{"code":"rate_limited","title":"Too many events a second"}`,
 			client.ProblemError{Status: 429, Code: "rate_limited", Title: "Too many events a second", RetryAfter: 7 * time.Second},
-			"429 rate_limited: Too many events a second", []string{"Retry-After", "7"},
+			"429 rate_limited: Too many events a second",
+			[]string{"Retry-After", "7"},
 		},
 		{
 			"of a proxy", 502, "text/html", "<h1>Bad Gateway</h1>",
-			client.ProblemError{Status: 502, Title: "Bad Gateway"}, "502: Bad Gateway", []string{"Retry-After", "Fri, 31 Dec 1999 23:59:59 GMT"},
+			client.ProblemError{Status: 502, Title: "Bad Gateway"},
+			"502: Bad Gateway",
+			[]string{"Retry-After", "Fri, 31 Dec 1999 23:59:59 GMT"},
 		},
 		{
 			"broken", 400, kind, `{"code":"inval`,
-			client.ProblemError{Status: 400, Title: "Bad Request"}, "400: Bad Request", nil,
+			client.ProblemError{Status: 400, Title: "Bad Request"},
+			"400: Bad Request", nil,
 		},
 		{
 			"without end", 400, kind, `{"code":"` + strings.Repeat("x", 1<<20) + `"}`,
-			client.ProblemError{Status: 400, Title: "Bad Request"}, "400: Bad Request", nil,
+			client.ProblemError{Status: 400, Title: "Bad Request"},
+			"400: Bad Request", nil,
 		},
 		{
 			"of an unknown status", 599, kind, `{"status":200}`,
-			client.ProblemError{Status: 599}, "599: no reason given", nil,
+			client.ProblemError{Status: 599},
+			"599: no reason given", nil,
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {

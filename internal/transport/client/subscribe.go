@@ -46,17 +46,10 @@ func (c *Client) Subscribe(ctx context.Context, s SubscribeRequest, handle func(
 	f := follower{client: c, request: s, handle: handle, pace: pace{base: c.cfg.Retry, most: c.cfg.MaxRetry}}
 	for ctx.Err() == nil {
 		why := f.stream(ctx)
-		if ctx.Err() != nil {
-			break
-		}
 		if final, ok := errors.AsType[*finalError](why); ok {
 			return final.error
 		}
-		wait := f.pace.next(why)
-		if s.Waiting != nil {
-			s.Waiting(why, wait)
-		}
-		pause(ctx, wait)
+		f.rest(ctx, why)
 	}
 	return nil
 }
@@ -115,6 +108,18 @@ func (f *follower) stream(ctx context.Context) error {
 			return &finalError{err}
 		}
 	}
+}
+
+// rest waits before the next connection.
+func (f *follower) rest(ctx context.Context, why error) {
+	if ctx.Err() != nil {
+		return
+	}
+	wait := f.pace.next(why)
+	if f.request.Waiting != nil {
+		f.request.Waiting(why, wait)
+	}
+	pause(ctx, wait)
 }
 
 // open asks for the stream and answers its body.

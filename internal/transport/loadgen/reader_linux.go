@@ -100,7 +100,7 @@ func (r *reader) readOne(one *subscriber, buffer []byte, now time.Time) {
 	switch {
 	case n > 0:
 		r.streams.take(one, buffer[:n], now)
-	case err == unix.EAGAIN || err == unix.EINTR: //nolint:errorlint // a raw errno, compared in the hot path
+	case err == unix.EAGAIN || err == unix.EINTR:
 	default:
 		r.streams.ended.Add(1)
 		_ = unix.EpollCtl(r.epoll, unix.EPOLL_CTL_DEL, one.fd, nil)

@@ -42,7 +42,7 @@ type Latency struct {
 // Write writes the report as a table.
 func (r Report) Write(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	line := func(name, format string, args ...any) { fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
+	line := func(name, format string, args ...any) { _, _ = fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
 	line("streams", "%d opened in %.2f s (%.0f/s), %d of them stalled, %d closed by the server", r.Streams, r.OpenSeconds, r.OpenRate, r.Stalled, r.Closed)
 	if r.StreamBytes != 0 || r.OpenCPUMicros != 0 {
 		line("server, each stream", "%.2f KiB resident, %.1f us of processor to open", r.StreamBytes/1024, r.OpenCPUMicros)

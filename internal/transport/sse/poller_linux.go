@@ -165,7 +165,7 @@ func (p *poller) run(ctx context.Context) error {
 	events := make([]unix.EpollEvent, 256)
 	for {
 		n, err := unix.EpollWait(p.epoll, events, p.timeout())
-		if err != nil && err != unix.EINTR { //nolint:errorlint // a raw errno, compared in the hot path
+		if err != nil && err != unix.EINTR {
 			return fmt.Errorf("waiting for connections: %w", err)
 		}
 		for _, e := range events[:max(n, 0)] {

@@ -117,7 +117,7 @@ func TestNoWriteReachesAForeignConnection(t *testing.T) {
 
 // flood publishes until it is stopped.
 func (s *site) flood(stop <-chan struct{}) {
-	text := noise(8000)
+	text := large()[:8000]
 	for {
 		select {
 		case <-stop:
@@ -215,9 +215,9 @@ func (s *strangers) close() {
 func TestLingeringConnectionsEndWithTheServer(t *testing.T) {
 	s := newSite(t, way{takeOver: true})
 	files := descriptors(t)
-	slow, _ := s.dial("topic=a", 4096)
-	for range 400 {
-		s.publish("a", noise(40_000))
+	slow, _ := s.dial("topic=a", 64<<10)
+	for range 60 {
+		s.publish("a", large())
 	}
 	require.NoError(t, s.publisher.Drain(t.Context(), 0))
 	assert.Equal(t, pubsub.EndDrain, s.ended().Reason)
