@@ -68,6 +68,7 @@ type site struct {
 	publisher *pubsub.Publisher
 	ends      chan sse.Summary
 	calls     atomic.Int64 // of done
+	halt      func() // ends the engine alone
 	stop      func()
 }
 
@@ -113,9 +114,12 @@ func newSite(t *testing.T, w way, change ...func(*sse.Config, *pubsub.Config)) *
 	}
 	var engines, pollers sync.WaitGroup
 	stopEngine, stopPoller := begin(&engines, publisher.Run), begin(&pollers, streams.Run)
-	s.stop = sync.OnceFunc(func() {
+	s.halt = func() {
 		stopEngine()
 		engines.Wait()
+	}
+	s.stop = sync.OnceFunc(func() {
+		s.halt()
 		stopPoller() // the poller outlives the streams, as it must
 		pollers.Wait()
 		s.web.Client().CloseIdleConnections()
@@ -320,7 +324,7 @@ func TestStoppingEndsStreams(t *testing.T) {
 	everyWay(t, func(t *testing.T, w way) {
 		s := newSite(t, w)
 		client := s.listen("topic=a")
-		go s.stop()
+		s.halt()
 		client.finish(pubsub.EndDrain)
 		assert.Equal(t, pubsub.EndDrain, s.ended().Reason)
 	})
@@ -424,8 +428,8 @@ func chunked(in *bufio.Reader) io.Reader {
 	return response.Body
 }
 
-// large is a text that deflating does not make small.
-var large = sync.OnceValue(func() string {
+// bulky is a text that deflating does not make small.
+var bulky = sync.OnceValue(func() string {
 	var b strings.Builder
 	for i := uint32(1); b.Len() < 40_000; i = i*1664525 + 1013904223 {
 		b.WriteByte('!' + byte(i>>24)%90)
@@ -438,7 +442,7 @@ func TestASlowReaderGoesOnExactlyWhereItWas(t *testing.T) {
 		s := newSite(t, w)
 		slow, enough := s.slow("topic=a")
 		healthy := s.listen("topic=a")
-		texts := numbered(enough, large())
+		texts := numbered(enough, bulky())
 		var ids []string
 		for i := range texts {
 			ids = append(ids, s.publish("a", texts[i])...)
@@ -464,14 +468,14 @@ func TestAReaderThatIsTooSlowIsTold(t *testing.T) {
 		healthy := s.listen("topic=a")
 		last := ""
 		for range enough {
-			last = s.publish("a", large())[0]
-			require.Equal(t, large(), healthy.next().Data)
+			last = s.publish("a", bulky())[0]
+			require.Equal(t, bulky(), healthy.next().Data)
 		}
 		require.Eventually(t, func() bool { return s.publisher.Streams() == 1 }, patience, time.Millisecond, "it is not ended")
 		// What it was sent comes whole, and then the farewell.
 		var m sse.Message
 		for m = slow.next(); m.Type == "message"; m = slow.next() {
-			require.Equal(t, large(), m.Data)
+			require.Equal(t, bulky(), m.Data)
 		}
 		assert.Equal(t, "carillon.goaway", m.Type)
 		assert.JSONEq(t, `{"reason":"slow"}`, m.Data)
@@ -481,7 +485,7 @@ func TestAReaderThatIsTooSlowIsTold(t *testing.T) {
 		assert.Equal(t, pubsub.EndSlow, s.ended().Reason)
 		// And it resumes from there.
 		back := s.listen("topic=a&after=" + m.ID)
-		assert.Equal(t, large(), back.next().Data)
+		assert.Equal(t, bulky(), back.next().Data)
 	})
 }
 
@@ -494,7 +498,7 @@ func TestAHandlerDoesNotWaitForAReaderThatTakesNothing(t *testing.T) {
 		s := newSite(t, w, func(stream *sse.Config, _ *pubsub.Config) { stream.WriteTimeout = 300 * time.Millisecond })
 		slow, enough := s.slow("topic=a")
 		for range enough {
-			s.publish("a", large())
+			s.publish("a", bulky())
 		}
 		assert.Equal(t, pubsub.EndDead, s.ended().Reason)
 		for {

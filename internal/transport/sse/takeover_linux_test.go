@@ -117,7 +117,7 @@ func TestNoWriteReachesAForeignConnection(t *testing.T) {
 
 // flood publishes until it is stopped.
 func (s *site) flood(stop <-chan struct{}) {
-	text := large()[:8000]
+	text := bulky()[:8000]
 	for {
 		select {
 		case <-stop:
@@ -217,7 +217,7 @@ func TestLingeringConnectionsEndWithTheServer(t *testing.T) {
 	files := descriptors(t)
 	slow, _ := s.dial("topic=a", 64<<10)
 	for range 60 {
-		s.publish("a", large())
+		s.publish("a", bulky())
 	}
 	require.NoError(t, s.publisher.Drain(t.Context(), 0))
 	assert.Equal(t, pubsub.EndDrain, s.ended().Reason)
