@@ -15,7 +15,9 @@ VULN       := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 BUILD_ARGS := --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) --build-arg DATE=$(DATE)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build fmt lint test test-deps cover fuzz bench vuln check tidy-diff fmt-diff image image-buildah image-test clean
+RUNS ?= 3
+
+.PHONY: help run build fmt lint test test-deps cover fuzz bench bench-server bench-go vuln check tidy-diff fmt-diff image image-buildah image-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +36,7 @@ lint: ## run the linters (the first run compiles them: about two minutes)
 
 test: test-deps ## install what the tests need, then run them all under the race detector
 	CGO_ENABLED=1 $(GO) test -race -shuffle=on ./...
+	cd deploy/check && $(GO) test ./...
 
 test-deps:
 	@scripts/install-test-deps.sh
@@ -47,7 +50,12 @@ cover: test-deps ## run the tests and write bin/cover.html
 fuzz: ## run each fuzz target for FUZZTIME (10s)
 	@scripts/fuzz.sh $(FUZZTIME)
 
-bench: ## run the benchmarks with allocations; BENCH=regexp selects
+bench: bench-server bench-go ## measure the server against the floor, then run the Go benchmarks
+
+bench-server: ## measure the server at hand against the floor (RUNS=3); docs/performance.md explains
+	@RUNS=$(RUNS) bench/run.sh
+
+bench-go: ## run the Go benchmarks with allocations; BENCH=regexp selects
 	@dirs=$$(grep -rl --include='*_test.go' '^func Benchmark' . | xargs -r -n 1 dirname | sort -u); \
 	if [ -z "$$dirs" ]; then echo 'no benchmarks yet'; else \
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $$dirs; fi
@@ -60,6 +68,7 @@ check: lint tidy-diff fmt-diff test ## all that must hold before a change goes i
 tidy-diff: ## fail if go.mod or go.sum are not tidy
 	$(GO) mod tidy -diff
 	$(GO) -C internal/tools mod tidy -diff
+	$(GO) -C deploy/check mod tidy -diff
 
 fmt-diff: ## fail if a file is not formatted
 	$(LINT) fmt --diff

@@ -34,6 +34,8 @@ var allowed = []struct {
 	imports []string
 }{
 	{"cmd", []string{anything}},
+	{"bench", []string{anything}},
+	{"deploy", []string{anything}},
 	{"configs", nil},
 	{"internal/domain", []string{domain}},
 	{"internal/app", []string{domain, app}},
@@ -46,6 +48,7 @@ var allowed = []struct {
 	{"internal/infra", []string{domain, app, "go.uber.org/zap", "golang.org/x/sys"}},
 	{"internal/infra/metrics", []string{"github.com/prometheus/client_golang"}},
 	{"internal/infra/tokens", []string{"github.com/golang-jwt/jwt", "github.com/MicahParks", "golang.org/x/time"}},
+	{"internal/e2e", nil}, // tests of the whole program
 }
 
 // Tests of the domain keep to the domain. Other tests may wire up whatever they

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes sure of what the tests need beside Go: a C compiler (the race detector links C)
-# and Chromium (the browser tests). Installs Debian's packages where it may, that is as
+# Makes sure of what the tests need beside Go: a C compiler (the race detector links C),
+# Chromium (the browser tests), nginx and HAProxy (to stand behind). Installs Debian's packages where it may, that is as
 # root with apt-get; anywhere else it says what is missing and fails.
 set -euo pipefail
 
@@ -19,9 +19,15 @@ has_compiler() {
 	echo '#include <stdlib.h>' | ${cc:-cc} -x c -fsyntax-only - 2>/dev/null
 }
 
+has_program() { # Debian's proxies are where only root's PATH looks
+	command -v "$1" >/dev/null || [[ -x /usr/sbin/$1 ]]
+}
+
 missing=()
 has_compiler || missing+=(gcc libc6-dev)
 has_browser || missing+=(chromium)
+has_program nginx || missing+=(nginx-light)
+has_program haproxy || missing+=(haproxy)
 [[ ${#missing[@]} -gt 0 ]] || exit 0
 
 if [[ $(id -u) -eq 0 ]] && command -v apt-get >/dev/null; then
@@ -29,8 +35,8 @@ if [[ $(id -u) -eq 0 ]] && command -v apt-get >/dev/null; then
 	export DEBIAN_FRONTEND=noninteractive
 	apt-get -o DPkg::Lock::Timeout=300 update -qq >/dev/null
 	apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "${missing[@]}" </dev/null >/dev/null
-	has_compiler && has_browser && exit 0
-	echo "test-deps: installed, but the C compiler or Chromium still does not run" >&2
+	has_compiler && has_browser && has_program nginx && has_program haproxy && exit 0
+	echo "test-deps: installed, but the C compiler, Chromium, nginx or HAProxy still does not run" >&2
 	exit 1
 fi
 
@@ -38,6 +44,6 @@ cat >&2 <<EOF
 test-deps: the tests need these, which are missing and cannot be installed from here
 (it takes root and apt-get): ${missing[*]}
   Debian, Ubuntu:  sudo apt-get install ${missing[*]}
-  elsewhere:       a C compiler with headers, and Chromium or Google Chrome on the PATH
+  elsewhere:       a C compiler with headers, Chromium or Google Chrome, nginx and HAProxy on the PATH
 EOF
 exit 1

@@ -11,6 +11,7 @@ import (
 	"carillon/internal/app/timefeed"
 	"carillon/internal/domain/event"
 	"carillon/internal/infra/memlog"
+	"carillon/internal/infra/metrics"
 	"carillon/internal/infra/tokens"
 	"carillon/internal/transport/httpapi"
 	"carillon/internal/transport/sse"
@@ -31,6 +32,8 @@ func options(s Settings, streams capacity, log *zap.Logger) fx.Option {
 		engineModule(s),
 		accessModule(s),
 		httpModule(s, streams),
+		metricsModule(),
+		adminModule(s),
 
 		fx.Invoke(func(p process, parts parts) { start(p, s, parts) }),
 	)
@@ -41,8 +44,8 @@ func clockModule(s Settings) fx.Option {
 	return fx.Module("clock",
 		fx.Supply(s.Clock),
 		fx.Provide(
-			func(cfg timefeed.Config, pub *pubsub.Publisher, log *zap.Logger) (*timefeed.Feed, error) {
-				return timefeed.New(cfg, time.Now, pub, clockLog{log.Named("clock")})
+			func(cfg timefeed.Config, pub *pubsub.Publisher, count *metrics.Metrics, log *zap.Logger) (*timefeed.Feed, error) {
+				return timefeed.New(cfg, time.Now, pub, clockObserver{count, log.Named("clock")})
 			},
 		),
 	)
@@ -54,8 +57,8 @@ func engineModule(s Settings) fx.Option {
 		fx.Supply(s.History),
 		fx.Provide(
 			memlog.New,
-			func(log *memlog.Log) (*pubsub.Publisher, error) {
-				return pubsub.New(s.engine(), log, pubsub.Unobserved{})
+			func(log *memlog.Log, count *metrics.Metrics) (*pubsub.Publisher, error) {
+				return pubsub.New(s.engine(), log, count)
 			},
 		),
 	)
@@ -87,6 +90,7 @@ func httpModule(s Settings, streams capacity) fx.Option {
 					Auth:      deps.Auth,
 					Page:      deps.Page,
 					Default:   event.PatternOf(timefeed.Topic),
+					Observer:  deps.Metrics,
 					Log:       deps.Log.Named("http"),
 				})
 			},
@@ -104,6 +108,7 @@ type apiDeps struct {
 	Streams   *sse.Server
 	Auth      *tokens.Verifier
 	Page      *webui.Page
+	Metrics   *metrics.Metrics
 	Log       *zap.Logger
 }
 
@@ -116,11 +121,15 @@ type parts struct {
 	Feed      *timefeed.Feed
 	Tokens    *tokens.Verifier
 	Server    *listeningServer
+	Admin     adminServer
 }
 
 // start says in which order the parts come to life. They stop in the reverse: streams first, then the door, then what
-// was behind it.
+// was behind it, and last the admin listener, so that the stop itself can be watched.
 func start(p process, s Settings, parts parts) {
+	if !parts.Admin.off() {
+		p.serve(parts.Admin.listeningServer)
+	}
 	p.background("keys", parts.Tokens.Run)
 	p.background("keys", parts.Tokens.Run)
 	p.background("publisher", parts.Publisher.Run)
@@ -130,13 +139,17 @@ func start(p process, s Settings, parts parts) {
 	p.drain(s.Drain, parts.Publisher)
 }
 
-// clockLog says in the log how the clock's publishing goes.
-type clockLog struct{ log *zap.Logger }
+// clockObserver counts ticks and says in the log how their publishing goes.
+type clockObserver struct {
+	*metrics.Metrics
 
-func (l clockLog) Failing(err error) {
-	l.log.Error("ticks cannot be published", zap.Error(err))
+	log *zap.Logger
 }
 
-func (l clockLog) Recovered(lost uint64) {
-	l.log.Info("ticks are published again", zap.Uint64("lost", lost))
+func (o clockObserver) Failing(err error) {
+	o.log.Error("ticks cannot be published", zap.Error(err))
+}
+
+func (o clockObserver) Recovered(lost uint64) {
+	o.log.Info("ticks are published again", zap.Uint64("lost", lost))
 }

@@ -55,7 +55,7 @@ func command(t *testing.T, environ []string, args ...string) *exec.Cmd {
 func launch(t *testing.T, environ ...string) *program {
 	t.Helper()
 	p := &program{
-		cmd: command(t, append([]string{"CARILLON_HTTP_ADDR=127.0.0.1:0", "CARILLON_LOG_ENCODING=json", "CARILLON_CLOCK_INTERVAL=20ms"}, environ...)),
+		cmd: command(t, append([]string{"CARILLON_HTTP_ADDR=127.0.0.1:0", "CARILLON_ADMIN_ADDR=127.0.0.1:0", "CARILLON_LOG_ENCODING=json", "CARILLON_CLOCK_INTERVAL=20ms"}, environ...)),
 		log: make(chan map[string]any, 1000),
 	}
 	p.cmd.Stderr = &p.stderr
@@ -231,6 +231,7 @@ func TestServeOnAPortInUse(t *testing.T) {
 	defer taken.Close()
 	addr := taken.Addr().String()
 	t.Setenv("CARILLON_HTTP_ADDR", addr)
+	t.Setenv("CARILLON_ADMIN_ADDR", "127.0.0.1:0")
 	code, stdout, stderr := carillon()
 	assert.Equal(t, exitFailure, code)
 	assert.Empty(t, stdout)

@@ -57,25 +57,29 @@ func (p process) serve(srv *listeningServer) {
 	done := make(chan struct{})
 	p.Lifecycle.Append(fx.Hook{
 		OnStart: func(ctx context.Context) error {
-			listener, err := listen(ctx, srv.http.Addr)
-			if err != nil {
+			if err := srv.listen(ctx); err != nil {
 				return err
 			}
-			srv.listener = listener
 			go func() {
 				defer close(done)
 				if err := srv.serve(); !errors.Is(err, http.ErrServerClosed) {
-					p.fail("http server", err)
+					p.fail(srv.name, err)
 				}
 			}()
 			return nil
 		},
 		OnStop: func(ctx context.Context) error {
-			if err := srv.http.Shutdown(ctx); err != nil {
-				p.Log.Warn("requests were cut off", zap.Error(err))
+			finishing := ctx
+			if srv.grace > 0 {
+				var cancel context.CancelFunc
+				finishing, cancel = context.WithTimeout(ctx, srv.grace)
+				defer cancel()
+			}
+			if err := srv.http.Shutdown(finishing); err != nil {
+				p.Log.Warn("requests were cut off", zap.String("part", srv.name), zap.Error(err))
 				_ = srv.http.Close() // an error of its own would say no more
 			}
-			return wait(ctx, "http server", done)
+			return wait(ctx, srv.name, done)
 		},
 	})
 }

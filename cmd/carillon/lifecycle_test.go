@@ -48,7 +48,7 @@ func TestPartThatDoesNotStop(t *testing.T) {
 
 func TestListenerThatFailsTakesTheServerDown(t *testing.T) {
 	c := defaults(t)
-	c.HTTP.Addr = "127.0.0.1:0"
+	c.HTTP.Addr, c.Admin.Addr = "127.0.0.1:0", ""
 	var srv *listeningServer
 	app := fxtest.New(t, options(c.Settings, capacity{}, zap.NewNop()), fx.Populate(&srv))
 	down := app.Wait()

@@ -14,7 +14,9 @@ import (
 	"go.uber.org/fx"
 	"go.uber.org/zap"
 
+	"carillon/internal/app/pubsub"
 	"carillon/internal/infra/tokens"
+	"carillon/internal/transport/httpapi"
 )
 
 func serveCommand(file *string) *cobra.Command {
@@ -24,6 +26,9 @@ func serveCommand(file *string) *cobra.Command {
 		Long: `Runs the server until SIGTERM or Ctrl-C. Then it stops taking streams, ends those there
 are over drain.window, each with word to its client when to come back, and exits 0.
 A second signal ends it at once.
+
+On SIGHUP it reads its configuration again and takes what may change while it runs: the log
+level, tokens and keys, CORS and limits. Streams stay. The log says what it took.
 
 What keeps it from starting is said on standard error; everything else is in the log,
 on standard output.`,
@@ -35,18 +40,21 @@ on standard output.`,
 			if err != nil {
 				return err
 			}
-			return serve(cmd.Context(), c, cmd.OutOrStdout())
+			return serve(cmd.Context(), c, *file, cmd.OutOrStdout())
 		},
 	}
 }
 
 // serve runs the server until a signal or a failure ends it.
-func serve(ctx context.Context, c *configuration, out io.Writer) error {
+func serve(ctx context.Context, c *configuration, file string, out io.Writer) error {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 
-	log, _, err := newLogger(c.Log, out)
+	log, level, err := newLogger(c.Log, out)
 	if err != nil {
 		return err
 	}
@@ -57,21 +65,29 @@ func serve(ctx context.Context, c *configuration, out io.Writer) error {
 	var running struct {
 		fx.In
 
-		Server *listeningServer
-		Tokens *tokens.Verifier
+		Server    *listeningServer
+		Admin     adminServer
+		Tokens    *tokens.Verifier
+		API       *httpapi.API
+		Publisher *pubsub.Publisher
 	}
 	app := fx.New(options(c.Settings, streams, log), fx.Populate(&running))
 	begun := time.Now()
 	if err := startApp(ctx, app); err != nil {
 		return dig.RootCause(err)
 	}
-	logStart(log, c, streams, running.Server)
+	logStart(log, c, streams, running.Server, running.Admin)
 	if token, made := running.Tokens.Generated(); made {
 		log.Info("no key is configured: made a token for publishing, good until the next start; set auth.publish_token to keep one",
 			zap.String("token", token))
 	}
 
-	reason, failed := awaitEnd(app, signals)
+	w := watch{
+		log:      log,
+		reloader: reloader{current: c, file: file, level: level, tokens: running.Tokens, api: running.API, log: log},
+		engine:   running.Publisher,
+	}
+	reason, failed := w.awaitEnd(ctx, app, signals, hangups)
 	err = stopApp(ctx, app, signals)
 	log.Info("carillon stopped", zap.String("reason", reason), zap.Duration("uptime", time.Since(begun)), zap.NamedError("problem", err))
 	if failed || err != nil {
@@ -84,20 +100,6 @@ func startApp(ctx context.Context, app *fx.App) error {
 	ctx, cancel := context.WithTimeout(ctx, app.StartTimeout())
 	defer cancel()
 	return app.Start(ctx)
-}
-
-// awaitEnd waits for a signal, or for a part to fail.
-func awaitEnd(app *fx.App, signals <-chan os.Signal) (reason string, failed bool) {
-	select {
-	case sig := <-signals:
-		return sig.String(), false
-	case down := <-app.Wait():
-		if down.Signal == nil {
-			return "failure", true
-		}
-		<-signals // fx hears signals as well; ours is the same one, and must not count as the second
-		return down.Signal.String(), false
-	}
 }
 
 // errCutShort says that a second signal did not let the server stop in order.
@@ -117,7 +119,7 @@ func stopApp(ctx context.Context, app *fx.App, signals <-chan os.Signal) error {
 	}
 }
 
-func logStart(log *zap.Logger, c *configuration, streams capacity, srv *listeningServer) {
+func logStart(log *zap.Logger, c *configuration, streams capacity, srv *listeningServer, admin adminServer) {
 	b := thisBuild()
 	log.Info("carillon started",
 		zap.String("version", b.version),
@@ -125,6 +127,7 @@ func logStart(log *zap.Logger, c *configuration, streams capacity, srv *listenin
 		zap.String("go", b.goVersion),
 		zap.Int("pid", os.Getpid()),
 		zap.Stringer("addr", srv.listener.Addr()),
+		zap.String("admin_addr", admin.addr()),
 		zap.String("config", c.file),
 		zap.Int("max_streams", streams.streams),
 		zap.String("max_streams_reason", streams.reason),

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"syscall"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -16,11 +17,20 @@ import (
 	"carillon/internal/transport/sockopt"
 )
 
-// listeningServer is the public listener and what answers on it.
+// listeningServer is a listener and what answers on it.
 type listeningServer struct {
+	name     string // what failures call it
+	key      string // that its address is configured by
 	http     *http.Server
 	tls      httpapi.TLS
-	listener net.Listener // once it listens
+	grace    time.Duration // how long requests may hold up the stop; 0 is as long as the stop may take
+	listener net.Listener  // once it listens
+}
+
+func listening(name, key string, log *zap.Logger, server *http.Server) *listeningServer {
+	server.ErrorLog = zap.NewStdLog(zap.NewNop())
+	server.ErrorLog.SetOutput(serverLog{log})
+	return &listeningServer{name: name, key: key, http: server}
 }
 
 // serve accepts connections until the server is shut down.
@@ -41,9 +51,7 @@ func protocols(cfg httpapi.Config) *http.Protocols {
 }
 
 func newServer(cfg httpapi.Config, options sockopt.Options, handler http.Handler, log *zap.Logger) *listeningServer {
-	errorLog := zap.NewStdLog(zap.NewNop())
-	errorLog.SetOutput(serverLog{log})
-	return &listeningServer{tls: cfg.TLS, http: &http.Server{
+	s := listening("http server", "http.addr", log, &http.Server{
 		Addr:              cfg.Addr,
 		Handler:           handler,
 		ReadHeaderTimeout: cfg.ReadHeaderTimeout,
@@ -52,28 +60,31 @@ func newServer(cfg httpapi.Config, options sockopt.Options, handler http.Handler
 		Protocols:         protocols(cfg),
 		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS12},
 		// No WriteTimeout: it would cut streams. Each write has a deadline of its own.
-		ErrorLog: errorLog,
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
 			if err := sockopt.Tune(conn, options); err != nil {
 				log.Debug("connection not tuned", zap.Error(err)) // the client is gone already
 			}
 			return ctx
 		},
-	}}
+	})
+	s.tls = cfg.TLS
+	return s
 }
 
-func listen(ctx context.Context, addr string) (net.Listener, error) {
-	var config net.ListenConfig
+func (s *listeningServer) listen(ctx context.Context) (err error) {
+	// No keepalive probes: heartbeats and TCP_USER_TIMEOUT find dead streams, http.idle_timeout ends all else, and four
+	// system calls for each connection are saved.
+	config := net.ListenConfig{KeepAlive: -1}
 	// A multipath connection knows no TCP_USER_TIMEOUT, and then nobody would find its dead peers.
 	config.SetMultipathTCP(false)
-	listener, err := config.Listen(ctx, "tcp", addr)
+	s.listener, err = config.Listen(ctx, "tcp", s.http.Addr)
 	if err != nil {
 		if reason, ok := errors.AsType[syscall.Errno](err); ok {
 			err = reason // the rest is said here
 		}
-		return nil, fmt.Errorf("http.addr: cannot listen on %q: %w", addr, err)
+		return fmt.Errorf("%s: cannot listen on %q: %w", s.key, s.http.Addr, err)
 	}
-	return listener, nil
+	return nil
 }
 
 // maxServerText bounds what a log takes of net/http's words, which may quote a client.

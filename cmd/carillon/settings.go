@@ -9,6 +9,7 @@ import (
 	"carillon/internal/app/timefeed"
 	"carillon/internal/infra/memlog"
 	"carillon/internal/infra/tokens"
+	"carillon/internal/transport/adminapi"
 	"carillon/internal/transport/httpapi"
 	"carillon/internal/transport/sockopt"
 	"carillon/internal/transport/sse"
@@ -23,6 +24,7 @@ type Settings struct {
 	History memlog.Config       `mapstructure:"history"`
 	Limits  httpapi.Limits      `mapstructure:"limits"`
 	Auth    tokens.Config       `mapstructure:"auth"`
+	Admin   AdminSettings       `mapstructure:"admin"`
 	Drain   DrainConfig         `mapstructure:"drain"`
 	Log     LogConfig           `mapstructure:"log"`
 }
@@ -48,6 +50,7 @@ func (s Settings) Validate() error {
 		s.History.Validate(),
 		s.Limits.Validate(),
 		s.Auth.Validate(),
+		s.Admin.config().Validate(),
 		s.Drain.Validate(),
 		s.Log.Validate(),
 	)
@@ -56,6 +59,16 @@ func (s Settings) Validate() error {
 // engine is what the fan-out engine takes, whose settings stand in two sections.
 func (s Settings) engine() pubsub.Config {
 	return pubsub.Config{Window: s.Window, Heartbeat: s.Stream.Heartbeat, Slow: s.Stream.Slow, Shards: s.Stream.Shards}
+}
+
+// AdminSettings are where the admin listener stands and the secret it takes. Its keys live under "admin".
+type AdminSettings struct {
+	Addr  string        `mapstructure:"addr"`
+	Token tokens.Secret `mapstructure:"token"`
+}
+
+func (s AdminSettings) config() adminapi.Config {
+	return adminapi.Config{Addr: s.Addr, Token: s.Token.Reveal()}
 }
 
 // DrainConfig is how the server stops. Its keys live under "drain".

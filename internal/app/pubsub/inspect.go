@@ -39,7 +39,7 @@ type WindowInfo struct {
 
 // Inspect answers what the engine holds, with at most n topics and n streams. It fails only when the context ends first.
 func (p *Publisher) Inspect(ctx context.Context, n int) (Snapshot, error) {
-	sum := Snapshot{Streams: map[string]int{}, Window: p.window.info(time.Now()), Log: p.log.Extent()}
+	sum := Snapshot{Streams: map[string]int{}, Window: p.Window(), Log: p.log.Extent()}
 	counts := map[string]int{}
 	err := p.ask(ctx, func(s *shard) {
 		for _, st := range s.roll {
@@ -83,6 +83,9 @@ func (p *Publisher) End(ctx context.Context, why EndReason, which func(Subscript
 	}
 	return ended, nil
 }
+
+// Window answers what the window holds. Unlike [Publisher.Inspect] it asks no shard, and costs next to nothing.
+func (p *Publisher) Window() WindowInfo { return p.window.info(time.Now()) }
 
 // ask runs a question in each shard's goroutine, one after the other.
 func (p *Publisher) ask(ctx context.Context, question func(*shard)) error {

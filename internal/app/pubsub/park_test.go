@@ -146,6 +146,22 @@ func TestSlowClose(t *testing.T) {
 	})
 }
 
+// A client that stops reading before its stream ever came to the head is as slow as any other.
+func TestSlowCloseBeforeTheHead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := config()
+		cfg.Window.Events = 4
+		r := start(t, cfg, newLog(0))
+		r.trickle(2, "a")
+		_, slow := r.listenUpTo(1, pubsub.Last(2), "a")
+		synctest.Wait()
+		assert.Equal(t, numbers(1, 1), slow.Said())
+		r.trickle(8, "a")
+		time.Sleep(15 * time.Second)
+		assert.Equal(t, []string{"1", "close:slow"}, slow.Said())
+	})
+}
+
 func TestSlowSkip(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config()

@@ -103,8 +103,8 @@ func (s *shard) run(ctx context.Context) {
 		now := time.Now()
 		s.wheel.turn(now, s.look)
 		s.receive()
-		s.drain.step(now, s)
 		busy := s.walk()
+		s.drain.step(now, s) // after the walk: a stream that ends has been given what was published before
 		if s.catchUp() || busy {
 			continue
 		}
@@ -229,6 +229,9 @@ func (s *shard) end(st *Stream, why EndReason) {
 	s.roll[st.roll], moved.roll = moved, st.roll
 	s.roll[last] = nil
 	s.roll = s.roll[:last]
+	if sink, knows := st.sink.(Explainer); knows {
+		why = sink.Explain(why)
+	}
 	st.sink.Close(why)
 	st.sink = nil
 	s.pub.ended(why)
@@ -245,8 +248,8 @@ func (s *shard) look(st *Stream) {
 	}
 	switch quiet := s.wheel.tick - st.wrote; {
 	case st.state == stateParked:
-		// One that is still catching up is left to its transport, which ends connections that take nothing.
-		if s.pub.cfg.Slow == SlowClose && st.wasLive && !s.pub.window.covers(st.cursor) {
+		// One that is parked in the log's history is left to its transport, which ends connections that take nothing.
+		if s.pub.cfg.Slow == SlowClose && st.held && !s.pub.window.covers(st.cursor) {
 			s.end(st, EndSlow)
 			return
 		}

@@ -19,3 +19,8 @@ type Sink interface {
 	// Close ends the stream, telling the client why where it can still be told. It is the last call, and comes once.
 	Close(why EndReason)
 }
+
+// Explainer is a [Sink] that knows its connection. It is asked, once, right before Close, to make the reason exact.
+type Explainer interface {
+	Explain(why EndReason) EndReason
+}

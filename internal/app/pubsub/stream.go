@@ -32,7 +32,7 @@ type Stream struct {
 	// wrote is the tick of the shard's wheel in which the client was last sent anything.
 	wrote     int64
 	told      uint64 // the newest offset whose position the client knows
-	wasLive   bool   // it was in the window once, so falling out of it means it is slow
+	held      bool   // it was parked while the window still had what it waited for: falling out of the window is its client's doing
 	afterBeat *Stream
 	doom      EndReason // it was ended before it was opened, for this reason
 }

@@ -111,6 +111,7 @@ func (s *shard) deliver(st *Stream, items []*Item) int {
 	if taken < len(items) {
 		st.cursor = items[taken].Position.Offset - 1
 		st.state = stateParked
+		st.held = st.held || s.pub.window.covers(st.cursor)
 	}
 	return taken
 }
@@ -121,7 +122,6 @@ func (s *shard) fallBehind() {
 	for _, st := range s.roll {
 		if st.state == stateLive {
 			st.cursor = max(st.cursor, s.at)
-			st.wasLive = false // it was not the client who was slow
 			s.lag(st)
 		}
 	}
@@ -149,7 +149,7 @@ func (s *shard) catchUp() bool {
 func (s *shard) advance(st *Stream) {
 	if st.cursor >= s.at {
 		st.state = stateLive
-		st.wasLive = true
+		st.held = false
 		return
 	}
 	n, covered := s.next(st.cursor)
@@ -170,7 +170,7 @@ func (s *shard) advance(st *Stream) {
 
 // leaveWindow decides how a stream goes on whose next item the window no longer has.
 func (s *shard) leaveWindow(st *Stream) {
-	if st.wasLive && s.pub.cfg.Slow == SlowSkip {
+	if st.held && s.pub.cfg.Slow == SlowSkip {
 		s.reset(st, ResetSlow, s.at)
 		return
 	}

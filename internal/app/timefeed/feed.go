@@ -35,9 +35,11 @@ type Publisher interface {
 	Publish(ctx context.Context, events ...event.Event) ([]event.Position, error)
 }
 
-// Observer is told when publishing begins to fail and when it works again: once each, however many ticks there are in
-// between. It is called by the goroutine of [Feed.Run] and should be quick.
+// Observer is told of each tick, and when publishing begins to fail and when it works again: once each, however many
+// ticks there are in between. It is called by the goroutine of [Feed.Run] and should be quick.
 type Observer interface {
+	// Ticked is told how long after its nominal time a tick came, by the wall clock, before it is published.
+	Ticked(late time.Duration)
 	// Failing is told why the first tick could not be published.
 	Failing(err error)
 	// Recovered is told how many ticks were not published.
@@ -95,6 +97,7 @@ func (f *Feed) Stats() Stats {
 func (f *Feed) Run(ctx context.Context) error {
 	var lost uint64 // ticks since publishing began to fail
 	f.ticker.Run(ctx, func(tick clock.Tick) {
+		f.observer.Ticked(tick.Late)
 		err := f.publish(ctx, tick)
 		switch {
 		case err != nil && ctx.Err() != nil: // stopping is no failure

@@ -48,7 +48,12 @@ func (l *log) keys() (keys []string) {
 }
 
 // observer notes what it is told.
-type observer struct{ told []any }
+type observer struct {
+	told []any
+	late []time.Duration
+}
+
+func (o *observer) Ticked(late time.Duration) { o.late = append(o.late, late) }
 
 func (o *observer) Failing(err error)     { o.told = append(o.told, err) }
 func (o *observer) Recovered(lost uint64) { o.told = append(o.told, lost) }
@@ -122,6 +127,25 @@ func TestWritesTheTimeInItsZoneAndLayout(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestTellsHowLateEachTickIs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &log{answer: func(_ context.Context, n int) error {
+			if n == 1 {
+				time.Sleep(1300 * time.Millisecond) // over the second tick
+			}
+			return errors.New("log is down")
+		}}
+		began, start := time.Now(), time.Date(2025, 6, 18, 9, 0, 0, 0, time.UTC)
+		o := &observer{}
+		feed, err := timefeed.New(everySecond, func() time.Time { return start.Add(time.Since(began)) }, l, o)
+		require.NoError(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), 3500*time.Millisecond)
+		defer cancel()
+		require.NoError(t, feed.Run(ctx))
+		assert.Equal(t, []time.Duration{0, 300 * time.Millisecond, 0}, o.late, "those that cannot be published too")
+	})
 }
 
 func TestAFailingLogCostsItsTicksAndNothingElse(t *testing.T) {

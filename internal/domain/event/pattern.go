@@ -100,3 +100,25 @@ func (p Pattern) Overlaps(q Pattern) bool {
 		a, b = aRest, bRest
 	}
 }
+
+// Covers reports whether every topic that q selects is selected by p too.
+func (p Pattern) Covers(q Pattern) bool {
+	if p.text == "" || q.text == "" {
+		return false
+	}
+	a, b := p.text, q.text
+	for {
+		x, aRest, aMore := strings.Cut(a, "/")
+		y, bRest, bMore := strings.Cut(b, "/")
+		if x == AnyRest {
+			return true
+		}
+		if y == AnyRest || x != AnySegment && x != y {
+			return false
+		}
+		if !aMore || !bMore {
+			return aMore == bMore
+		}
+		a, b = aRest, bRest
+	}
+}

@@ -1,6 +1,7 @@
 package memlog
 
 import (
+	"slices"
 	"time"
 
 	"carillon/internal/domain/event"
@@ -9,7 +10,8 @@ import (
 // smallestRing is where a history's ring begins, and what it shrinks back to.
 const smallestRing = 64
 
-// history is a ring of entries with dense offsets: the one with offset o stands at o modulo its length, a power of two.
+// history is a ring of entries with dense offsets: the one with offset o stands at o modulo the ring's length, which
+// doubles as needed and never passes the bound in events.
 type history struct {
 	cfg   Config
 	ring  []event.Entry
@@ -20,20 +22,28 @@ type history struct {
 
 func newHistory(cfg Config) history { return history{cfg: cfg, first: 1, next: 1} }
 
-func (h *history) slot(offset uint64) *event.Entry { return &h.ring[offset&uint64(len(h.ring)-1)] }
+func (h *history) count() int { return int(h.next - h.first) }
 
-// push adds the entry with the next offset. Bounds in events and bytes hold after each, so that a large batch does not
-// grow the ring past them.
+func (h *history) slot(offset uint64) *event.Entry { return &h.ring[offset%uint64(len(h.ring))] }
+
+// push adds the entry with the next offset. Room is made before each, so that a large batch does not grow the ring past
+// its bounds. An entry larger than all the room there is takes its offset and is gone, with everything before it.
 func (h *history) push(e event.Entry) {
-	if h.next-h.first == uint64(len(h.ring)) {
-		h.resize(max(smallestRing, 2*len(h.ring)))
+	size := int64(e.Event.Size())
+	for h.count() > 0 && (h.count() >= h.cfg.Events || size > h.cfg.Bytes-h.bytes) {
+		h.drop()
+	}
+	if size > h.cfg.Bytes {
+		h.next++
+		h.first = h.next
+		return
+	}
+	if h.count() == len(h.ring) {
+		h.resize(min(max(smallestRing, 2*len(h.ring)), h.cfg.Events))
 	}
 	*h.slot(h.next) = e
 	h.next++
-	h.bytes += int64(e.Event.Size())
-	for h.next-h.first > uint64(h.cfg.Events) || h.bytes > h.cfg.Bytes {
-		h.drop()
-	}
+	h.bytes += size
 }
 
 // trim drops what is too old, and lets go of a ring that became much too large.
@@ -41,14 +51,14 @@ func (h *history) trim(now time.Time) {
 	for h.stale(now) {
 		h.drop()
 	}
-	if n := len(h.ring); n > smallestRing && h.next-h.first < uint64(n/8) {
-		h.resize(n / 4)
+	if n := len(h.ring); n > smallestRing && h.count() < n/8 {
+		h.resize(max(smallestRing, 2*h.count()))
 	}
 }
 
 // stale reports whether the oldest entry is too old.
 func (h *history) stale(now time.Time) bool {
-	return h.first < h.next && now.Sub(h.slot(h.first).Time) > h.cfg.Age
+	return h.count() > 0 && now.Sub(h.slot(h.first).Time) > h.cfg.Age
 }
 
 func (h *history) drop() {
@@ -58,23 +68,22 @@ func (h *history) drop() {
 	h.first++
 }
 
-func (h *history) resize(n int) {
+func (h *history) resize(length int) {
 	old := *h
-	h.ring = make([]event.Entry, n)
+	h.ring = make([]event.Entry, length)
 	for o := h.first; o < h.next; o++ {
 		*h.slot(o) = *old.slot(o)
 	}
 }
 
-// after copies the entries that stand after an offset, oldest first, at most limit of them.
+// after copies the entries that stand after an offset, oldest first, at most limit of them. Those right after the
+// offset must still be here.
 func (h *history) after(offset uint64, limit int) []event.Entry {
-	if offset+1 >= h.next || limit <= 0 {
+	if offset >= h.next-1 || limit <= 0 {
 		return nil
 	}
-	end := min(h.next, offset+1+uint64(limit))
-	entries := make([]event.Entry, 0, end-offset-1)
-	for o := offset + 1; o < end; o++ {
-		entries = append(entries, *h.slot(o))
-	}
-	return entries
+	n := min(limit, int(h.next-1-offset))
+	from := int((offset + 1) % uint64(len(h.ring)))
+	straight := min(n, len(h.ring)-from) // up to the ring's end; the rest stands at its beginning
+	return slices.Concat(h.ring[from:from+straight], h.ring[:n-straight])
 }

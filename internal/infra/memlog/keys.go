@@ -1,6 +1,7 @@
 package memlog
 
 import (
+	"slices"
 	"time"
 
 	"carillon/internal/domain/event"
@@ -39,30 +40,31 @@ func (k *keys) remember(key event.Key, offset uint64, now time.Time) {
 	if key.IsZero() {
 		return
 	}
-	if len(k.offsets) >= k.most {
-		k.forget()
-	}
 	k.offsets[key] = offset
 	k.queue = append(k.queue, remembered{key, now})
 }
 
-// expire forgets the keys whose time is over.
-func (k *keys) expire(now time.Time) {
-	for k.head < len(k.queue) && now.Sub(k.queue[k.head].at) > k.window {
+// trim forgets the keys whose time is over and those that are too many. It comes between appends, so that within one
+// append every key is known.
+func (k *keys) trim(now time.Time) {
+	for k.head < len(k.queue) && (len(k.offsets) > k.most || now.Sub(k.queue[k.head].at) > k.window) {
 		k.forget()
 	}
 }
 
+// forget drops the oldest key, and gives memory back now and then: neither a map nor a queue does by itself.
 func (k *keys) forget() {
 	delete(k.offsets, k.queue[k.head].key)
 	k.queue[k.head] = remembered{}
 	k.head++
 	switch {
-	case k.head == len(k.queue):
+	case k.head == len(k.queue) && k.head >= 1024:
 		k.queue, k.head = nil, 0
-		k.offsets = make(map[event.Key]uint64) // a map does not give memory back
+		k.offsets = make(map[event.Key]uint64)
+	case k.head == len(k.queue):
+		k.queue, k.head = k.queue[:0], 0
 	case k.head >= 1024 && k.head > len(k.queue)/2:
-		k.queue = append([]remembered(nil), k.queue[k.head:]...)
+		k.queue = slices.Clone(k.queue[k.head:])
 		k.head = 0
 	}
 }

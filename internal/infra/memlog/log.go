@@ -1,15 +1,23 @@
 // Package memlog is the log in memory: a ring of recent events, bounded in events, bytes and age together.
 //
-// What it promises: what [Log.Append] has acknowledged is kept until the process ends or a bound pushes it out; each new
-// log has an epoch of its own, so positions of an earlier process are never mistaken for its; appending and seeking cost
-// the same however long the history is; what was trimmed leaves no garbage behind. Ages follow the monotonic clock.
+// What it promises:
 //
-// An event larger than history.bytes is delivered to followers and trimmed at once.
+//   - What [Log.Append] has acknowledged is kept until the process ends or a bound pushes it out.
+//   - Each new log has an epoch of its own, so positions of an earlier process are never mistaken for its.
+//   - Offsets begin at 1 and have no gaps. Appending and seeking cost the same however long the history is.
+//   - Events appended together stand together, and reach each follower in one call. Readers do not wait for followers.
+//   - What was trimmed, and keys that were forgotten, leave no garbage behind; nothing too old is ever read. While
+//     nothing is appended, memory is given back as long as anyone follows.
+//   - Ages follow the monotonic clock: a wall clock that jumps changes nothing.
+//
+// The history is one stretch up to the newest event. So an event larger than history.bytes is delivered to followers and
+// then trimmed at once, and everything before it too.
 package memlog
 
 import (
 	"context"
 	"crypto/rand"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -26,19 +34,18 @@ type Log struct {
 	epoch event.Epoch
 
 	// order is held over an append and the delivery of it, so that followers see appends in log order; readers do not
-	// wait for followers.
+	// wait for followers. It is taken before mu.
 	order     sync.Mutex
 	keys      keys
-	followers map[*follower]struct{}
+	followers []*follower
 
-	mu      sync.RWMutex // guards the history
-	history history
+	mu      sync.RWMutex // guards the history, which is written only under both
+	history history      // except for trimming what is too old, which mu alone allows
 }
 
-type follower struct{ deliver func([]event.Entry) }
-
-// epochLength is enough letters and digits for no two logs ever to share an epoch by accident.
-const epochLength = 10
+// epochLength is enough letters and digits (40 bits) for no two logs to share an epoch by accident, and few enough to be
+// sent with every event.
+const epochLength = 8
 
 // New makes an empty log with a new epoch.
 func New(cfg Config) (*Log, error) {
@@ -46,49 +53,63 @@ func New(cfg Config) (*Log, error) {
 		return nil, err
 	}
 	return &Log{
-		cfg:       cfg,
-		epoch:     event.Epoch(strings.ToLower(rand.Text()[:epochLength])),
-		keys:      newKeys(cfg.Keys, cfg.KeyWindow),
-		followers: make(map[*follower]struct{}),
-		history:   newHistory(cfg),
+		cfg:     cfg,
+		epoch:   event.Epoch(strings.ToLower(rand.Text()[:epochLength])),
+		keys:    newKeys(cfg.Keys, cfg.KeyWindow),
+		history: newHistory(cfg),
 	}, nil
 }
 
-// Append implements [pubsub.Log].
+// Append implements [pubsub.Log]. Nothing is kept when the context has already ended.
 func (l *Log) Append(ctx context.Context, events []event.Event) ([]event.Position, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	positions := make([]event.Position, len(events))
-	fresh := make([]event.Entry, 0, len(events))
+	positions, fresh := makeRoom(len(events))
 	l.order.Lock()
 	defer l.order.Unlock()
 	now := time.Now()
-	l.keys.expire(now)
-	next := l.history.next // only written under order
-	for i, e := range events {
-		if offset, known := l.keys.find(e.Key); known {
-			positions[i] = event.Position{Epoch: l.epoch, Offset: offset}
-			continue
+	l.keys.trim(now)
+	next := l.history.next
+	for i := range events {
+		offset, known := l.keys.find(events[i].Key)
+		if !known {
+			offset = next
+			next++
+			l.keys.remember(events[i].Key, offset, now)
+			fresh = append(fresh, event.Entry{
+				Position: event.Position{Epoch: l.epoch, Offset: offset}, Time: now, Event: events[i],
+			})
 		}
-		positions[i] = event.Position{Epoch: l.epoch, Offset: next}
-		l.keys.remember(e.Key, next, now)
-		fresh = append(fresh, event.Entry{Position: positions[i], Time: now, Event: e})
-		next++
+		positions[i] = event.Position{Epoch: l.epoch, Offset: offset}
 	}
+	l.keys.trim(now)
 	if len(fresh) == 0 {
 		return positions, nil
 	}
 	l.mu.Lock()
-	for _, e := range fresh {
-		l.history.push(e)
+	for i := range fresh {
+		l.history.push(fresh[i])
 	}
 	l.history.trim(now)
 	l.mu.Unlock()
-	for f := range l.followers {
-		f.deliver(fresh)
+	for _, f := range l.followers {
+		f.take(fresh)
 	}
 	return positions, nil
+}
+
+// makeRoom makes what an append of n events answers, and what it delivers. For a single event, as most come, it is one
+// allocation.
+func makeRoom(n int) ([]event.Position, []event.Entry) {
+	if n == 1 {
+		var both struct {
+			position [1]event.Position
+			entry    [1]event.Entry
+		}
+		return both.position[:], both.entry[:0]
+	}
+	return make([]event.Position, n), make([]event.Entry, 0, n)
 }
 
 // Read implements [pubsub.Log].
@@ -96,10 +117,9 @@ func (l *Log) Read(ctx context.Context, after uint64, limit int) ([]event.Entry,
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	oldest := l.Extent().Oldest // which trims what is too old to be read
-	l.mu.RLock()
+	l.rlock()
 	defer l.mu.RUnlock()
-	if oldest = max(oldest, l.history.first); after+1 < oldest {
+	if after < l.history.first-1 {
 		return nil, pubsub.ErrTrimmed
 	}
 	return l.history.after(after, limit), nil
@@ -107,53 +127,78 @@ func (l *Log) Read(ctx context.Context, after uint64, limit int) ([]event.Entry,
 
 // Extent implements [pubsub.Log].
 func (l *Log) Extent() pubsub.Extent {
-	now := time.Now()
-	l.mu.RLock()
-	stale := l.history.stale(now)
-	extent := pubsub.Extent{Epoch: l.epoch, Oldest: l.history.first, Newest: l.history.next - 1}
-	l.mu.RUnlock()
-	if !stale {
-		return extent
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.history.trim(now)
+	l.rlock()
+	defer l.mu.RUnlock()
 	return pubsub.Extent{Epoch: l.epoch, Oldest: l.history.first, Newest: l.history.next - 1}
 }
 
-// Follow implements [pubsub.Log].
-func (l *Log) Follow(ctx context.Context, after uint64, deliver func([]event.Entry)) error {
-	f := &follower{deliver: deliver}
-	l.order.Lock()
-	l.mu.RLock()
-	kept := l.history.after(max(after, l.history.first-1), int(l.history.next-l.history.first))
-	l.mu.RUnlock()
-	if len(kept) > 0 {
-		deliver(kept)
+// Kept answers how many bytes of events the history holds, and how old the oldest of them is.
+func (l *Log) Kept() (bytes int64, age time.Duration) {
+	l.rlock()
+	defer l.mu.RUnlock()
+	if l.history.count() > 0 {
+		age = time.Since(l.history.slot(l.history.first).Time)
 	}
-	l.followers[f] = struct{}{}
-	l.order.Unlock()
+	return l.history.bytes, age
+}
 
+// rlock takes mu for reading, once nothing in the history is too old.
+func (l *Log) rlock() {
+	now := time.Now()
+	l.mu.RLock()
+	for l.history.stale(now) {
+		l.mu.RUnlock()
+		l.mu.Lock()
+		l.history.trim(now)
+		l.mu.Unlock()
+		l.mu.RLock()
+	}
+}
+
+// Follow implements [pubsub.Log]. What is kept comes in one call, and so does each append.
+func (l *Log) Follow(ctx context.Context, after uint64, deliver func([]event.Entry)) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	f := &follower{after: after, deliver: deliver}
+	l.join(f)
+	defer l.leave(f)
 	l.housekeep(ctx)
+	return nil
+}
 
+func (l *Log) join(f *follower) {
 	l.order.Lock()
 	defer l.order.Unlock()
-	delete(l.followers, f)
-	return nil
+	l.rlock()
+	kept := l.history.after(max(f.after, l.history.first-1), l.history.count())
+	l.mu.RUnlock()
+	f.take(kept)
+	l.followers = append(l.followers, f)
+}
+
+// leave waits for a delivery that is under way.
+func (l *Log) leave(f *follower) {
+	l.order.Lock()
+	defer l.order.Unlock()
+	l.followers = slices.DeleteFunc(l.followers, func(other *follower) bool { return other == f })
 }
 
 // housekeep gives memory back while nothing is appended, until the context ends.
 func (l *Log) housekeep(ctx context.Context) {
-	every := time.NewTicker(max(min(l.cfg.Age, l.cfg.KeyWindow)/16, 10*time.Millisecond))
+	shortest := min(l.cfg.Age, l.cfg.KeyWindow)
+	every := time.NewTicker(min(max(shortest/16, 10*time.Millisecond), time.Minute))
 	defer every.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case now := <-every.C:
-			l.Extent()
+			l.mu.Lock()
+			l.history.trim(now)
+			l.mu.Unlock()
 			l.order.Lock()
-			l.keys.expire(now)
+			l.keys.trim(now)
 			l.order.Unlock()
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"os"
 	"time"
 
-	"carillon/internal/domain/access"
 	"carillon/internal/domain/event"
 )
 
@@ -43,20 +42,15 @@ const minRefresh = 10 * time.Second
 
 // Validate names every key that is out of range. It reads key files.
 func (c Config) Validate() error {
-	_, anonymousErr := c.anonymous()
+	_, anonymousErr := patternsOf(c.Anonymous.Subscribe)
+	if anonymousErr != nil {
+		anonymousErr = fmt.Errorf("auth.anonymous.subscribe: %w", anonymousErr)
+	}
 	var tooLong error
 	if len(c.PublishToken) > maxToken {
 		tooLong = fmt.Errorf("auth.publish_token: got %d bytes, takes at most %d", len(c.PublishToken), maxToken)
 	}
 	return errors.Join(tooLong, anonymousErr, c.JWT.validate())
-}
-
-func (c Config) anonymous() (access.Grant, error) {
-	patterns, err := patternsOf(c.Anonymous.Subscribe)
-	if err != nil {
-		return access.Grant{}, fmt.Errorf("auth.anonymous.subscribe: %w", err)
-	}
-	return access.Allow(patterns...), nil
 }
 
 func (c JWT) validate() error {

@@ -8,12 +8,12 @@ package tokens
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/golang-jwt/jwt/v5"
 
@@ -26,92 +26,77 @@ const maxToken = 8 << 10
 
 // Verifier checks tokens. Its methods may be called concurrently.
 type Verifier struct {
-	secret    [sha256.Size]byte // of the publish token: a hash, so that comparing does not tell the length
-	open      bool              // there is a publish token
+	ring      atomic.Pointer[keyring]
 	generated string
-	everybody access.Grant
-	patterns  []event.Pattern // of everybody
-	parser    *jwt.Parser     // nil where no JWT is accepted
-	keyOf     jwt.Keyfunc
-	jwks      *jwks // nil where keys are not at a URL
+	changed   chan struct{} // the ring is another one
+	failed    func(error)
 }
 
 // New reads the keys. When nobody could publish because no key at all is configured, it makes a token up. failed, which
 // may be nil, is told each time the keys at a URL could not be had.
 func New(cfg Config, failed func(error)) (*Verifier, error) {
-	if err := cfg.Validate(); err != nil {
-		return nil, err
-	}
-	v := &Verifier{}
-	var err error
-	if v.everybody, err = cfg.anonymous(); err != nil {
-		return nil, err
-	}
-	if v.patterns, err = patternsOf(cfg.Anonymous.Subscribe); err != nil {
-		return nil, err
-	}
-	if err := v.useJWT(cfg.JWT, failed); err != nil {
-		return nil, err
-	}
-	token := cfg.PublishToken.Reveal()
-	if token == "" && v.parser == nil {
-		v.generated = rand.Text()
-		token = v.generated
-	}
-	v.secret, v.open = sha256.Sum256([]byte(token)), token != ""
-	return v, nil
-}
-
-func (v *Verifier) useJWT(cfg JWT, failed func(error)) error {
 	if failed == nil {
 		failed = func(error) {}
 	}
-	keys, err := cfg.keys()
-	switch {
-	case err != nil:
+	v := &Verifier{generated: rand.Text(), changed: make(chan struct{}, 1), failed: failed}
+	ring, err := newKeyring(cfg, v.generated, failed)
+	if err != nil {
+		return nil, err
+	}
+	v.ring.Store(ring)
+	return v, nil
+}
+
+// Reload reads the keys anew. What was allowed by keys that are gone is refused from now on; streams that run already
+// keep their rights until those expire. On an error everything stays as it was.
+func (v *Verifier) Reload(cfg Config) error {
+	ring, err := newKeyring(cfg, v.generated, v.failed)
+	if err != nil {
 		return err
-	case cfg.JWKSURL != "":
-		v.jwks = newJWKS(cfg, failed)
-		v.keyOf = v.jwks.key
-	case len(keys) > 0:
-		set := jwt.VerificationKeySet{}
-		for _, key := range keys {
-			set.Keys = append(set.Keys, key)
-		}
-		v.keyOf = func(*jwt.Token) (any, error) { return set, nil }
+	}
+	v.ring.Store(ring)
+	select {
+	case v.changed <- struct{}{}:
 	default:
-		return nil
 	}
-	options := []jwt.ParserOption{
-		jwt.WithValidMethods([]string{cfg.Algorithm}),
-		jwt.WithExpirationRequired(),
-		jwt.WithIssuedAt(),
-		jwt.WithLeeway(cfg.Leeway),
-	}
-	if cfg.Issuer != "" {
-		options = append(options, jwt.WithIssuer(cfg.Issuer))
-	}
-	if cfg.Audience != "" {
-		options = append(options, jwt.WithAudience(cfg.Audience))
-	}
-	v.parser = jwt.NewParser(options...)
 	return nil
 }
 
 // Run keeps the keys at a URL fresh until the context ends.
 func (v *Verifier) Run(ctx context.Context) error {
-	if v.jwks != nil {
-		v.jwks.run(ctx)
+	for ctx.Err() == nil {
+		v.refresh(ctx)
 	}
-	<-ctx.Done()
 	return nil
 }
 
-// Generated answers the publish token that was made up, if one was.
-func (v *Verifier) Generated() (token string, made bool) { return v.generated, v.generated != "" }
+// refresh keeps the keys of the ring there is fresh until there is another.
+func (v *Verifier) refresh(ctx context.Context) {
+	ctx, stop := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer stop()
+	if keys := v.ring.Load().jwks; keys != nil {
+		running.Go(func() { keys.run(ctx) })
+	}
+	select {
+	case <-ctx.Done():
+	case <-v.changed:
+	}
+}
+
+// Generated answers the publish token that was made up, if one is in use.
+func (v *Verifier) Generated() (token string, made bool) {
+	if !v.ring.Load().madeUp {
+		return "", false
+	}
+	return v.generated, true
+}
 
 // Anonymous is what everybody may do.
-func (v *Verifier) Anonymous() access.Rights { return access.Rights{Subscribe: v.everybody} }
+func (v *Verifier) Anonymous() access.Rights {
+	return access.Rights{Subscribe: v.ring.Load().everybody}
+}
 
 // Authenticate tells what a token entitles to. Its errors match [access.ErrInvalidToken], [access.ErrExpiredToken] and
 // [access.ErrUnavailable], and hold nothing of the token.
@@ -119,17 +104,17 @@ func (v *Verifier) Authenticate(_ context.Context, token string) (access.Rights,
 	if len(token) > maxToken {
 		return access.Rights{}, fmt.Errorf("%w: more than %d bytes", access.ErrInvalidToken, maxToken)
 	}
-	given := sha256.Sum256([]byte(token))
-	if v.open && subtle.ConstantTimeCompare(given[:], v.secret[:]) == 1 {
+	ring := v.ring.Load()
+	if ring.isSecret(token) {
 		all := access.Allow(event.Everything)
 		return access.Rights{Subscribe: all, Publish: all}, nil
 	}
 	// A JWT has two dots; whatever has more could make a parser busy.
-	if v.parser == nil || strings.Count(token, ".") != 2 {
+	if ring.parser == nil || strings.Count(token, ".") != 2 {
 		return access.Rights{}, access.ErrInvalidToken
 	}
 	var c claims
-	if _, err := v.parser.ParseWithClaims(token, &c, v.keyOf); err != nil {
+	if _, err := ring.parser.ParseWithClaims(token, &c, ring.keyOf); err != nil {
 		return access.Rights{}, explain(err)
 	}
 	subscribe, err := patternsOf(c.Carillon.Subscribe)
@@ -142,7 +127,7 @@ func (v *Verifier) Authenticate(_ context.Context, token string) (access.Rights,
 	}
 	return access.Rights{
 		Subject:   c.Subject,
-		Subscribe: access.Allow(slices.Concat(v.patterns, subscribe)...),
+		Subscribe: access.Allow(slices.Concat(ring.patterns, subscribe)...),
 		Publish:   access.Allow(publish...),
 		Expires:   c.ExpiresAt.Time,
 	}, nil

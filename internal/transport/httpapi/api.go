@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sync/atomic"
 
@@ -27,6 +28,7 @@ type Deps struct {
 	Auth      Authenticator
 	Page      http.Handler  // serves "/" and "/assets/"
 	Default   event.Pattern // what a subscription without a topic gets
+	Observer  Observer      // nil is nobody
 	Log       *zap.Logger
 }
 
@@ -35,11 +37,18 @@ type API struct {
 	Deps
 
 	cfg     Config
-	limits  atomic.Pointer[Limits]
+	rules   atomic.Pointer[rules]
 	log     *zap.Logger
 	streams *streamLimiter
 	rates   *rateLimiter
 	engine  *gin.Engine
+}
+
+// rules are what may change while the server runs. They are replaced as a whole.
+type rules struct {
+	limits Limits
+	cors   CORS
+	allow  gin.HandlerFunc // nil where no other origin is let in
 }
 
 // New builds the interface; it starts nothing.
@@ -47,23 +56,29 @@ func New(cfg Config, limits Limits, deps Deps) (*API, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	if err := limits.Validate(); err != nil {
-		return nil, err
-	}
-	rates, err := newRateLimiter(limits.PublishRate, limits.PublishBurst)
+	rates, err := newRateLimiter()
 	if err != nil {
 		return nil, err
 	}
-	a := &API{
-		Deps:    deps,
-		cfg:     cfg,
-		log:     deps.Log,
-		streams: newStreamLimiter(limits.MaxStreams, limits.MaxStreamsPerIP),
-		rates:   rates,
+	a := &API{Deps: deps, cfg: cfg, log: deps.Log, streams: newStreamLimiter(), rates: rates}
+	if err := a.Reload(cfg.CORS, limits); err != nil {
+		return nil, err
 	}
-	a.limits.Store(&limits)
 	return a, a.route()
 }
+
+// Reload changes the rules for requests from now on; streams that run already stay. On an error everything stays.
+func (a *API) Reload(cors CORS, limits Limits) error {
+	if err := errors.Join(cors.validate(), limits.Validate()); err != nil {
+		return err
+	}
+	a.rules.Store(&rules{limits: limits, cors: cors, allow: allowing(cors)})
+	a.streams.limit(limits.MaxStreams, limits.MaxStreamsPerIP)
+	a.rates.limit(limits.PublishRate, limits.PublishBurst)
+	return nil
+}
+
+func (a *API) limits() Limits { return a.rules.Load().limits }
 
 // ServeHTTP answers a request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.engine.ServeHTTP(w, r) }
@@ -77,10 +92,7 @@ func (a *API) route() error {
 	if err := e.SetTrustedProxies(a.cfg.TrustedProxies); err != nil {
 		return err
 	}
-	e.Use(a.identify, a.record, a.recover, a.hurry)
-	if handler := a.crossOrigin(); handler != nil {
-		e.Use(handler)
-	}
+	e.Use(a.identify, a.record, a.recover, a.hurry, a.crossOrigin)
 	e.NoRoute(func(c *gin.Context) { a.fail(c, errNotFound) })
 	e.NoMethod(func(c *gin.Context) { a.fail(c, errMethod) })
 

@@ -51,7 +51,7 @@ func (a *API) token(r *http.Request) (string, error) {
 // Origin, or, where it leaves that out for a GET of the same origin, in Sec-Fetch-Site.
 func (a *API) ownOrigin(r *http.Request) bool {
 	if origin := r.Header.Get("Origin"); origin != "" {
-		if slices.Contains(a.cfg.CORS.Origins, origin) {
+		if slices.Contains(a.rules.Load().cors.Origins, origin) {
 			return true
 		}
 		u, err := url.Parse(origin)

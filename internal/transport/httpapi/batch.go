@@ -60,7 +60,7 @@ func (a *API) batchOf(c *gin.Context, rights access.Rights, query url.Values) ([
 	if c.GetHeader("Idempotency-Key") != "" {
 		return nil, &event.InvalidError{Field: "key", Problem: "belongs into each line of a batch, not into the header"}
 	}
-	limits := a.limits.Load()
+	limits := a.limits()
 	body, err := a.body(c, limits.BatchBytes)
 	if err != nil {
 		return nil, err
@@ -121,7 +121,7 @@ func (a *API) lineOf(line []byte, rights access.Rights) (e event.Event, err erro
 		return e, err
 	}
 	data := textOf(l.Data)
-	if limit := a.limits.Load().EventBytes; int64(len(data)) > limit {
+	if limit := a.limits().EventBytes; int64(len(data)) > limit {
 		return e, fmt.Errorf("the data has more than %d bytes: %w", limit, errTooLarge)
 	}
 	e.Data, err = event.ParseData(data)

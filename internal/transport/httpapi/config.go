@@ -95,6 +95,9 @@ func (c Config) checkProxies() error {
 	return nil
 }
 
+// any reports whether pages of every origin are let in.
+func (c CORS) any() bool { return slices.Contains(c.Origins, anyOrigin) }
+
 func (c CORS) validate() error {
 	for _, origin := range c.Origins {
 		if origin == anyOrigin {
@@ -105,7 +108,7 @@ func (c CORS) validate() error {
 			return fmt.Errorf("http.cors.origins: got %q, takes origins such as https://app.example.com", origin)
 		}
 	}
-	if c.Credentials && slices.Contains(c.Origins, anyOrigin) {
+	if c.Credentials && c.any() {
 		return errors.New("http.cors.credentials: got true together with the origin \"*\", which would let every " +
 			"site act as its visitors; takes true only with a list of origins")
 	}

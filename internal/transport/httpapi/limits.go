@@ -19,26 +19,32 @@ type streamLimiter struct {
 	byAddr map[netip.Prefix]int
 }
 
-func newStreamLimiter(total, perIP int) *streamLimiter {
-	return &streamLimiter{max: total, perIP: perIP, byAddr: make(map[netip.Prefix]int)}
+func newStreamLimiter() *streamLimiter { return &streamLimiter{byAddr: make(map[netip.Prefix]int)} }
+
+// limit sets how many streams there may be. Those there are stay, even if they are more.
+func (l *streamLimiter) limit(total, perIP int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.max, l.perIP = total, perIP
 }
 
-// admit counts a stream in and answers how to count it out; or says why there is no room.
-func (l *streamLimiter) admit(ip string) (release func(), err error) {
-	client := clientPrefix(ip)
+// admit counts a stream in and answers whose it is, for [streamLimiter.release]; or says why there is no room.
+func (l *streamLimiter) admit(ip string) (client netip.Prefix, err error) {
+	client = clientPrefix(ip)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
 	case l.max > 0 && l.total >= l.max:
-		return nil, errStreams
+		return client, errStreams
 	case l.perIP > 0 && l.byAddr[client] >= l.perIP:
-		return nil, errStreamsClient
+		return client, errStreamsClient
 	}
 	l.total++
 	l.byAddr[client]++
-	return func() { l.release(client) }, nil
+	return client, nil
 }
 
+// release counts a stream out.
 func (l *streamLimiter) release(client netip.Prefix) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -67,37 +73,53 @@ const rateKeys = 10_000
 
 // rateLimiter holds each publisher's token to a rate of events.
 type rateLimiter struct {
-	rate    rate.Limit
-	burst   int
 	mu      sync.Mutex
+	rate    rate.Limit // 0 is no limit
+	burst   int
 	buckets *lru.Cache[[sha256.Size]byte, *rate.Limiter]
 }
 
-func newRateLimiter(perSecond float64, burst int) (*rateLimiter, error) {
+func newRateLimiter() (*rateLimiter, error) {
 	buckets, err := lru.New[[sha256.Size]byte, *rate.Limiter](rateKeys)
 	if err != nil {
 		return nil, err
 	}
-	return &rateLimiter{rate: rate.Limit(perSecond), burst: burst, buckets: buckets}, nil
+	return &rateLimiter{buckets: buckets}, nil
+}
+
+// limit sets the rate, and forgets what was spent.
+func (l *rateLimiter) limit(perSecond float64, burst int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.rate, l.burst = rate.Limit(perSecond), burst
+	l.buckets.Purge()
 }
 
 // take spends n events of a token's allowance, or says when there will be enough.
 func (l *rateLimiter) take(token string, n int) error {
-	if l.rate == 0 {
+	bucket := l.bucket(sha256.Sum256([]byte(token)))
+	if bucket == nil {
 		return nil
 	}
-	key := sha256.Sum256([]byte(token))
-	l.mu.Lock()
-	bucket, found := l.buckets.Get(key)
-	if !found {
-		bucket = rate.NewLimiter(l.rate, l.burst)
-		l.buckets.Add(key, bucket)
-	}
-	l.mu.Unlock()
 	reservation := bucket.ReserveN(time.Now(), n)
 	if wait := reservation.Delay(); wait > 0 {
 		reservation.Cancel()
 		return &waitError{err: errTooMany, wait: wait}
 	}
 	return nil
+}
+
+// bucket is a token's allowance, nil where there is no limit.
+func (l *rateLimiter) bucket(key [sha256.Size]byte) *rate.Limiter {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.rate == 0 {
+		return nil
+	}
+	bucket, found := l.buckets.Get(key)
+	if !found {
+		bucket = rate.NewLimiter(l.rate, l.burst)
+		l.buckets.Add(key, bucket)
+	}
+	return bucket
 }

@@ -100,16 +100,27 @@ func (a *API) recover(c *gin.Context) {
 	c.Next()
 }
 
-// crossOrigin lets pages of the configured origins use the interface and turns those of others away; nil where none
-// are configured, and browsers keep to this server's own.
-func (a *API) crossOrigin() gin.HandlerFunc {
-	origins := a.cfg.CORS.Origins
-	if len(origins) == 0 {
+// crossOrigin lets pages of the configured origins use the interface and turns those of others away.
+func (a *API) crossOrigin(c *gin.Context) {
+	rules := a.rules.Load()
+	switch {
+	case rules.allow == nil || c.GetHeader("Origin") == "":
+	case !rules.cors.any() && !a.ownOrigin(c.Request):
+		a.fail(c, errOrigin)
+	default:
+		rules.allow(c)
+	}
+}
+
+// allowing answers a middleware that tells browsers which origins are let in; nil where none are configured, and
+// browsers keep to this server's own.
+func allowing(c CORS) gin.HandlerFunc {
+	if len(c.Origins) == 0 {
 		return nil
 	}
 	config := cors.Config{
-		AllowAllOrigins:  slices.Contains(origins, anyOrigin),
-		AllowCredentials: a.cfg.CORS.Credentials,
+		AllowAllOrigins:  c.any(),
+		AllowCredentials: c.Credentials,
 		AllowMethods:     []string{http.MethodGet, http.MethodPost},
 		AllowHeaders:     []string{"Authorization", "Cache-Control", "Content-Type", "Idempotency-Key", "Last-Event-ID", "X-Request-Id"},
 		ExposeHeaders:    []string{"Retry-After", "X-Request-Id"},
@@ -117,16 +128,9 @@ func (a *API) crossOrigin() gin.HandlerFunc {
 	}
 	if !config.AllowAllOrigins {
 		// As a list the origins would have to be of http or https, but apps have schemes of their own.
-		config.AllowOriginFunc = func(origin string) bool { return slices.Contains(origins, origin) }
+		config.AllowOriginFunc = func(origin string) bool { return slices.Contains(c.Origins, origin) }
 	}
-	allow := cors.New(config)
-	return func(c *gin.Context) {
-		if c.GetHeader("Origin") != "" && !config.AllowAllOrigins && !a.ownOrigin(c.Request) {
-			a.fail(c, errOrigin)
-			return
-		}
-		allow(c)
-	}
+	return cors.New(config)
 }
 
 // short bounds what a log says of a client's words.

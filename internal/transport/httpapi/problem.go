@@ -112,6 +112,7 @@ func problemOf(err error) problem {
 // fail answers with the problem an error is, and is the one place that logs it.
 func (a *API) fail(c *gin.Context, err error) {
 	p := problemOf(err)
+	a.refused(c, p, err)
 	fields := []zap.Field{zap.String("request_id", requestID(c)), zap.String("route", c.FullPath()), zap.String("code", p.Code), zap.Error(err)}
 	switch {
 	case p.Code == "internal":

@@ -80,7 +80,7 @@ func (a *API) eventOf(c *gin.Context, rights access.Rights, query url.Values) (e
 	if e.Key, err = keyOf(c.GetHeader("Idempotency-Key"), rights); err != nil {
 		return e, err
 	}
-	body, err := a.body(c, a.limits.Load().EventBytes)
+	body, err := a.body(c, a.limits().EventBytes)
 	if err != nil {
 		return e, err
 	}
@@ -93,7 +93,7 @@ func (a *API) topicsOf(texts []string, rights access.Rights) ([]event.Topic, err
 	if len(texts) == 0 {
 		return nil, &event.InvalidError{Field: "topic", Problem: "is missing"}
 	}
-	if limit := a.limits.Load().TopicsPerEvent; len(texts) > limit {
+	if limit := a.limits().TopicsPerEvent; len(texts) > limit {
 		return nil, &event.InvalidError{Field: "topic", Problem: "is given " + strconv.Itoa(len(texts)) + " times, at most " + strconv.Itoa(limit) + " are allowed"}
 	}
 	topics := make([]event.Topic, 0, len(texts))

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"mime"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -34,7 +35,7 @@ func (a *API) subscribe(c *gin.Context) {
 		return
 	}
 	peer := c.ClientIP()
-	release, err := a.streams.admit(peer)
+	client, err := a.streams.admit(peer)
 	if err != nil {
 		a.refuse(c, err)
 		return
@@ -42,18 +43,30 @@ func (a *API) subscribe(c *gin.Context) {
 	sub.Name = newID()
 	stream, err := a.Publisher.Open(c.Request.Context(), sub)
 	if err != nil {
-		release()
+		a.streams.release(client)
 		a.refuse(c, err)
 		return
 	}
 	c.Set(keyStream, true)
-	log, start := a.log.With(zap.String("conn", sub.Name), zap.String("peer", peer)), time.Now()
-	log.Info("stream opened", zap.String("request_id", requestID(c)), zap.String("proto", c.Request.Proto), zap.Int("topics", len(sub.Patterns)))
-	a.Streams.Serve(c.Writer, c.Request, stream, func(did sse.Summary) {
-		release()
-		log.Info("stream closed", zap.String("reason", string(did.Reason)), zap.Duration("duration", time.Since(start)),
-			zap.Int64("events", did.Events), zap.Int64("bytes", did.Bytes))
-	})
+	v := &visit{api: a, conn: sub.Name, peer: peer, client: client, start: time.Now()}
+	a.log.Info("stream opened", zap.String("conn", v.conn), zap.String("peer", v.peer), zap.String("request_id", requestID(c)),
+		zap.String("proto", c.Request.Proto), zap.Int("topics", len(sub.Patterns)))
+	a.Streams.Serve(c.Writer, c.Request, stream, v.end)
+}
+
+// visit is what is remembered of a request while its stream lasts. It is kept small, because there are as many as
+// streams; a logger that knows the fields would be a kilobyte.
+type visit struct {
+	api        *API
+	conn, peer string
+	client     netip.Prefix
+	start      time.Time
+}
+
+func (v *visit) end(did sse.Summary) {
+	v.api.streams.release(v.client)
+	v.api.log.Info("stream closed", zap.String("conn", v.conn), zap.String("peer", v.peer), zap.String("reason", string(did.Reason)),
+		zap.Duration("duration", time.Since(v.start)), zap.Int64("events", did.Events), zap.Int64("bytes", did.Bytes))
 }
 
 // refuse turns away a client that may come back later. A browser would take any status but 200 for the end of it all,
@@ -65,6 +78,7 @@ func (a *API) refuse(c *gin.Context, err error) {
 		a.fail(c, err)
 		return
 	}
+	a.refused(c, p, err)
 	a.log.Info("stream refused", zap.String("request_id", requestID(c)), zap.String("peer", c.ClientIP()), zap.String("code", p.Code))
 	reason := p.Code
 	switch p.Code {
@@ -98,7 +112,7 @@ func (a *API) subscription(r *http.Request, rights access.Rights) (pubsub.Subscr
 		return sub, err
 	}
 	topics := query["topic"]
-	if limit := a.limits.Load().TopicsPerStream; len(topics) > limit {
+	if limit := a.limits().TopicsPerStream; len(topics) > limit {
 		return sub, &event.InvalidError{Field: "topic", Problem: "is given " + strconv.Itoa(len(topics)) + " times, at most " + strconv.Itoa(limit) + " are allowed"}
 	}
 	seen := make(map[event.Pattern]bool, len(topics))

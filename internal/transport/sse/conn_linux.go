@@ -115,7 +115,6 @@ func (c *conn) control(frame []byte) error {
 
 // Close says farewell and closes the connection; where the socket is full, the poller sees to it for a while.
 func (c *conn) Close(why pubsub.EndReason) {
-	why = c.explain(why)
 	summary := Summary{Events: c.events, Reason: why}
 	open := !lost(why)
 	if open {
@@ -129,11 +128,12 @@ func (c *conn) Close(why pubsub.EndReason) {
 	} else {
 		c.server.taker.poller.close(c)
 	}
+	c.server.tally.open[takenOver].Add(-1)
 	c.done(summary)
 }
 
-// explain makes the reason of a broken connection exact.
-func (c *conn) explain(why pubsub.EndReason) pubsub.EndReason {
+// Explain makes the reason of a broken connection exact.
+func (c *conn) Explain(why pubsub.EndReason) pubsub.EndReason {
 	if why != pubsub.EndFailed {
 		return why
 	}
@@ -167,10 +167,11 @@ func (c *conn) flush() error {
 // send writes what the socket takes without waiting.
 func (c *conn) send(b []byte) (int, error) {
 	for len(b) > 0 {
-		n, err := unix.Write(c.fd, b)
+		n, err := sendNow(c.fd, b)
 		switch {
 		case err == nil:
 			c.bytes += int64(n)
+			c.server.tally.bytes.Add(int64(n))
 			return n, nil
 		case errors.Is(err, unix.EINTR):
 		case errors.Is(err, unix.EAGAIN):

@@ -23,6 +23,7 @@ type Server struct {
 	cfg     Config
 	taker   taker
 	batches batches
+	tally   tally
 }
 
 // New makes a server; [Server.Run] must be running for streams that are taken over.
@@ -58,7 +59,7 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, stream *pubsub.St
 		case err == nil:
 			return
 		case !errors.Is(err, http.ErrNotSupported):
-			done(Summary{Reason: pubsub.EndGone})
+			done(Summary{Reason: reasonOf(err)})
 			return
 		}
 	}
@@ -69,7 +70,9 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, stream *pubsub.St
 // 200, so it is given a stream that says why and ends, and a time to come back after.
 func (s *Server) Refuse(w http.ResponseWriter, r *http.Request, reason string) {
 	s.head(w, r)
-	w.Header().Set("Connection", "close")
+	if r.ProtoMajor == 1 {
+		w.Header().Set("Connection", "close") // in HTTP/2 it would end the client's other streams too
+	}
 	w.WriteHeader(http.StatusOK)
 	// Whether the client is still there to read it makes no difference.
 	_, _ = w.Write(AppendGoaway(nil, reason, jitter(s.cfg.RefusedRetry)))

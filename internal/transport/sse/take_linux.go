@@ -45,7 +45,8 @@ func (s *Server) takeOver(w http.ResponseWriter, code coding, stream *pubsub.Str
 		return fmt.Errorf("taking the connection over: %w", http.ErrNotSupported)
 	}
 	defer hijacked.Close() // the descriptor below is another one for the same connection
-	opening := appendChunk(headOf(header), code.open(s.opening(stream)))
+	head := headOf(header)
+	opening := appendChunk(head, code.open(s.opening(stream)))
 	if err := hijacked.SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout)); err != nil {
 		return fmt.Errorf("setting a deadline: %w", err)
 	}
@@ -56,11 +57,13 @@ func (s *Server) takeOver(w http.ResponseWriter, code coding, stream *pubsub.Str
 	if err != nil {
 		return err
 	}
-	c := &conn{fd: fd, coding: code, server: s, stream: stream, done: done, bytes: int64(len(opening))}
+	c := &conn{fd: fd, coding: code, server: s, stream: stream, done: done, bytes: int64(len(opening) - len(head))}
 	if err := s.taker.poller.add(c); err != nil {
 		_ = unix.Close(fd)
 		return err
 	}
+	s.tally.bytes.Add(c.bytes)
+	s.tally.open[takenOver].Add(1)
 	stream.Attach(c)
 	return nil
 }

@@ -34,8 +34,11 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, code coding, stre
 		done(Summary{Bytes: out.bytes, Reason: reasonOf(err)})
 		return
 	}
+	open := &s.tally.open[wayOf(r)]
+	open.Add(1)
 	stream.Attach(&out.mailbox)
 	out.run(r.Context())
+	open.Add(-1)
 	out.mu.Lock()
 	defer out.mu.Unlock()
 	done(Summary{Events: out.events, Bytes: out.bytes, Reason: out.why})
@@ -83,6 +86,7 @@ func (w *writer) put(frames [][]byte) error {
 	for _, frame := range frames {
 		n, err := w.w.Write(frame)
 		w.bytes += int64(n)
+		w.server.tally.bytes.Add(int64(n))
 		if err != nil {
 			return err
 		}
@@ -136,6 +140,9 @@ func (m *mailbox) Send(items []*pubsub.Item) (int, error) {
 func (m *mailbox) Beat(at event.Position) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if len(m.frames) > 0 {
+		return nil
+	}
 	m.hold(m.coding.own(AppendBeat(nil, at)))
 	return nil
 }

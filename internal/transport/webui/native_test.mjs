@@ -66,6 +66,14 @@ test("is live with the first tick, and hands over control events", () => {
   assert.deepEqual(events, ["b-1 carillon.reset {}", "b-2 message noon"]);
 });
 
+test("takes an event of type open or error for what it is", () => {
+  last().open();
+  last().say("message", "noon", "a-1");
+  for (const type of ["open", "error"]) last()[`on${type}`](new MessageEvent(type, { data: "x" }));
+  mock.timers.tick(1_000);
+  assert.deepEqual(states, ["connecting", "live"]);
+});
+
 test("leaves EventSource to reconnect by itself", () => {
   last().open();
   last().say("message", "noon", "a-1");

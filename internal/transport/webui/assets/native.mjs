@@ -48,7 +48,8 @@ export class NativeStream {
     const resume = this.#lastEventId === "" ? "" : `?last_event_id=${encodeURIComponent(this.#lastEventId)}`;
     const source = new EventSource(this.#url + resume);
     this.#source = source;
-    source.onopen = () => {
+    source.onopen = (event) => {
+      if (isMessage(event)) return;
       this.#timers.settle = setTimeout(() => this.#live(), settle);
       this.#watchSilence();
     };
@@ -57,7 +58,8 @@ export class NativeStream {
       this.#take(message);
     };
     for (const type of controls) source.addEventListener(type, (message) => this.#take(message));
-    source.onerror = () => {
+    source.onerror = (event) => {
+      if (isMessage(event)) return;
       clearTimeout(this.#timers.settle);
       clearTimeout(this.#timers.silence);
       this.#onState("reconnecting");
@@ -105,4 +107,9 @@ export class NativeStream {
     this.#source?.close();
     for (const timer of Object.values(this.#timers)) clearTimeout(timer);
   }
+}
+
+// Publishers choose the types of events, and EventSource calls its own news "open" and "error", too.
+function isMessage(event) {
+  return event instanceof MessageEvent;
 }

@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# Measures the tree at hand against the floor, in turn, and prints a table: what each delivery costs the server, how late
+# it comes, and what an idle stream weighs. RUNS (3) is how often each is measured; the median counts. Machines are
+# noisy: read the ratios, not the microseconds.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+runs=${RUNS:-3}
+work=$(mktemp -d)
+pids=()
+cleanup() {
+	for pid in "${pids[@]:-}"; do [ -n "$pid" ] && kill "$pid" 2>/dev/null || true; done
+	wait 2>/dev/null || true
+	rm -rf "$work"
+}
+trap cleanup EXIT
+say() { echo "$@" >&2; }
+
+say "building"
+go build -o "$work/carillon" ./cmd/carillon
+go build -o "$work/tutorial" ./bench/tutorial
+cc -O2 -o "$work/floor" bench/floor.c
+ulimit -n "$(ulimit -Hn)"
+bench() { CARILLON_TOKEN=bench "$work/carillon" bench --json --quiet "$@" 2>>"$work/err" || { cat "$work/err" >&2; echo '{}'; }; }
+serve() { # starts the server and sets $server
+	env CARILLON_HTTP_ADDR=127.0.0.1:18471 CARILLON_ADMIN_ADDR= CARILLON_AUTH_PUBLISH_TOKEN=bench CARILLON_LOG_ENCODING=json \
+		CARILLON_DRAIN_WINDOW=0s "$work/carillon" >"$work/log" 2>&1 &
+	server=$!
+	pids+=("$server")
+	sleep 1
+}
+"$work/floor" 18472 & floor=$!
+pids+=("$floor")
+ours=(--url http://127.0.0.1:18471)
+theirs=(--url http://127.0.0.1:18472 --subscribe /s --publish /p)
+
+# pair NAME ARGS: both in turn, each run's reports in a file of its own.
+pair() {
+	local name=$1; shift
+	say "$name: $*"
+	serve
+	for ((i = 0; i < runs; i++)); do
+		bench "${ours[@]}" "$@" --pid "$server" >>"$work/$name.ours"
+		bench "${theirs[@]}" "$@" --pid "$floor" >>"$work/$name.floor"
+	done
+	kill "$server" && wait "$server" 2>/dev/null || true
+}
+# alone NAME ARGS: ours, for what the floor cannot be asked.
+alone() {
+	local name=$1; shift
+	say "$name: $*"
+	for ((i = 0; i < runs; i++)); do
+		serve
+		bench "${ours[@]}" "$@" --pid "$server" >>"$work/$name.ours"
+		kill "$server" && wait "$server" 2>/dev/null || true
+	done
+}
+
+pair live-1000x50 --streams 1000 --rate 50 --duration 8s
+pair live-9000x2 --streams 9000 --rate 2 --duration 10s
+pair large-200x50-8KiB --streams 200 --rate 50 --size 8192 --duration 8s
+pair flat-out-200 --streams 200 --rate 0 --publishers 16 --duration 6s
+alone idle-10000 --streams 10000 --duration 0 --idle 20s
+alone stalled-100-of-1000 --streams 1000 --stalled 100 --rate 50 --duration 8s
+
+say "the tutorial's clock, 1000 clients"
+"$work/tutorial" 127.0.0.1:18473 & tutorial=$!
+pids+=("$tutorial")
+sleep 1
+bench --url http://127.0.0.1:18473 --subscribe /stream --streams 1000 --duration 0 --idle 10s --pid "$tutorial" >"$work/tutorial.ours"
+kill "$tutorial" && wait "$tutorial" 2>/dev/null || true
+say "our clock, 1000 clients"
+serve
+bench "${ours[@]}" --subscribe /events --streams 1000 --duration 0 --idle 10s --pid "$server" >"$work/clock.ours"
+kill "$server" && wait "$server" 2>/dev/null || true
+
+go run ./bench/table "$work"

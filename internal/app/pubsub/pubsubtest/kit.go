@@ -1,0 +1,152 @@
+package pubsubtest
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"carillon/internal/app/pubsub"
+	"carillon/internal/domain/event"
+)
+
+// patience is how long to wait for what must come. It only ends tests that would hang.
+const patience = time.Minute
+
+// everything is a limit no test reaches.
+const everything = 1 << 20
+
+func say(text string) event.Event {
+	data, err := event.ParseData(text)
+	if err != nil {
+		panic(err)
+	}
+	return event.Event{Topics: []event.Topic{event.MustTopic("t")}, Data: data}
+}
+
+func numbered(from, to int) []event.Event {
+	var events []event.Event
+	for n := from; n <= to; n++ {
+		events = append(events, say(fmt.Sprint(n)))
+	}
+	return events
+}
+
+func keyed(text, key string) event.Event {
+	e := say(text)
+	var err error
+	if e.Key, err = event.ParseKey(key); err != nil {
+		panic(err)
+	}
+	return e
+}
+
+func large(size int) event.Event { return say(strings.Repeat("x", size)) }
+
+func publish(t *testing.T, log pubsub.Log, events ...event.Event) []event.Position {
+	t.Helper()
+	positions, err := log.Append(t.Context(), events)
+	require.NoError(t, err)
+	require.Len(t, positions, len(events))
+	return positions
+}
+
+func read(t *testing.T, log pubsub.Log, after uint64) []event.Entry {
+	t.Helper()
+	entries, err := log.Read(t.Context(), after, everything)
+	require.NoError(t, err)
+	return entries
+}
+
+func texts(entries []event.Entry) []string {
+	all := []string{}
+	for _, e := range entries {
+		all = append(all, e.Event.Data.String())
+	}
+	return all
+}
+
+func positionsOf(entries []event.Entry) []event.Position {
+	var all []event.Position
+	for _, e := range entries {
+		all = append(all, e.Position)
+	}
+	return all
+}
+
+// follower collects what a log delivers, and complains about calls it must not get.
+type follower struct {
+	stop func() // ends Follow and waits for it; may be called again
+
+	mu      sync.Mutex
+	entries []event.Entry
+	more    chan struct{} // closed, and replaced, when entries come
+}
+
+// follow starts to follow a log. It is stopped at the end of the test, if not before.
+func follow(t *testing.T, log pubsub.Log, after uint64) *follower {
+	t.Helper()
+	f := &follower{more: make(chan struct{})}
+	ctx, cancel := context.WithCancel(t.Context())
+	var busy, over atomic.Bool
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		err := log.Follow(ctx, after, func(entries []event.Entry) {
+			assert.False(t, over.Load(), "a delivery after Follow returned")
+			assert.True(t, busy.CompareAndSwap(false, true), "two deliveries at a time")
+			f.take(entries)
+			busy.Store(false)
+		})
+		over.Store(true)
+		assert.NoError(t, err)
+		assert.Error(t, ctx.Err(), "Follow returned before its context ended")
+	}()
+	f.stop = sync.OnceFunc(func() { cancel(); <-done })
+	t.Cleanup(f.stop)
+	return f
+}
+
+func (f *follower) take(entries []event.Entry) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.entries = append(f.entries, entries...)
+	close(f.more)
+	f.more = make(chan struct{})
+}
+
+// got is what was delivered so far.
+func (f *follower) got() []event.Entry {
+	entries, _ := f.look()
+	return entries
+}
+
+func (f *follower) look() ([]event.Entry, <-chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]event.Entry(nil), f.entries...), f.more
+}
+
+// upTo waits until an offset was delivered, and answers all that was.
+func (f *follower) upTo(t *testing.T, offset uint64) []event.Entry {
+	t.Helper()
+	limit := time.NewTimer(patience)
+	defer limit.Stop()
+	for {
+		entries, more := f.look()
+		if n := len(entries); n > 0 && entries[n-1].Position.Offset >= offset {
+			return entries
+		}
+		select {
+		case <-more:
+		case <-limit.C:
+			require.FailNow(t, "not delivered", "offset %d is missing after %v", offset, texts(entries))
+		}
+	}
+}

@@ -1,0 +1,105 @@
+package pubsubtest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"carillon/internal/app/pubsub"
+	"carillon/internal/domain/event"
+)
+
+// model is a log in a plain slice: what is kept is a suffix of all there was.
+type model struct {
+	limits  Limits
+	epoch   event.Epoch
+	all     []event.Entry
+	trimmed int // how many of all are no longer kept
+	keys    []modelKey
+}
+
+type modelKey struct {
+	key event.Key
+	at  time.Time
+	pos event.Position
+}
+
+// append does what a log should, and compares with what one answered.
+func (m *model) append(events []event.Event, answers []event.Position, now time.Time) error {
+	if len(answers) != len(events) {
+		return fmt.Errorf("%d positions for %d events", len(answers), len(events))
+	}
+	m.keys = slices.DeleteFunc(m.keys, func(k modelKey) bool { return now.Sub(k.at) > m.limits.KeyWindow })
+	for i, e := range events {
+		if at := slices.IndexFunc(m.keys, func(k modelKey) bool { return k.key == e.Key }); at >= 0 {
+			if answers[i] != m.keys[at].pos {
+				return fmt.Errorf("key %q: answer %v, want %v", e.Key, answers[i], m.keys[at].pos)
+			}
+			continue
+		}
+		if answers[i].Epoch != m.epoch || answers[i].Offset <= m.newest() {
+			return fmt.Errorf("answer %v after %d", answers[i], m.newest())
+		}
+		m.all = append(m.all, event.Entry{Position: answers[i], Time: now, Event: e})
+		if !e.Key.IsZero() {
+			m.keys = append(m.keys, modelKey{e.Key, now, answers[i]})
+		}
+	}
+	m.keys = m.keys[max(0, len(m.keys)-m.limits.Keys):]
+	return nil
+}
+
+func (m *model) newest() uint64 {
+	if len(m.all) == 0 {
+		return 0
+	}
+	return m.all[len(m.all)-1].Position.Offset
+}
+
+// kept is the longest suffix within the bounds.
+func (m *model) kept(now time.Time) []event.Entry {
+	var bytes int64
+	n := len(m.all)
+	for ; n > m.trimmed; n-- {
+		e := m.all[n-1]
+		bytes += int64(e.Event.Size())
+		if len(m.all)-n >= m.limits.Events || bytes > m.limits.Bytes || now.Sub(e.Time) > m.limits.Age {
+			break
+		}
+	}
+	m.trimmed = n
+	return m.all[n:]
+}
+
+func (m *model) extent(now time.Time) pubsub.Extent {
+	extent := pubsub.Extent{Epoch: m.epoch, Oldest: m.newest() + 1, Newest: m.newest()}
+	if kept := m.kept(now); len(kept) > 0 {
+		extent.Oldest = kept[0].Position.Offset
+	}
+	return extent
+}
+
+// checkRead compares what a log answered to a read.
+func (m *model) checkRead(after uint64, limit int, got []event.Entry, err error, now time.Time) error {
+	kept := m.kept(now)
+	if m.trimmed > 0 && after < m.all[m.trimmed-1].Position.Offset {
+		if !errors.Is(err, pubsub.ErrTrimmed) {
+			return fmt.Errorf("read after %d: %d entries, error %w, want ErrTrimmed", after, len(got), err)
+		}
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read after %d: %w", after, err)
+	}
+	want := kept[indexAfter(kept, after):]
+	return same(fmt.Sprintf("read after %d, limit %d", after, limit), got, want[:min(limit, len(want))])
+}
+
+// same reports how entries differ in position and text.
+func same(what string, got, want []event.Entry) error {
+	if !slices.Equal(positionsOf(got), positionsOf(want)) || !slices.Equal(texts(got), texts(want)) {
+		return fmt.Errorf("%s: got %v %v, want %v %v", what, positionsOf(got), texts(got), positionsOf(want), texts(want))
+	}
+	return nil
+}

@@ -1,0 +1,156 @@
+package pubsubtest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"carillon/internal/domain/event"
+)
+
+// script is what is done to a log, step by step.
+type script struct {
+	Limits Limits
+	Steps  []step
+}
+
+// step is one of: append events, read a page, follow from an offset, stop a follower, wait.
+type step struct {
+	Do    string
+	Batch []draft
+	Back  int // how far before the newest offset to read or follow from
+	Limit int
+	Which int // follower
+	Wait  time.Duration
+}
+
+// draft is an event to be: so many bytes, and a key or none.
+type draft struct {
+	Bytes int
+	Key   string
+}
+
+func (d draft) event(name string) event.Event {
+	return keyed(name+strings.Repeat(".", d.Bytes), d.Key)
+}
+
+// someDraft has few keys, so that they repeat, and now and then an event larger than a whole small history.
+var someDraft = rapid.Custom(func(t *rapid.T) draft {
+	return draft{
+		Bytes: rapid.SampledFrom([]int{0, 0, 1, 100, 1000, 5000}).Draw(t, "bytes"),
+		Key:   rapid.SampledFrom([]string{"", "", "", "a", "b", "c", "d"}).Draw(t, "key"),
+	}
+})
+
+func drawScript(t *rapid.T, a Adapter) script {
+	s := script{Limits: Roomy()}
+	doing := []string{"append", "append", "append", "read", "read", "follow", "stop"}
+	if a.Exact {
+		s.Limits.Events = rapid.SampledFrom([]int{1, 3, 20, 64, 200}).Draw(t, "events")
+		s.Limits.Bytes = rapid.SampledFrom([]int64{1, 2000, 4000, 1 << 30}).Draw(t, "bytes")
+		s.Limits.Keys = rapid.SampledFrom([]int{1, 2, 3, 100}).Draw(t, "keys")
+		if a.FakeTime {
+			s.Limits.Age = rapid.SampledFrom([]time.Duration{time.Second, time.Minute, time.Hour}).Draw(t, "age")
+			s.Limits.KeyWindow = rapid.SampledFrom([]time.Duration{time.Second, time.Minute, time.Hour}).Draw(t, "window")
+			doing = append(doing, "wait", "wait")
+		}
+	}
+	s.Steps = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) step { return drawStep(t, doing) }), 1, 60).Draw(t, "steps")
+	return s
+}
+
+func drawStep(t *rapid.T, doing []string) step {
+	s := step{Do: rapid.SampledFrom(doing).Draw(t, "do")}
+	switch s.Do {
+	case "append":
+		most := rapid.SampledFrom([]int{1, 3, 3, 100}).Draw(t, "most")
+		s.Batch = rapid.SliceOfN(someDraft, 0, most).Draw(t, "batch")
+	case "read":
+		s.Back, s.Limit = rapid.IntRange(-3, 40).Draw(t, "back"), rapid.IntRange(1, 30).Draw(t, "limit")
+	case "follow":
+		s.Back = rapid.IntRange(-3, 40).Draw(t, "back")
+	case "stop":
+		s.Which = rapid.IntRange(0, 5).Draw(t, "which")
+	case "wait":
+		s.Wait = rapid.SampledFrom([]time.Duration{time.Millisecond, time.Second, 20 * time.Second, time.Minute}).Draw(t, "wait")
+	}
+	return s
+}
+
+// heard is a follower and what it should have got.
+type heard struct {
+	*follower
+	after uint64
+	want  []event.Entry
+}
+
+// play does the steps, and reports where the log first differs from the model.
+func (s script) play(t *testing.T, a Adapter) error {
+	t.Helper()
+	log := a.Open(t, s.Limits)
+	m := model{limits: s.Limits, epoch: log.Extent().Epoch}
+	var followers []*heard
+	for i, step := range s.Steps {
+		after := uint64(max(0, int(m.newest())-step.Back))
+		var err error
+		switch step.Do {
+		case "append":
+			var events []event.Event
+			for n, d := range step.Batch {
+				events = append(events, d.event(fmt.Sprint(i, "/", n)))
+			}
+			had := len(m.all)
+			if err = m.append(events, publish(t, log, events...), time.Now()); err != nil {
+				break
+			}
+			for _, f := range followers {
+				f.want = append(f.want, m.all[had:][indexAfter(m.all[had:], f.after):]...)
+			}
+		case "read":
+			entries, failed := log.Read(t.Context(), after, step.Limit)
+			err = m.checkRead(after, step.Limit, entries, failed, time.Now())
+		case "follow":
+			kept := m.kept(time.Now())
+			kept = slices.Clone(kept[indexAfter(kept, after):])
+			followers = append(followers, &heard{follower: follow(t, log, after), after: after, want: kept})
+			if a.FakeTime {
+				synctest.Wait() // until it follows
+			}
+		case "stop":
+			if step.Which < len(followers) {
+				f := followers[step.Which]
+				followers = slices.Delete(followers, step.Which, step.Which+1)
+				err = f.end(t)
+			}
+		case "wait":
+			wait(step.Wait)
+		}
+		if err != nil {
+			return fmt.Errorf("step %d: %w", i, err)
+		}
+		if got, want := log.Extent(), m.extent(time.Now()); got != want {
+			return fmt.Errorf("step %d: extent %v, want %v", i, got, want)
+		}
+	}
+	for _, f := range followers {
+		if err := f.end(t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// end stops a follower once it got all it should, and checks that this was all.
+func (h *heard) end(t *testing.T) error {
+	t.Helper()
+	if n := len(h.want); n > 0 {
+		h.upTo(t, h.want[n-1].Position.Offset)
+	}
+	h.stop()
+	return same(fmt.Sprintf("follower after %d", h.after), h.got(), h.want)
+}

@@ -1,0 +1,198 @@
+package e2e_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	clockIsLive = `document.querySelector("#state").dataset.state === "live"`
+	watchIsLive = `document.querySelector("#watch-state").dataset.state === "live"`
+)
+
+// row is one event in a log of the page.
+type row struct{ ID, Type, Data string }
+
+// rows reads a log of the page, the oldest first.
+func (p *page) rows(log string) []row {
+	p.t.Helper()
+	rows := eval[[]row](p, fmt.Sprintf(`[...document.querySelectorAll("%s .event")].map((e) => (
+		{ID: e.querySelector(".id").textContent, Type: e.querySelector(".type").textContent, Data: e.querySelector(".data").textContent}))`, log))
+	slices.Reverse(rows)
+	return rows
+}
+
+func click(id string) chromedp.Action[chromedp.Void] { return chromedp.Click(chromedp.CSS(id)) }
+
+func fill(id, text string) chromedp.Action[chromedp.Void] {
+	return chromedp.SetValue(chromedp.CSS(id), text)
+}
+
+// The clock of a zone the browser is not in can only come from the server.
+func TestThePageShowsTheServersTime(t *testing.T) {
+	whole(t)
+	zone := time.FixedZone("", 13*60*60)
+	n := startNode(t, "CLOCK_TIMEZONE=Etc/GMT-13")
+	p := openPage(t, n.url("/"))
+	began := time.Now()
+	eval[bool](p, `(() => {
+		const clock = document.querySelector("#clock");
+		globalThis.shown = [];
+		new MutationObserver(() => shown.push(clock.dataset.time)).observe(clock, {attributeFilter: ["data-time"]});
+		return true;
+	})()`)
+	p.until(clockIsLive)
+	p.until(`shown.length >= 4`)
+	shown := eval[[]string](p, `shown`)
+	at, err := time.ParseInLocation(time.DateTime, shown[0], zone)
+	require.NoError(t, err)
+	assert.WithinDuration(t, began, at, patience)
+	for i, text := range shown {
+		assert.Equal(t, at.Add(time.Duration(i)*time.Second).Format(time.DateTime), text, "%q", shown)
+	}
+	assert.Regexp(t, `^-?\d+$`, eval[string](p, `document.querySelector("#offset").dataset.ms`))
+	assert.NotContains(t, eval[string](p, `document.querySelector("#offset").textContent`), "not known")
+
+	log := p.rows("#log")
+	var said []string
+	for _, r := range log {
+		assert.Equal(t, "message", r.Type)
+		assert.NotEmpty(t, r.ID)
+		said = append(said, r.Data)
+	}
+	assert.Subset(t, said, shown)
+
+	assert.Empty(t, p.noted(&p.complaints))
+	requests := p.noted(&p.requests)
+	for _, address := range requests {
+		assert.True(t, strings.HasPrefix(address, n.url("/")), "the page asked %s", address)
+	}
+	assert.Contains(t, requests, n.url("/events"))
+
+	// What was just found empty can fill: the policy holds, and breaches of it are noticed.
+	eval[bool](p, `document.body.append(Object.assign(new Image(), {src: "http://127.0.0.1:9/elsewhere.png"})) ?? true`)
+	p.untilNoted(&p.complaints, func(c string) bool { return strings.Contains(c, "Content Security Policy") })
+	eval[bool](p, `console.error("heard") ?? true`)
+	p.untilNoted(&p.complaints, func(c string) bool { return c == "console.error" })
+}
+
+func TestThePageSurvivesARestart(t *testing.T) {
+	whole(t)
+	n := startNode(t)
+	p := openPage(t, n.url("/"))
+	p.until(`document.querySelectorAll("#log .event").length >= 2`)
+	p.until(clockIsLive)
+	n.kill(t)
+	p.until(`document.querySelector("#state").dataset.state === "reconnecting"`)
+	before := len(p.rows("#log"))
+
+	startNodeAt(t, n.addr)
+	p.until(`document.querySelector("#log .event[data-type='carillon.reset']")`)
+	p.until(clockIsLive)
+	p.until(fmt.Sprintf(`document.querySelectorAll("#log .event").length >= %d`, before+3))
+	after := p.rows("#log")[before:]
+	assert.Equal(t, "carillon.reset", after[0].Type, "the first word of the new server")
+	assert.Contains(t, after[0].Data, `"reason":"epoch"`)
+	epoch := func(r row) string { return r.ID[:strings.LastIndex(r.ID, "-")] }
+	assert.NotEqual(t, epoch(p.rows("#log")[0]), epoch(after[1]))
+	for _, r := range after[1:] {
+		assert.Equal(t, "message", r.Type)
+		assert.Equal(t, epoch(after[0]), epoch(r))
+	}
+	assert.NotEmpty(t, eval[string](p, `document.querySelector("#notice").textContent`), "a person is told")
+}
+
+func TestThePageWatchesPublishesAndResumes(t *testing.T) {
+	whole(t)
+	n := startNode(t)
+	p := openPage(t, n.url("/"))
+	p.do(click("#watch-start")) // topics, type and data as the page suggests them
+	p.until(watchIsLive)
+	result := func(outcome string) string {
+		p.do(click("#publish-send"))
+		p.until(fmt.Sprintf(`document.querySelector("#publish-result").dataset.outcome === %q && !document.querySelector("#publish-send").disabled`, outcome))
+		return eval[string](p, `document.querySelector("#publish-result").textContent`)
+	}
+	assert.Contains(t, result("refused"), "401")
+	p.do(fill("#publish-token", secret))
+	said := result("kept")
+	p.until(`document.querySelector("#watch-log .event")`)
+	published := p.rows("#watch-log")
+	require.Len(t, published, 1, "what was refused is nowhere")
+	assert.Equal(t, "Hello from the bell tower", published[0].Data)
+	assert.Equal(t, "message", published[0].Type)
+	assert.Contains(t, said, published[0].ID)
+
+	p.do(fill("#publish-topic", "orders/42/status"), fill("#publish-type", "paid"), fill("#publish-data", "€ 10\n<b>bold</b>"))
+	result("kept")
+	p.until(`document.querySelectorAll("#watch-log .event").length === 2`)
+	assert.Equal(t, "paid", p.rows("#watch-log")[1].Type)
+	assert.Equal(t, "€ 10\n<b>bold</b>", p.rows("#watch-log")[1].Data, "text, not markup")
+
+	p.do(fill("#publish-token", "wrong"))
+	assert.Contains(t, result("refused"), "401")
+
+	p.do(fill("#publish-token", secret), click("#resume"))
+	p.until(`document.querySelector("#watch-state").dataset.state === "cut"`)
+	p.do(fill("#publish-data", "while away"))
+	result("kept")
+	p.until(`["kept", "lost", "unknown"].includes(document.querySelector("#resume-result").dataset.outcome)`)
+	assert.Equal(t, "kept", eval[string](p, `document.querySelector("#resume-result").dataset.outcome`),
+		eval[string](p, `document.querySelector("#resume-result").textContent`))
+	count := 0
+	for _, r := range p.rows("#watch-log") {
+		assert.NotEqual(t, "carillon.reset", r.Type)
+		if r.Data == "while away" {
+			count++
+		}
+	}
+	assert.Equal(t, 1, count)
+
+	p.do(click("#watch-stop"))
+	p.until(`document.querySelector("#watch-state").dataset.state === "closed" && document.querySelector("#watch-stop").disabled`)
+}
+
+// A browser calls its own news "error" and "open", too. Events that a publisher gave such a type are not mistaken for them.
+func TestThePageIsNotMisledByTypes(t *testing.T) {
+	whole(t)
+	n := startNode(t, quiet...)
+	p := openPage(t, n.url("/"))
+	p.until(clockIsLive)
+	eval[bool](p, `(() => {
+		const state = document.querySelector("#state");
+		globalThis.states = [];
+		new MutationObserver(() => states.push(state.dataset.state)).observe(state, {attributeFilter: ["data-state"]});
+		return true;
+	})()`)
+	for _, kind := range []string{"error", "open", "close"} {
+		n.publish(t, "clock", kind, "2001-01-01 00:00:00")
+	}
+	n.publish(t, "clock", "", "2002-02-02 02:02:02")
+	p.until(`document.querySelector("#clock").dataset.time === "2002-02-02 02:02:02"`)
+	assert.Empty(t, eval[[]string](p, `states`))
+}
+
+func TestThePageIsToldOfADrain(t *testing.T) {
+	whole(t)
+	n := startNode(t)
+	p := openPage(t, n.url("/"))
+	p.until(`document.querySelector("#log .event")`)
+	p.do(click("#watch-start"))
+	p.until(watchIsLive)
+	assert.Zero(t, n.stop(t), "with streams open, within drain.timeout")
+	p.until(`document.querySelector("#log .event[data-type='carillon.goaway']")`)
+	p.until(`document.querySelector("#watch-log .event[data-type='carillon.goaway']")`)
+	for _, log := range []string{"#log", "#watch-log"} {
+		rows := p.rows(log)
+		assert.Equal(t, "carillon.goaway", rows[len(rows)-1].Type)
+		assert.JSONEq(t, `{"reason":"drain"}`, rows[len(rows)-1].Data)
+	}
+	p.until(`document.querySelector("#state").dataset.state === "reconnecting"`)
+}

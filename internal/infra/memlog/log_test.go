@@ -1,0 +1,206 @@
+package memlog_test
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"carillon/internal/app/pubsub"
+	"carillon/internal/app/pubsub/pubsubtest"
+	"carillon/internal/domain/event"
+	"carillon/internal/infra/memlog"
+)
+
+func say(t testing.TB, text, key string) event.Event {
+	t.Helper()
+	data, err := event.ParseData(text)
+	require.NoError(t, err)
+	k, err := event.ParseKey(key)
+	require.NoError(t, err)
+	return event.Event{Topics: []event.Topic{event.MustTopic("t")}, Data: data, Key: k}
+}
+
+func publish(t testing.TB, log *memlog.Log, events ...event.Event) []event.Position {
+	t.Helper()
+	positions, err := log.Append(context.Background(), events)
+	require.NoError(t, err)
+	return positions
+}
+
+// following calls deliver in a goroutine, until the test ends. It returns once the follower is there.
+func following(t *testing.T, log *memlog.Log, deliver func([]event.Entry)) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	there := make(chan struct{})
+	here := sync.OnceFunc(func() { close(there) })
+	first := publish(t, log, say(t, "first", ""))[0].Offset
+	running.Go(func() {
+		assert.NoError(t, log.Follow(ctx, first-1, func(entries []event.Entry) {
+			if entries[0].Position.Offset > first {
+				deliver(entries)
+			}
+			here()
+		}))
+	})
+	t.Cleanup(func() { cancel(); running.Wait() })
+	<-there
+}
+
+func TestOffsetsAreDense(t *testing.T) {
+	log := open(t, pubsubtest.Roomy())
+	for want := uint64(1); want < 1000; want += 3 {
+		for i, p := range publish(t, log, say(t, "", ""), say(t, "", ""), say(t, "", "")) {
+			require.Equal(t, want+uint64(i), p.Offset)
+		}
+	}
+}
+
+func TestEachLogHasItsEpoch(t *testing.T) {
+	seen := make(map[event.Epoch]bool)
+	for range 1000 {
+		epoch := open(t, pubsubtest.Roomy()).Extent().Epoch
+		assert.False(t, seen[epoch])
+		assert.Regexp(t, regexp.MustCompile("^[a-z0-9]{8}$"), epoch)
+		seen[epoch] = true
+	}
+}
+
+// Ages must not follow a wall clock that jumps, so the times in the log carry the monotonic reading.
+func TestTimesAreMonotonic(t *testing.T) {
+	log := open(t, pubsubtest.Roomy())
+	publish(t, log, say(t, "", ""))
+	entries, err := log.Read(t.Context(), 0, 1)
+	require.NoError(t, err)
+	assert.Contains(t, entries[0].Time.String(), " m=")
+}
+
+func TestOneDeliveryForEachAppend(t *testing.T) {
+	log := open(t, pubsubtest.Roomy())
+	var sizes []int
+	following(t, log, func(entries []event.Entry) { sizes = append(sizes, len(entries)) })
+	one := say(t, "", "")
+	publish(t, log, one)
+	publish(t, log, one, one, one)
+	publish(t, log, say(t, "", "k"), say(t, "", "k"), one)
+	publish(t, log, say(t, "", "k"))
+	assert.Equal(t, []int{1, 3, 2}, sizes)
+}
+
+func TestEventLargerThanTheHistory(t *testing.T) {
+	limits := pubsubtest.Roomy()
+	limits.Bytes = 1000
+	log := open(t, limits)
+	var got []uint64
+	following(t, log, func(entries []event.Entry) { got = append(got, entries[0].Position.Offset) })
+	publish(t, log, say(t, "small", ""))
+	p := publish(t, log, say(t, strings.Repeat("x", 1000), ""))[0]
+	assert.Equal(t, []uint64{2, 3}, got)
+	assert.Equal(t, pubsub.Extent{Epoch: p.Epoch, Oldest: 4, Newest: 3}, log.Extent())
+	_, err := log.Read(t.Context(), 2, 1)
+	require.ErrorIs(t, err, pubsub.ErrTrimmed)
+	bytes, age := log.Kept()
+	assert.Zero(t, bytes)
+	assert.Zero(t, age)
+	publish(t, log, say(t, "small", ""))
+	entries, err := log.Read(t.Context(), 3, 10)
+	require.NoError(t, err)
+	assert.Len(t, entries, 1)
+}
+
+func TestKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		limits := pubsubtest.Roomy()
+		limits.Age, limits.Bytes = time.Minute, 1000
+		log := open(t, limits)
+		e := say(t, "hello", "k1")
+		publish(t, log, e)
+		time.Sleep(40 * time.Second)
+		publish(t, log, say(t, "hello", "k2"))
+		bytes, age := log.Kept()
+		assert.EqualValues(t, 2*e.Size(), bytes)
+		assert.Equal(t, 40*time.Second, age)
+		time.Sleep(30 * time.Second)
+		bytes, age = log.Kept()
+		assert.EqualValues(t, e.Size(), bytes)
+		assert.Equal(t, 30*time.Second, age)
+	})
+}
+
+// A bound on keys smaller than a batch must not let the batch repeat itself.
+func TestKeysAreBounded(t *testing.T) {
+	limits := pubsubtest.Roomy()
+	limits.Keys = 3
+	log := open(t, limits)
+	var batch []event.Event
+	for n := range 10 {
+		batch = append(batch, say(t, "", fmt.Sprint(n)))
+	}
+	first := publish(t, log, append(batch, batch...)...)
+	assert.Equal(t, first[:10], first[10:])
+	assert.EqualValues(t, 10, log.Extent().Newest)
+	assert.Equal(t, first[7:10], publish(t, log, batch[7:]...), "the newest three are remembered")
+	assert.EqualValues(t, 11, publish(t, log, batch[6])[0].Offset)
+	assert.EqualValues(t, 12, publish(t, log, batch[7])[0].Offset, "the oldest made room")
+}
+
+// Readers go on while a follower takes its time; only publishers wait.
+func TestReadersDoNotWaitForFollowers(t *testing.T) {
+	log := open(t, pubsubtest.Roomy())
+	inside, release := make(chan struct{}), make(chan struct{})
+	following(t, log, func([]event.Entry) { close(inside); <-release })
+	done := make(chan struct{})
+	go func() { defer close(done); publish(t, log, say(t, "second", "")) }()
+	<-inside
+	entries, err := log.Read(t.Context(), 0, 10)
+	require.NoError(t, err)
+	assert.Len(t, entries, 2)
+	assert.EqualValues(t, 2, log.Extent().Newest)
+	runtime.Gosched()
+	select {
+	case <-done:
+		assert.Fail(t, "the append did not wait for its delivery")
+	default:
+	}
+	close(release)
+	<-done
+}
+
+func TestCancelledRead(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := open(t, pubsubtest.Roomy()).Read(ctx, 0, 1)
+	assert.ErrorIs(t, err, context.Canceled)
+}
+
+func TestConfig(t *testing.T) {
+	good := memlog.Config{Events: 1, Bytes: 1, Age: 1, Keys: 1, KeyWindow: 1}
+	require.NoError(t, good.Validate())
+	for key, spoil := range map[string]func(*memlog.Config){
+		"history.events: got 0, takes a number from 1":           func(c *memlog.Config) { c.Events = 0 },
+		"history.events: got 67108865,":                          func(c *memlog.Config) { c.Events = 1<<26 + 1 },
+		"history.bytes: got -1, takes a number of bytes above 0": func(c *memlog.Config) { c.Bytes = -1 },
+		"history.age: got 0s, takes a duration above 0":          func(c *memlog.Config) { c.Age = 0 },
+		"history.keys: got 0, takes a number from 1":             func(c *memlog.Config) { c.Keys = 0 },
+		"history.key_window: got -1s, takes a duration above 0":  func(c *memlog.Config) { c.KeyWindow = -time.Second },
+	} {
+		bad := good
+		spoil(&bad)
+		assert.ErrorContains(t, bad.Validate(), key)
+		_, err := memlog.New(bad)
+		assert.ErrorContains(t, err, key)
+	}
+	all := memlog.Config{}.Validate()
+	for _, key := range []string{"events", "bytes", "age", "keys", "key_window"} {
+		assert.ErrorContains(t, all, "history."+key+":")
+	}
+}

@@ -1,0 +1,33 @@
+package memlog_test
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/stretchr/testify/require"
+
+	"carillon/internal/app/pubsub"
+	"carillon/internal/app/pubsub/pubsubtest"
+	"carillon/internal/infra/memlog"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func open(t testing.TB, limits pubsubtest.Limits) *memlog.Log {
+	t.Helper()
+	log, err := memlog.New(memlog.Config{
+		Events: limits.Events, Bytes: limits.Bytes, Age: limits.Age, Keys: limits.Keys, KeyWindow: limits.KeyWindow,
+	})
+	require.NoError(t, err)
+	return log
+}
+
+func TestLog(t *testing.T) {
+	pubsubtest.TestLog(t, pubsubtest.Adapter{
+		Open:        func(t testing.TB, limits pubsubtest.Limits) pubsub.Log { return open(t, limits) },
+		FakeTime:    true,
+		SameProcess: true,
+		Exact:       true,
+	})
+}

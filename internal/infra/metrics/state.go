@@ -1,0 +1,114 @@
+package metrics
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"carillon/internal/app/pubsub"
+	"carillon/internal/app/timefeed"
+)
+
+// Sources are what is asked at each scrape. None of them may be slow.
+type Sources struct {
+	Engine  Engine
+	Log     pubsub.Log
+	Clock   Clock
+	Streams func() (open map[string]int64, bytes int64) // how many are open by transport, and what was written to all
+}
+
+// Engine is what is asked of the engine.
+type Engine interface {
+	Window() pubsub.WindowInfo
+	Draining() bool
+}
+
+// Clock is what is asked of the clock.
+type Clock interface{ Stats() timefeed.Stats }
+
+// keeper is a log that can say how much it keeps.
+type keeper interface {
+	Kept() (bytes int64, age time.Duration)
+}
+
+// Watch adds what the sources answer. It is called once.
+func (m *Metrics) Watch(sources Sources) error {
+	s := &state{sources: sources}
+	s.streams = s.desc("streams_open", "Streams that are open, by how they are written.", "transport")
+	s.written = s.desc("stream_written_bytes_total", "Bytes written to streams, framing included.")
+	s.draining = s.desc("draining", "1 while the server is stopping and takes no streams, else 0.")
+	s.windowEvents = s.desc("window_events", "Events in the window that streams are fed from.")
+	s.windowBytes = s.desc("window_bytes", "What the events in the window weigh, as window.bytes counts it.")
+	s.windowAge = s.desc("window_oldest_age_seconds", "Age of the oldest event in the window; 0 when there is none.")
+	s.historyEvents = s.desc("history_events", "Events that a client which comes back can still get.")
+	s.ticks = s.desc("clock_ticks_total", "Ticks of the clock.")
+	s.ticksSkipped = s.desc("clock_ticks_skipped_total", "Ticks that were slept through or jumped over.")
+	s.ticksFailed = s.desc("clock_ticks_failed_total", "Ticks that could not be published.")
+	if _, tells := sources.Log.(keeper); tells {
+		s.historyBytes = s.desc("history_bytes", "What the events in the history weigh, as history.bytes counts it.")
+		s.historyAge = s.desc("history_oldest_age_seconds", "Age of the oldest event in the history; 0 when there is none.")
+	}
+	return m.registry.Register(s)
+}
+
+// state collects what the sources answer.
+type state struct {
+	sources Sources
+	descs   []*prometheus.Desc
+
+	streams, written, draining              *prometheus.Desc
+	windowEvents, windowBytes, windowAge    *prometheus.Desc
+	historyEvents, historyBytes, historyAge *prometheus.Desc
+	ticks, ticksSkipped, ticksFailed        *prometheus.Desc
+}
+
+func (s *state) desc(name, help string, labels ...string) *prometheus.Desc {
+	d := prometheus.NewDesc(prefix+name, help, labels, nil)
+	s.descs = append(s.descs, d)
+	return d
+}
+
+// Describe implements [prometheus.Collector].
+func (s *state) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range s.descs {
+		out <- d
+	}
+}
+
+// Collect implements [prometheus.Collector].
+func (s *state) Collect(out chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+	}
+	counter := func(d *prometheus.Desc, value float64) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, value)
+	}
+	open, written := s.sources.Streams()
+	for transport, streams := range open {
+		gauge(s.streams, float64(streams), transport)
+	}
+	counter(s.written, float64(written))
+	draining := 0.0
+	if s.sources.Engine.Draining() {
+		draining = 1
+	}
+	gauge(s.draining, draining)
+
+	window := s.sources.Engine.Window()
+	gauge(s.windowEvents, float64(window.Events))
+	gauge(s.windowBytes, float64(window.Bytes))
+	gauge(s.windowAge, window.Age.Seconds())
+
+	extent := s.sources.Log.Extent()
+	gauge(s.historyEvents, float64(extent.Newest+1-extent.Oldest))
+	if log, tells := s.sources.Log.(keeper); tells {
+		bytes, age := log.Kept()
+		gauge(s.historyBytes, float64(bytes))
+		gauge(s.historyAge, age.Seconds())
+	}
+
+	clock := s.sources.Clock.Stats()
+	counter(s.ticks, float64(clock.Ticks))
+	counter(s.ticksSkipped, float64(clock.Skipped))
+	counter(s.ticksFailed, float64(clock.Failed))
+}

@@ -1,0 +1,115 @@
+package adminapi_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"carillon/internal/transport/adminapi"
+)
+
+var everyRoute = []string{
+	"GET /metrics", "GET /status", "POST /streams/x/close", "POST /topics/close?topic=a",
+	"GET /debug/pprof/", "GET /debug/pprof/cmdline", "GET /debug/pprof/heap", "GET /debug/pprof/profile?seconds=1",
+	"GET /debug/pprof/trace?seconds=1", "GET /debug/pprof/symbol", "POST /debug/pprof/symbol", "GET /", "GET /nowhere",
+}
+
+func TestEveryRouteNeedsTheToken(t *testing.T) {
+	s := newSite(t, "the-admin-token")
+	for _, route := range everyRoute {
+		method, path, _ := strings.Cut(route, " ")
+		for _, header := range []string{"", "Bearer", "Bearer ", "Bearer the-admin-toke", "Bearer the-admin-token2", "Basic the-admin-token", "the-admin-token"} {
+			a := s.ask(method, path, "Authorization", header)
+			assert.Equal(t, http.StatusUnauthorized, a.status, "%s with %q", route, header)
+			assert.Equal(t, "unauthorized", s.refused(a))
+			assert.Equal(t, "Bearer", a.header.Get("WWW-Authenticate"))
+			assert.NotContains(t, a.body, "the-admin-token")
+		}
+	}
+	assert.Equal(t, http.StatusOK, s.ask(http.MethodGet, "/status").status)
+	assert.Equal(t, http.StatusOK, s.ask(http.MethodGet, "/status", "Authorization", "bearer the-admin-token", "Host", "admin.example").status)
+	for _, record := range s.logs.All() {
+		assert.NotContains(t, fmt.Sprint(record.Message, record.ContextMap()), "the-admin-token")
+	}
+}
+
+// Without a token a browser on the same machine is the danger: it carries out what foreign pages ask for.
+func TestForeignPagesAreTurnedAway(t *testing.T) {
+	s := newSite(t, "")
+	for _, host := range []string{"evil.example", "evil.example:9090", "10.0.0.1:9090", "127.0.0.1.evil.example"} {
+		assert.Equal(t, "host_refused", s.refused(s.ask(http.MethodGet, "/status", "Host", host)), host)
+	}
+	for _, host := range []string{"localhost", "localhost:9090", "127.0.0.1", "127.1.2.3:9090", "[::1]", "[::1]:9090"} {
+		assert.Equal(t, http.StatusOK, s.ask(http.MethodGet, "/status", "Host", host).status, host)
+	}
+	const end = "/topics/close?topic=a"
+	assert.Equal(t, "origin_refused", s.refused(s.ask(http.MethodPost, end, "Origin", "https://evil.example")))
+	assert.Equal(t, "origin_refused", s.refused(s.ask(http.MethodPost, end, "Sec-Fetch-Site", "cross-site")))
+	assert.Equal(t, http.StatusOK, s.ask(http.MethodPost, end).status)
+}
+
+func TestRoutes(t *testing.T) {
+	s := newSite(t, "")
+	for _, path := range []string{"/debug/pprof/", "/debug/pprof/cmdline", "/debug/pprof/goroutine?debug=1", "/debug/pprof/symbol"} {
+		a := s.ask(http.MethodGet, path)
+		assert.Equal(t, http.StatusOK, a.status, path)
+		assert.NotEmpty(t, a.body, path)
+	}
+	for _, path := range []string{"/", "/nowhere", "/events", "/healthz", "/streams/x"} {
+		assert.Equal(t, "not_found", s.refused(s.ask(http.MethodGet, path)), path)
+	}
+	for route, allow := range map[string]string{
+		"POST /metrics": "GET", "DELETE /status": "GET", "GET /streams/x/close": "POST", "GET /topics/close": "POST",
+	} {
+		method, path, _ := strings.Cut(route, " ")
+		a := s.ask(method, path)
+		assert.Equal(t, "method_not_allowed", s.refused(a), route)
+		assert.Equal(t, allow, a.header.Get("Allow"), route)
+	}
+}
+
+func TestConfig(t *testing.T) {
+	long := strings.Repeat("x", 4097)
+	for _, c := range []struct {
+		addr, token, want string
+	}{
+		{"127.0.0.1:9090", "", ""},
+		{"127.8.9.1:0", "", ""},
+		{"[::1]:9090", "", ""},
+		{"[::ffff:127.0.0.1]:9090", "", ""},
+		{"localhost:9090", "", ""},
+		{"", "", ""},
+		{"", "secret", ""},
+		{":9090", "secret", ""},
+		{"0.0.0.0:9090", "secret", ""},
+		{"metrics.example:9090", "secret", ""},
+		{":9090", "", `admin.addr: got ":9090" without admin.token, takes an address of this machine's own, such as 127.0.0.1:9090`},
+		{"0.0.0.0:9090", "", `admin.addr: got "0.0.0.0:9090" without admin.token, takes an address of this machine's own, such as 127.0.0.1:9090`},
+		{"[::]:9090", "", `admin.addr: got "[::]:9090" without admin.token, takes an address of this machine's own, such as 127.0.0.1:9090`},
+		{"10.0.0.1:9090", "", `admin.addr: got "10.0.0.1:9090" without admin.token, takes an address of this machine's own, such as 127.0.0.1:9090`},
+		{"localhost.evil.example:9090", "", `admin.addr: got "localhost.evil.example:9090" without admin.token, takes an address of this machine's own, such as 127.0.0.1:9090`},
+		{"127.0.0.1", "", `admin.addr: got "127.0.0.1", takes host:port, or nothing for no admin listener`},
+		{"127.0.0.1:http", "", `admin.addr: got "127.0.0.1:http", takes host:port, or nothing for no admin listener`},
+		{"127.0.0.1:1", long, "admin.token: got 4097 bytes, takes at most 4096"},
+		{"127.0.0.1:1", "two words", "admin.token: got something with spaces or characters that no header can carry, takes printable ASCII"},
+		{"127.0.0.1:1", "é", "admin.token: got something with spaces or characters that no header can carry, takes printable ASCII"},
+	} {
+		cfg := adminapi.Config{Addr: c.addr, Token: c.token}
+		_, err := adminapi.New(cfg, adminapi.Deps{Metrics: http.NotFoundHandler()})
+		if c.want == "" {
+			require.NoError(t, err, c.addr)
+			continue
+		}
+		require.EqualError(t, err, c.want)
+	}
+}
+
+// eventually waits for something that must come true.
+func eventually(t require.TestingT, what string, ok func() bool) {
+	require.Eventually(t, ok, patience, 5*time.Millisecond, what)
+}

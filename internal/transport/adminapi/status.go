@@ -1,0 +1,97 @@
+package adminapi
+
+import (
+	"context"
+	"net/http"
+	"runtime"
+	"time"
+
+	"carillon/internal/app/pubsub"
+)
+
+const (
+	// patience bounds how long the engine may take to answer: its shards answer between two batches.
+	patience = 5 * time.Second
+	// topMost is how many topics and how many streams a status names.
+	topMost = 20
+)
+
+// status is what a server says of itself. Durations are in seconds.
+type status struct {
+	Version  string    `json:"version"`
+	Commit   string    `json:"commit,omitempty"`
+	Go       string    `json:"go"`
+	Node     string    `json:"node"`
+	Started  time.Time `json:"started"`
+	Uptime   float64   `json:"uptime_seconds"`
+	Draining bool      `json:"draining"`
+	Streams  streams   `json:"streams"`
+	Topics   []topic   `json:"topics"` // those with most streams
+	Window   window    `json:"window"`
+	Log      extent    `json:"log"`
+	Slowest  []slow    `json:"slowest"` // the streams furthest behind
+}
+
+type streams struct {
+	Total       int              `json:"total"`
+	ByState     map[string]int   `json:"by_state"`
+	ByTransport map[string]int64 `json:"by_transport"`
+}
+
+type topic struct {
+	Topic   string `json:"topic"` // or pattern
+	Streams int    `json:"streams"`
+}
+
+type window struct {
+	Events    int     `json:"events"`
+	Bytes     int64   `json:"bytes"`
+	OldestAge float64 `json:"oldest_age_seconds"`
+}
+
+type extent struct {
+	Epoch  string `json:"epoch"`
+	Oldest uint64 `json:"oldest"`
+	Newest uint64 `json:"newest"`
+	Events uint64 `json:"events"`
+}
+
+type slow struct {
+	ID     string  `json:"id"` // as the log of the server has it under conn
+	State  string  `json:"state"`
+	Behind uint64  `json:"behind_events"`
+	Parked float64 `json:"parked_seconds"` // how long its client has taken nothing
+}
+
+func (a *API) status(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	defer cancel()
+	snapshot, err := a.Engine.Inspect(ctx, topMost)
+	if err != nil {
+		a.fail(w, err)
+		return
+	}
+	answer(w, a.statusOf(snapshot))
+}
+
+func (a *API) statusOf(s pubsub.Snapshot) status {
+	out := status{
+		Version: a.About.Version, Commit: a.About.Commit, Go: runtime.Version(), Node: a.About.Node,
+		Started: a.About.Started.UTC(), Uptime: time.Since(a.About.Started).Seconds(), Draining: a.Engine.Draining(),
+		Streams: streams{ByState: map[string]int{"live": 0, "lagging": 0, "parked": 0}, ByTransport: a.Transports()},
+		Topics:  []topic{}, Slowest: []slow{},
+		Window: window{s.Window.Events, s.Window.Bytes, s.Window.Age.Seconds()},
+		Log:    extent{string(s.Log.Epoch), s.Log.Oldest, s.Log.Newest, s.Log.Newest + 1 - s.Log.Oldest},
+	}
+	for state, n := range s.Streams {
+		out.Streams.ByState[state] = n
+		out.Streams.Total += n
+	}
+	for _, t := range s.Topics {
+		out.Topics = append(out.Topics, topic{t.Topic, t.Streams})
+	}
+	for _, st := range s.Slowest {
+		out.Slowest = append(out.Slowest, slow{st.Name, st.State, st.Behind, st.Parked.Seconds()})
+	}
+	return out
+}

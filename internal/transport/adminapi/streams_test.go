@@ -1,0 +1,221 @@
+package adminapi_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"carillon/internal/domain/event"
+	"carillon/internal/transport/adminapi"
+)
+
+// closedByOperator is what a client is told last.
+const closedByOperator = "event: carillon.goaway\ndata: {\"reason\":\"closed\""
+
+func TestCloseOneStream(t *testing.T) {
+	for name, web := range map[string]func(*site) *httptest.Server{
+		"taken over": func(s *site) *httptest.Server { return s.public },
+		"HTTP/2":     func(s *site) *httptest.Server { return s.secure },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, "")
+			one, other := s.listen(web(s), "topic=a&name=one"), s.listen(web(s), "topic=a&name=other")
+			eventually(t, "both are open", func() bool { return s.publisher.Streams() == 2 })
+			a := s.ask(http.MethodPost, "/streams/one/close")
+			require.Equal(t, http.StatusOK, a.status)
+			assert.JSONEq(t, `{"closed":1}`, a.body)
+			assert.Contains(t, one.rest(), closedByOperator)
+			assert.Equal(t, 1, s.publisher.Streams())
+			assert.Equal(t, "not_found", s.refused(s.ask(http.MethodPost, "/streams/one/close")), "it has ended")
+
+			s.publish("still here")
+			other.until("data: still here\n")
+		})
+	}
+}
+
+func TestCloseByTopic(t *testing.T) {
+	for topic, closes := range map[string][]string{
+		"orders/42":  {"orders/42"},
+		"orders/*":   {"orders/42", "orders/*"},
+		"orders/**":  {"orders/42", "orders/*", "orders/**"},
+		"**":         {"orders/42", "orders/*", "orders/**", "**", "clock"},
+		"orders":     {},
+		"clock":      {"clock"},
+		"invoices/*": {},
+	} {
+		t.Run(topic, func(t *testing.T) {
+			s := newSite(t, "")
+			streams := map[string]*stream{}
+			for _, pattern := range []string{"orders/42", "orders/*", "orders/**", "**", "clock"} {
+				streams[pattern] = s.listen(s.public, "topic=nobody&topic="+url.QueryEscape(pattern))
+			}
+			eventually(t, "all are open", func() bool { return s.publisher.Streams() == len(streams) })
+			a := s.ask(http.MethodPost, "/topics/close?topic="+url.QueryEscape(topic))
+			require.Equal(t, http.StatusOK, a.status, a.body)
+			assert.JSONEq(t, fmt.Sprintf(`{"closed":%d}`, len(closes)), a.body)
+			for _, pattern := range closes {
+				assert.Contains(t, streams[pattern].rest(), closedByOperator, pattern)
+			}
+			assert.Equal(t, len(streams)-len(closes), s.publisher.Streams())
+		})
+	}
+}
+
+func TestCloseByTopicRefuses(t *testing.T) {
+	s := newSite(t, "")
+	for _, query := range []string{"", "?topic=", "?topic=a&topic=b", "?topic=a**", "?topic=%00", "?topic=%zz"} {
+		a := s.ask(http.MethodPost, "/topics/close"+query)
+		assert.Equal(t, http.StatusBadRequest, a.status, query)
+		assert.Equal(t, "invalid_topic", s.refused(a), query)
+	}
+}
+
+func TestStatus(t *testing.T) {
+	s := newSite(t, "")
+	s.publish("first")
+	s.listen(s.public, "topic=a&topic=b&name=one")
+	s.listen(s.public, "topic=a&name=two")
+	s.listen(s.secure, "topic=a&name=three")
+	var got struct {
+		Version, Commit, Go, Node, Started string
+		UptimeSeconds                      float64 `json:"uptime_seconds"`
+		Draining                           bool
+		Streams                            struct {
+			Total       int
+			ByState     map[string]int `json:"by_state"`
+			ByTransport map[string]int `json:"by_transport"`
+		}
+		Topics []struct {
+			Topic   string
+			Streams int
+		}
+		Window struct{ Events, Bytes int }
+		Log    struct {
+			Epoch                  string
+			Oldest, Newest, Events int
+		}
+		Slowest []any
+	}
+	eventually(t, "all are live", func() bool {
+		a := s.ask(http.MethodGet, "/status")
+		require.Equal(t, http.StatusOK, a.status)
+		require.Equal(t, "application/json", a.header.Get("Content-Type"))
+		require.NoError(t, json.Unmarshal([]byte(a.body), &got), a.body)
+		return got.Streams.ByState["live"] == 3
+	})
+	assert.Equal(t, "1.2.3", got.Version)
+	assert.Equal(t, "abc", got.Commit)
+	assert.Equal(t, "bell", got.Node)
+	assert.NotEmpty(t, got.Started)
+	assert.Positive(t, got.UptimeSeconds)
+	assert.Equal(t, 3, got.Streams.Total)
+	assert.Equal(t, map[string]int{"live": 3, "lagging": 0, "parked": 0}, got.Streams.ByState)
+	assert.Equal(t, map[string]int{"taken_over": 2, "http1": 0, "http2": 1}, got.Streams.ByTransport)
+	require.Len(t, got.Topics, 2)
+	assert.Equal(t, "a", got.Topics[0].Topic)
+	assert.Equal(t, 3, got.Topics[0].Streams)
+	assert.Equal(t, 1, got.Window.Events)
+	assert.Positive(t, got.Window.Bytes)
+	assert.Equal(t, 1, got.Log.Events)
+	assert.NotEmpty(t, got.Log.Epoch)
+	assert.Empty(t, got.Slowest)
+	assert.False(t, got.Draining)
+}
+
+// A reader that stopped is named, with how far behind it is, and can be closed by that name.
+func TestStatusNamesTheSlowest(t *testing.T) {
+	s := newSite(t, "")
+	s.listen(s.public, "topic=a&name=stuck")
+	var slow string
+	data := strings.Repeat("x", 256<<10)
+	eventually(t, "it is parked", func() bool {
+		s.publish(data)
+		a := s.ask(http.MethodGet, "/status")
+		slow = regexp.MustCompile(`"slowest":\[.*\]`).FindString(a.body)
+		return strings.Contains(slow, `"state":"parked"`)
+	})
+	assert.Contains(t, slow, `{"id":"stuck"`)
+	assert.Contains(t, slow, `"behind_events":`)
+	assert.Contains(t, slow, `"parked_seconds":`)
+	assert.JSONEq(t, `{"closed":1}`, s.ask(http.MethodPost, "/streams/stuck/close").body)
+}
+
+// After many have come and gone in every way, no gauge is left with a remainder.
+func TestGaugesSettleAfterChurn(t *testing.T) {
+	const rounds, clients = 3, 40
+	s := newSite(t, "")
+	for round := range rounds {
+		var coming sync.WaitGroup
+		for i := range clients {
+			coming.Go(func() {
+				web := []*httptest.Server{s.public, s.secure}[i%2]
+				st := s.listen(web, fmt.Sprintf("topic=a&topic=churn/%d&name=%d-%d", round, round, i))
+				if i%3 == 0 {
+					st.close()
+				}
+			})
+		}
+		coming.Wait()
+		s.publish("hello")
+		a := s.ask(http.MethodPost, fmt.Sprintf("/topics/close?topic=churn/%d", round))
+		require.Equal(t, http.StatusOK, a.status)
+	}
+	var text string
+	gone := func() bool {
+		text = s.ask(http.MethodGet, "/metrics").body
+		return strings.Contains(text, fmt.Sprintf("carillon_streams_opened_total %d\n", rounds*clients)) && s.publisher.Streams() == 0
+	}
+	if !assert.Eventually(t, gone, patience, 5*time.Millisecond) {
+		t.Log(text)
+	}
+	for _, transport := range []string{"taken_over", "http1", "http2"} {
+		series := fmt.Sprintf("carillon_streams_open{transport=%q} 0\n", transport)
+		eventually(t, series, func() bool { return strings.Contains(s.ask(http.MethodGet, "/metrics").body, series) })
+	}
+	ended := 0
+	for _, line := range regexp.MustCompile(`carillon_streams_ended_total\{.*\} (\d+)`).FindAllStringSubmatch(text, -1) {
+		var n int
+		_, err := fmt.Sscan(line[1], &n)
+		require.NoError(t, err)
+		ended += n
+	}
+	assert.Equal(t, rounds*clients, ended, "each that was opened ended for a reason")
+	a := s.ask(http.MethodGet, "/status")
+	assert.Contains(t, a.body, `"streams":{"total":0,"by_state":{"lagging":0,"live":0,"parked":0},"by_transport":{"http1":0,"http2":0,"taken_over":0}},"topics":[]`)
+}
+
+// An engine that does not answer is a 503, not a request that hangs.
+func TestEngineThatDoesNotAnswer(t *testing.T) {
+	api, err := adminapi.New(adminapi.Config{Addr: "127.0.0.1:0"}, adminapi.Deps{
+		Engine: stuck{}, Metrics: http.NotFoundHandler(), Log: nopLog(),
+	})
+	require.NoError(t, err)
+	for route, want := range map[string]int{"GET /status": 503, "POST /streams/x/close": 503, "POST /topics/close?topic=a": 503} {
+		method, path, _ := strings.Cut(route, " ")
+		request := httptest.NewRequestWithContext(t.Context(), method, "http://localhost"+path, nil)
+		w := httptest.NewRecorder()
+		api.ServeHTTP(w, request)
+		assert.Equal(t, want, w.Code, route)
+	}
+}
+
+// publish puts an event on the topic a.
+func (s *site) publish(data string) {
+	s.Helper()
+	parsed, err := event.ParseData(data)
+	require.NoError(s, err)
+	_, err = s.publisher.Publish(context.Background(), event.Event{Topics: []event.Topic{event.MustTopic("a")}, Data: parsed})
+	require.NoError(s, err)
+}

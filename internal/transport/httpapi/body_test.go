@@ -1,0 +1,73 @@
+package httpapi_test
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Whatever a request asks for, a body that does not come must not hold a connection for ever.
+func TestASlowBodyIsNotWaitedFor(t *testing.T) {
+	s := serve(t, func(s *settings) { s.http.ReadTimeout = 200 * time.Millisecond })
+	for _, c := range []struct {
+		name, request, status string
+	}{
+		{"published", "POST /events?topic=a HTTP/1.1\r\nAuthorization: Bearer " + tokenAll + "\r\n", "408"},
+		{"batch", "POST /events HTTP/1.1\r\nContent-Type: " + ndjson + "\r\nAuthorization: Bearer " + tokenAll + "\r\n", "408"},
+		{"without a token", "POST /events?topic=a HTTP/1.1\r\n", "401"},
+		{"without a topic", "POST /events HTTP/1.1\r\nAuthorization: Bearer " + tokenAll + "\r\n", "400"},
+		{"no such route", "POST /nothing HTTP/1.1\r\n", "404"},
+		{"no such method", "PUT /events HTTP/1.1\r\n", "405"},
+		{"the page", "GET / HTTP/1.1\r\n", "200"},
+	} {
+		for _, framing := range []string{"Content-Length: 100\r\n\r\nhalf", "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n"} {
+			got := s.raw(c.request + "Host: x\r\n" + framing)
+			assert.Equal(t, "HTTP/1.1 "+c.status, got[:min(len(got), 12)], "%s: %q", c.name, framing)
+		}
+	}
+}
+
+func TestAConnectionServesAgainAfterABody(t *testing.T) {
+	s := serve(t, func(s *settings) { s.http.ReadTimeout = 150 * time.Millisecond })
+	conn := s.dial()
+	publish := "POST /events?topic=a HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + tokenAll + "\r\nContent-Length: 1\r\n\r\nx"
+	for range 2 {
+		_, err := io.WriteString(conn, publish)
+		require.NoError(t, err)
+		buf := make([]byte, 1000)
+		n, err := conn.Read(buf)
+		require.NoError(t, err)
+		assert.Contains(t, string(buf[:n]), "HTTP/1.1 201 Created\r\n")
+		<-time.After(300 * time.Millisecond) // a body's deadline is not the connection's
+	}
+}
+
+func TestABodyIsReadNoFurtherThanItsLimit(t *testing.T) {
+	s := serve(t, func(s *settings) { s.limits.EventBytes, s.limits.BatchBytes = 100, 100 })
+	body := &counting{left: 5 << 20}
+	r := httptest.NewRequest(http.MethodPost, "/events?topic=a", body)
+	r.Header.Set("Authorization", "Bearer "+tokenAll)
+	w := httptest.NewRecorder()
+	s.api.ServeHTTP(w, r)
+	assert.Equal(t, http.StatusRequestEntityTooLarge, w.Code)
+	assert.Less(t, body.read, 10_000)
+	assert.Equal(t, http.StatusRequestEntityTooLarge, s.post("topic=a", strings.Repeat("x", 5<<20)).status)
+}
+
+type counting struct{ left, read int }
+
+func (c *counting) Read(b []byte) (int, error) {
+	n := min(len(b), c.left)
+	c.left -= n
+	c.read += n
+	if n == 0 {
+		return 0, io.EOF
+	}
+	return n, nil
+}

@@ -1,0 +1,80 @@
+package httpapi_test
+
+import (
+	"net/http"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"carillon/internal/domain/access"
+	"carillon/internal/transport/httpapi"
+)
+
+// tally notes what was turned away.
+type tally struct {
+	mu   sync.Mutex
+	told []string
+}
+
+func (o *tally) note(what string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.told = append(o.told, what)
+}
+
+func (o *tally) PublishRefused(code string) { o.note("publish " + code) }
+func (o *tally) StreamRefused(code string)  { o.note("stream " + code) }
+func (o *tally) AuthFailed(code string)     { o.note("auth " + code) }
+
+func TestObserverIsToldOfWhatIsTurnedAway(t *testing.T) {
+	eventStream := []string{"Accept", "text/event-stream"}
+	bearer := func(token string) []string { return []string{"Authorization", "Bearer " + token} }
+	for name, c := range map[string]struct {
+		method, path string
+		header       []string
+		change       func(*settings)
+		want         []string
+	}{
+		"a good publish":      {http.MethodPost, "/events?topic=a", bearer(tokenAll), nil, nil},
+		"publish, no token":   {http.MethodPost, "/events?topic=a", nil, nil, []string{"publish unauthorized", "auth unauthorized"}},
+		"publish, expired":    {http.MethodPost, "/events?topic=a", bearer(tokenExpired), nil, []string{"publish token_expired", "auth token_expired"}},
+		"publish, forbidden":  {http.MethodPost, "/events?topic=a", bearer(tokenOrders), nil, []string{"publish forbidden", "auth forbidden"}},
+		"publish, keys away":  {http.MethodPost, "/events?topic=a", bearer(tokenNoKeys), nil, []string{"publish keys_unavailable", "auth keys_unavailable"}},
+		"publish, no topic":   {http.MethodPost, "/events", bearer(tokenAll), nil, []string{"publish invalid_topic"}},
+		"stream, bad token":   {http.MethodGet, "/events?topic=a", bearer("nonsense"), nil, []string{"stream token_invalid", "auth token_invalid"}},
+		"stream, bad pattern": {http.MethodGet, "/events?topic=a**", nil, nil, []string{"stream invalid_topic"}},
+		"stream, no right": {
+			http.MethodGet, "/events?topic=a", nil,
+			func(s *settings) { s.auth.anonymous = access.Rights{} },
+			[]string{"stream unauthorized", "auth unauthorized"},
+		},
+		"another origin": {
+			http.MethodGet, "/events?topic=a", []string{"Origin", "https://evil.example"},
+			func(s *settings) { s.http.CORS = httpapi.CORS{Origins: []string{"https://a.example"}} },
+			[]string{"stream origin_refused", "auth origin_refused"},
+		},
+		"no such route": {http.MethodGet, "/nowhere", nil, nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			told := &tally{}
+			s := serve(t, func(s *settings) {
+				s.seen = told
+				if c.change != nil {
+					c.change(s)
+				}
+			})
+			s.do(c.method, c.path, "", c.header...)
+			assert.Equal(t, c.want, told.told)
+		})
+	}
+	for name, header := range map[string][]string{"by a stream": eventStream, "by a status": nil} {
+		t.Run("no room, told "+name, func(t *testing.T) {
+			told := &tally{}
+			s := serve(t, func(s *settings) { s.limits.MaxStreams, s.seen = 1, told })
+			s.listen("topic=a")
+			s.do(http.MethodGet, "/events?topic=a", "", header...)
+			assert.Equal(t, []string{"stream stream_limit"}, told.told)
+		})
+	}
+}

@@ -1,0 +1,285 @@
+package sse_test
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"carillon/internal/app/pubsub"
+	"carillon/internal/domain/access"
+	"carillon/internal/domain/event"
+	"carillon/internal/infra/memlog"
+	"carillon/internal/transport/sse"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience is how long a test waits for what must happen. It is no measure of anything.
+const patience = 30 * time.Second
+
+// way is how a stream gets from its shard to its client.
+type way struct {
+	name     string
+	takeOver bool
+	secure   bool
+	http2    bool
+	gzip     bool
+}
+
+// ways are all of them. Whatever a stream promises, it promises on each.
+func ways() []way {
+	return []way{
+		{name: "taken over", takeOver: true},
+		{name: "taken over, gzip", takeOver: true, gzip: true},
+		{name: "HTTP/1.1"},
+		{name: "HTTP/1.1, gzip", gzip: true},
+		{name: "TLS", takeOver: true, secure: true},
+		{name: "HTTP/2", takeOver: true, secure: true, http2: true},
+	}
+}
+
+func everyWay(t *testing.T, test func(t *testing.T, w way)) {
+	for _, w := range ways() {
+		t.Run(w.name, func(t *testing.T) { test(t, w) })
+	}
+}
+
+// site is a server of streams on a socket. It serves what ?topic= asks for, after ?after=.
+type site struct {
+	*testing.T
+
+	way       way
+	web       *httptest.Server
+	publisher *pubsub.Publisher
+	ends      chan sse.Summary
+	calls     atomic.Int64 // of done
+	halt      func()       // ends the engine alone
+	stop      func()
+}
+
+func newSite(t *testing.T, w way, change ...func(*sse.Config, *pubsub.Config)) *site {
+	t.Helper()
+	stream := sse.Config{
+		Retry: 2 * time.Second, RefusedRetry: 5 * time.Second, WriteTimeout: 2 * patience,
+		MaxBatchBytes: 64 << 10, TakeOver: w.takeOver, Compression: w.gzip,
+	}
+	engine := pubsub.Config{
+		Window:    pubsub.WindowConfig{Events: 1 << 16, Bytes: 1 << 30, Age: time.Hour},
+		Heartbeat: time.Minute,
+		Slow:      pubsub.SlowClose,
+	}
+	for _, c := range change {
+		c(&stream, &engine)
+	}
+	log, err := memlog.New(memlog.Config{Events: 1 << 16, Bytes: 1 << 30, Age: time.Hour, Keys: 1, KeyWindow: time.Hour})
+	require.NoError(t, err)
+	publisher, err := pubsub.New(engine, log, pubsub.Unobserved{})
+	require.NoError(t, err)
+	streams, err := sse.New(stream)
+	require.NoError(t, err)
+
+	s := &site{T: t, way: w, publisher: publisher, ends: make(chan sse.Summary, 1<<16)}
+	s.web = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		st, err := publisher.Open(r.Context(), subscriptionOf(r))
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		streams.Serve(w, r, st, func(did sse.Summary) {
+			s.calls.Add(1)
+			s.ends <- did
+		})
+	}))
+	s.web.Listener = narrow{s.web.Listener}
+	s.web.EnableHTTP2 = w.http2
+	if w.secure {
+		s.web.StartTLS()
+	} else {
+		s.web.Start()
+	}
+	var engines, pollers sync.WaitGroup
+	stopEngine, stopPoller := begin(&engines, publisher.Run), begin(&pollers, streams.Run)
+	s.halt = func() {
+		stopEngine()
+		engines.Wait()
+	}
+	s.stop = sync.OnceFunc(func() {
+		s.halt()
+		stopPoller() // the poller outlives the streams, as it must
+		pollers.Wait()
+		s.web.Client().CloseIdleConnections()
+		s.web.Close()
+	})
+	t.Cleanup(s.stop)
+	return s
+}
+
+// narrow makes connections whose kernel keeps little for readers that are slow.
+type narrow struct{ net.Listener }
+
+func (l narrow) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err == nil {
+		err = conn.(*net.TCPConn).SetWriteBuffer(64 << 10)
+	}
+	return conn, err
+}
+
+func begin(running *sync.WaitGroup, run func(context.Context) error) context.CancelFunc {
+	ctx, stop := context.WithCancel(context.Background())
+	running.Go(func() { _ = run(ctx) })
+	return stop
+}
+
+func subscriptionOf(r *http.Request) pubsub.Subscription {
+	pattern, err := event.ParsePattern(r.URL.Query().Get("topic"))
+	if err != nil {
+		panic(err)
+	}
+	sub := pubsub.Subscription{Patterns: []event.Pattern{pattern}, Grant: access.Allow(event.Everything)}
+	if after := r.URL.Query().Get("after"); after != "" {
+		sub.Start = pubsub.After(after)
+	}
+	return sub
+}
+
+// publish puts one event for each text into the log, in one call, and answers their ids.
+func (s *site) publish(topic string, texts ...string) []string {
+	s.Helper()
+	events := make([]event.Event, 0, len(texts))
+	for _, text := range texts {
+		data, err := event.ParseData(text)
+		require.NoError(s, err)
+		events = append(events, event.Event{Topics: []event.Topic{event.MustTopic(topic)}, Data: data})
+	}
+	positions, err := s.publisher.Publish(s.Context(), events...)
+	require.NoError(s, err)
+	ids := make([]string, 0, len(positions))
+	for _, p := range positions {
+		ids = append(ids, p.String())
+	}
+	return ids
+}
+
+// reader is a client of a stream.
+type reader struct {
+	t     testing.TB
+	body  io.Reader
+	in    *sse.Decoder
+	close func()
+	beats atomic.Int64
+}
+
+func (s *site) listen(query string) *reader {
+	s.Helper()
+	r, err := http.NewRequestWithContext(s.Context(), http.MethodGet, s.web.URL+"/?"+query, nil)
+	require.NoError(s, err)
+	if !s.way.gzip {
+		r.Header.Set("Accept-Encoding", "identity") // Go's client asks for gzip, and undoes it, by itself
+	}
+	response, err := s.web.Client().Do(r)
+	require.NoError(s, err)
+	require.Equal(s, http.StatusOK, response.StatusCode)
+	assert.Equal(s, s.way.http2, response.ProtoMajor == 2)
+	assert.Equal(s, s.way.gzip, response.Uncompressed)
+	return s.read(response.Body, sync.OnceFunc(func() { _ = response.Body.Close() }))
+}
+
+func (s *site) read(body io.Reader, closing func()) *reader {
+	s.Cleanup(closing)
+	c := &reader{t: s, body: body, close: closing, in: sse.NewDecoder(body, 1<<24, "")}
+	c.in.Comment = func(string) { c.beats.Add(1) }
+	return c
+}
+
+// next waits for the next event.
+func (c *reader) next() sse.Message {
+	c.t.Helper()
+	guard := time.AfterFunc(patience, c.close)
+	defer guard.Stop()
+	m, err := c.in.Next()
+	require.NoError(c.t, err)
+	return m
+}
+
+// finish checks that a farewell and a clean end come next.
+func (c *reader) finish(reason pubsub.EndReason) {
+	c.t.Helper()
+	m := c.next()
+	assert.Equal(c.t, "carillon.goaway", m.Type)
+	assert.JSONEq(c.t, fmt.Sprintf(`{"reason":%q}`, reason), m.Data)
+	assert.GreaterOrEqual(c.t, m.Retry, 2*time.Second)
+	assert.Less(c.t, m.Retry, 4*time.Second)
+	_, err := c.in.Next()
+	assert.ErrorIs(c.t, err, io.EOF, "the body does not end as HTTP says")
+}
+
+// ended waits for the word that a stream is over.
+func (s *site) ended() sse.Summary {
+	s.Helper()
+	select {
+	case did := <-s.ends:
+		return did
+	case <-time.After(patience):
+		require.Fail(s, "a stream has not ended")
+		return sse.Summary{}
+	}
+}
+
+func numbered(n int, data string) []string {
+	texts := make([]string, n)
+	for i := range texts {
+		texts[i] = fmt.Sprint(i, " ", data)
+	}
+	return texts
+}
+
+// dial opens a stream on a bare connection whose kernel takes little, and reads its head.
+func (s *site) dial(query string, buffer int) (net.Conn, *bufio.Reader) {
+	s.Helper()
+	raw, err := net.Dial("tcp", s.web.Listener.Addr().String())
+	require.NoError(s, err)
+	s.Cleanup(func() { _ = raw.Close() })
+	if buffer > 0 {
+		require.NoError(s, raw.(*net.TCPConn).SetReadBuffer(buffer))
+	}
+	conn := raw
+	if s.way.secure {
+		conn = tls.Client(raw, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // the test's own server
+	}
+	accepted := "identity"
+	if s.way.gzip {
+		accepted = "gzip"
+	}
+	_, err = fmt.Fprintf(conn, "GET /?%s HTTP/1.1\r\nHost: x\r\nAccept-Encoding: %s\r\n\r\n", query, accepted)
+	require.NoError(s, err)
+	in := bufio.NewReader(conn)
+	for line := ""; line != "\r\n"; {
+		line, err = in.ReadString('\n')
+		require.NoError(s, err)
+	}
+	return conn, in
+}
+
+// chunked reads the body of a response whose head was read.
+func chunked(in *bufio.Reader) io.Reader {
+	response, err := http.ReadResponse(bufio.NewReader(io.MultiReader(strings.NewReader("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"), in)), nil)
+	if err != nil {
+		panic(err)
+	}
+	return response.Body
+}
