@@ -55,7 +55,7 @@ var hostileData = []struct{ sent, want string }{
 	{sent: "<script>alert(1)</script>&amp;%0A%00+"},
 	{sent: "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n0\r\n\r\n", want: "HTTP/1.1 200 OK\nContent-Length: 0\n\n0\n\n"},
 	{sent: strings.Repeat("x", 1<<20)},
-	{sent: strings.Repeat("\n", 1<<18)},
+	{sent: strings.Repeat("\n", 1<<16)},
 	{sent: strings.Repeat("🔔\ufeff \n", 1<<15)},
 	{sent: strings.Repeat(strings.Repeat("x", 4095)+"\r", 1<<8), want: strings.Repeat(strings.Repeat("x", 4095)+"\n", 1<<8)},
 }
@@ -73,8 +73,11 @@ var hostileTopics = []string{"/", "//", "a//b", "data: x", "https://example.com/
 // What was accepted reads back the same in a browser: through its own EventSource, and through the page's stream.
 func TestHostileEventsReachABrowserUnchanged(t *testing.T) {
 	whole(t)
-	for _, settings := range [][]string{nil, {"STREAM_COMPRESSION=true"}, {"STREAM_TAKE_OVER=false"}} {
-		t.Run(strings.Join(append(settings, "plain"), "&"), func(t *testing.T) {
+	for name, settings := range map[string][]string{
+		"written by a shard":               nil,
+		"compressed, and by its goroutine": {"STREAM_COMPRESSION=true", "STREAM_TAKE_OVER=false"},
+	} {
+		t.Run(name, func(t *testing.T) {
 			n := startNode(t, append(quiet, settings...)...)
 			p := openListener(t, n.url(""))
 			p.listenOpen("native", "**", hostileTypes...)
