@@ -131,7 +131,6 @@ func start(p process, s Settings, parts parts) {
 		p.serve(parts.Admin.listeningServer)
 	}
 	p.background("keys", parts.Tokens.Run)
-	p.background("keys", parts.Tokens.Run)
 	p.background("publisher", parts.Publisher.Run)
 	p.background("stream writer", parts.Streams.Run)
 	p.background("clock", parts.Feed.Run)

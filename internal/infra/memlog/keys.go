@@ -1,6 +1,7 @@
 package memlog
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -13,9 +14,13 @@ type keys struct {
 	most    int
 	window  time.Duration
 	offsets map[event.Key]uint64
+	peak    int          // the most that offsets has held
 	queue   []remembered // in order of time; those before head are forgotten
 	head    int
 }
+
+// worthFreeing is how many forgotten keys are worth the work of giving their memory back.
+const worthFreeing = 1024
 
 type remembered struct {
 	key event.Key
@@ -41,6 +46,7 @@ func (k *keys) remember(key event.Key, offset uint64, now time.Time) {
 		return
 	}
 	k.offsets[key] = offset
+	k.peak = max(k.peak, len(k.offsets))
 	k.queue = append(k.queue, remembered{key, now})
 }
 
@@ -58,13 +64,14 @@ func (k *keys) forget() {
 	k.queue[k.head] = remembered{}
 	k.head++
 	switch {
-	case k.head == len(k.queue) && k.head >= 1024:
-		k.queue, k.head = nil, 0
-		k.offsets = make(map[event.Key]uint64)
 	case k.head == len(k.queue):
 		k.queue, k.head = k.queue[:0], 0
-	case k.head >= 1024 && k.head > len(k.queue)/2:
-		k.queue = slices.Clone(k.queue[k.head:])
-		k.head = 0
+	case k.head >= worthFreeing && k.head > len(k.queue)/2:
+		k.queue, k.head = slices.Clone(k.queue[k.head:]), 0
+	}
+	if k.peak >= worthFreeing && len(k.offsets) < k.peak/8 {
+		smaller := make(map[event.Key]uint64, len(k.offsets))
+		maps.Copy(smaller, k.offsets)
+		k.offsets, k.peak = smaller, len(smaller)
 	}
 }

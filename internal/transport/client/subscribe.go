@@ -98,7 +98,7 @@ func (f *follower) stream(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case errors.Is(err, io.EOF):
-			return ErrEnded
+			return causeOf(watching, ErrEnded)
 		case errors.Is(err, sse.ErrTooLarge):
 			return &finalError{err}
 		case err != nil:
