@@ -17,7 +17,7 @@ BUILD_ARGS := --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) --buil
 .DEFAULT_GOAL := help
 RUNS ?= 3
 
-.PHONY: help run build fmt lint test test-deps cover fuzz bench bench-server bench-go vuln check tidy-diff fmt-diff image image-buildah image-test clean
+.PHONY: help run build fmt lint test test-deps cover fuzz bench bench-server bench-go vuln check portable tidy-diff fmt-diff image image-buildah image-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,7 +63,11 @@ bench-go: ## run the Go benchmarks with allocations; BENCH=regexp selects
 vuln: ## look for known vulnerabilities (needs the online database; never a gate)
 	$(GO) run $(VULN) ./...
 
-check: lint tidy-diff fmt-diff test ## all that must hold before a change goes in
+portable: ## compile everything for the systems that take no connections over
+	GOOS=darwin $(GO) vet ./...
+	GOOS=windows $(GO) vet ./...
+
+check: lint tidy-diff fmt-diff portable test ## all that must hold before a change goes in
 
 tidy-diff: ## fail if go.mod or go.sum are not tidy
 	$(GO) mod tidy -diff

@@ -2,6 +2,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -83,13 +84,12 @@ func row(w io.Writer, name, who string, cell func(int) string) {
 }
 
 func read(file string) ([]loadgen.Report, error) {
-	f, err := os.Open(file)
+	written, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
 	var reports []loadgen.Report
-	for decoder := json.NewDecoder(f); ; {
+	for decoder := json.NewDecoder(bytes.NewReader(written)); ; {
 		var r loadgen.Report
 		err := decoder.Decode(&r)
 		if errors.Is(err, io.EOF) {

@@ -120,14 +120,14 @@ func (p *program) get(t *testing.T, path string) *http.Response {
 	return answer
 }
 
-// until reads lines up to one that begins like this, and answers it.
-func until(t *testing.T, lines *bufio.Reader, prefix string) string {
+// nextData reads lines up to one of data, and answers the data.
+func nextData(t *testing.T, lines *bufio.Reader) string {
 	t.Helper()
 	for {
 		line, err := lines.ReadString('\n')
-		require.NoError(t, err, "waiting for %q", prefix)
-		if strings.HasPrefix(line, prefix) {
-			return strings.TrimSuffix(line, "\n")
+		require.NoError(t, err)
+		if data, is := strings.CutPrefix(line, "data: "); is {
+			return strings.TrimSuffix(data, "\n")
 		}
 	}
 }
@@ -141,7 +141,7 @@ func (p *program) clock(t *testing.T) *http.Response {
 	lines := bufio.NewReader(answer.Body)
 	var before time.Time
 	for range 3 {
-		now, err := time.Parse(time.DateTime, strings.TrimPrefix(until(t, lines, "data: "), "data: "))
+		now, err := time.Parse(time.DateTime, nextData(t, lines))
 		require.NoError(t, err)
 		assert.False(t, now.Before(before), "time goes on")
 		before = now
@@ -216,7 +216,7 @@ func TestServeStartRecords(t *testing.T) {
 func TestServeEndsAtOnceOnTheSecondSignal(t *testing.T) {
 	p := launch(t, "CARILLON_STREAM_SHARDS=1", "CARILLON_DRAIN_WINDOW=1h", "CARILLON_DRAIN_TIMEOUT=2h")
 	for range 2 {
-		until(t, bufio.NewReader(p.get(t, "/events").Body), "data: ")
+		nextData(t, bufio.NewReader(p.get(t, "/events").Body))
 	}
 	p.signal(t)
 	p.await(t, "stream closed")

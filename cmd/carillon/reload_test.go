@@ -31,14 +31,14 @@ func TestReload(t *testing.T) {
 	assert.Equal(t, http.StatusUnauthorized, publish(t, p.addr, "a", "first"))
 	assert.Equal(t, http.StatusCreated, publish(t, p.addr, "a", "second"))
 	assert.Equal(t, http.StatusBadRequest, publish(t, p.addr, "a&topic=b", "second"))
-	until(t, bufio.NewReader(stream.Body), "data: ")
+	nextData(t, bufio.NewReader(stream.Body))
 
 	require.NoError(t, os.WriteFile(file, []byte("log: {level: loud}\n"), 0o600))
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGHUP))
 	wrong := p.await(t, "configuration not reloaded: it is wrong")
 	assert.Contains(t, wrong["error"], "log.level")
 	assert.Equal(t, http.StatusCreated, publish(t, p.addr, "a", "second"), "a wrong configuration changes nothing")
-	until(t, bufio.NewReader(stream.Body), "data: ")
+	nextData(t, bufio.NewReader(stream.Body))
 }
 
 // The service manager hears that the server is ready, well, reloading and stopping.

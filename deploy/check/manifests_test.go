@@ -44,11 +44,11 @@ func objects(t *testing.T) map[string]any {
 }
 
 var kinds = map[string]func() any{
-	"v1 ConfigMap":                            func() any { return &core.ConfigMap{} },
-	"v1 Secret":                               func() any { return &core.Secret{} },
-	"v1 Service":                              func() any { return &core.Service{} },
-	"apps/v1 Deployment":                      func() any { return &apps.Deployment{} },
-	"policy/v1 PodDisruptionBudget":           func() any { return &policy.PodDisruptionBudget{} },
+	"v1 ConfigMap":                  func() any { return &core.ConfigMap{} },
+	"v1 Secret":                     func() any { return &core.Secret{} },
+	"v1 Service":                    func() any { return &core.Service{} },
+	"apps/v1 Deployment":            func() any { return &apps.Deployment{} },
+	"policy/v1 PodDisruptionBudget": func() any { return &policy.PodDisruptionBudget{} },
 	"monitoring.coreos.com/v1 ServiceMonitor": func() any { return &monitoring.ServiceMonitor{} },
 }
 

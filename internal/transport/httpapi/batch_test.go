@@ -11,6 +11,7 @@ import (
 )
 
 func idsOf(t *testing.T, a answer) []string {
+	t.Helper()
 	require.Equal(t, http.StatusOK, a.status, a.body)
 	var got struct {
 		IDs []string `json:"ids"`

@@ -51,7 +51,7 @@ func TestAConnectionServesAgainAfterABody(t *testing.T) {
 func TestABodyIsReadNoFurtherThanItsLimit(t *testing.T) {
 	s := serve(t, func(s *settings) { s.limits.EventBytes, s.limits.BatchBytes = 100, 100 })
 	body := &counting{left: 5 << 20}
-	r := httptest.NewRequest(http.MethodPost, "/events?topic=a", body)
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/events?topic=a", body)
 	r.Header.Set("Authorization", "Bearer "+tokenAll)
 	w := httptest.NewRecorder()
 	s.api.ServeHTTP(w, r)

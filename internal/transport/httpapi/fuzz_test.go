@@ -25,7 +25,7 @@ func FuzzPublish(f *testing.F) {
 	}
 	s := serve(f)
 	f.Fuzz(func(t *testing.T, query, kind, key, body string) {
-		r := httptest.NewRequest(http.MethodPost, "/events", strings.NewReader(body))
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/events", strings.NewReader(body))
 		r.URL.RawQuery = query
 		r.Header["Content-Type"] = []string{kind}
 		r.Header["Authorization"] = []string{"Bearer " + tokenAll}
@@ -65,7 +65,9 @@ func FuzzPublish(f *testing.F) {
 // newest reads the event that was published last.
 func (s *server) newest(t *testing.T) sse.Message {
 	t.Helper()
-	response, err := http.Get(s.url + "/events?topic=**&last=1")
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/events?topic=**&last=1", http.NoBody)
+	require.NoError(t, err)
+	response, err := http.DefaultClient.Do(request)
 	require.NoError(t, err)
 	defer response.Body.Close()
 	m, err := sse.NewDecoder(response.Body, 1<<24, "").Next()

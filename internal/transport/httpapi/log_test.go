@@ -12,6 +12,7 @@ import (
 
 // newLog is a log in memory that keeps the newest few events.
 func newLog(t testing.TB, events int) pubsub.Log {
+	t.Helper()
 	log, err := memlog.New(memlog.Config{Events: events, Bytes: 1 << 30, Age: time.Hour, Keys: 1000, KeyWindow: time.Hour})
 	require.NoError(t, err)
 	return log

@@ -50,7 +50,8 @@ func TestObserverIsToldOfWhatIsTurnedAway(t *testing.T) {
 			[]string{"stream unauthorized", "auth unauthorized"},
 		},
 		"another origin": {
-			http.MethodGet, "/events?topic=a", []string{"Origin", "https://evil.example"},
+			http.MethodGet, "/events?topic=a",
+			[]string{"Origin", "https://evil.example"},
 			func(s *settings) { s.http.CORS = httpapi.CORS{Origins: []string{"https://a.example"}} },
 			[]string{"stream origin_refused", "auth origin_refused"},
 		},

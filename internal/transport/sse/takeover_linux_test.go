@@ -159,6 +159,7 @@ type strangers struct {
 }
 
 func newStrangers(t *testing.T, stop <-chan struct{}, running *sync.WaitGroup) *strangers {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	s := &strangers{listener: listener}

@@ -151,4 +151,3 @@ func assertRising(t *testing.T, entries []event.Entry) {
 		return 1 // equal ones are out of order too
 	}), "offsets rise: %v", positionsOf(entries))
 }
-
