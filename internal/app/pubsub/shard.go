@@ -187,6 +187,7 @@ func (s *shard) open(st *Stream) {
 	case s.drain.active:
 		s.end(st, EndDrain)
 	default:
+		s.ready(st) // a sink may hold what its client is told first
 		s.look(st)
 	}
 }

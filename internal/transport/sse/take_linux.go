@@ -36,8 +36,8 @@ func (t *taker) takes(r *http.Request) bool {
 	return t.poller != nil && r.TLS == nil && r.ProtoMajor == 1 && r.ProtoMinor == 1
 }
 
-// takeOver sends the head and the opening, moves the connection's descriptor out of Go's network poller, and leaves
-// the stream to its shard. It answers [http.ErrNotSupported] when nothing has happened to the connection yet.
+// takeOver moves the connection's descriptor out of Go's network poller and leaves the stream to its shard, with the head
+// and the opening to send first. It answers [http.ErrNotSupported] when nothing has happened to the connection yet.
 func (s *Server) takeOver(w http.ResponseWriter, code coding, stream *pubsub.Stream, done func(Summary)) error {
 	header := w.Header()
 	hijacked, _, err := http.NewResponseController(w).Hijack()
@@ -45,19 +45,16 @@ func (s *Server) takeOver(w http.ResponseWriter, code coding, stream *pubsub.Str
 		return fmt.Errorf("taking the connection over: %w", http.ErrNotSupported)
 	}
 	defer hijacked.Close() // the descriptor below is another one for the same connection
-	head := headOf(header)
-	opening := appendChunk(head, code.open(s.opening(stream)))
-	if err := hijacked.SetWriteDeadline(time.Now().Add(s.cfg.WriteTimeout)); err != nil {
-		return fmt.Errorf("setting a deadline: %w", err)
-	}
-	if _, err := hijacked.Write(opening); err != nil {
-		return fmt.Errorf("writing the opening: %w", err)
-	}
 	fd, err := duplicate(hijacked)
 	if err != nil {
 		return err
 	}
-	c := &conn{fd: fd, coding: code, server: s, stream: stream, done: done, bytes: int64(len(opening) - len(head))}
+	head := headOf(header)
+	c := &conn{
+		fd: fd, coding: code, server: s, stream: stream, done: done,
+		rest:  appendChunk(head, code.open(s.opening(stream))),
+		bytes: -int64(len(head)), // only the body counts
+	}
 	if err := s.taker.poller.add(c); err != nil {
 		_ = unix.Close(fd)
 		return err
@@ -71,6 +68,7 @@ func (s *Server) takeOver(w http.ResponseWriter, code coding, stream *pubsub.Str
 // headOf is a response's head as net/http would have written it (RFC 9112, 4).
 func headOf(header http.Header) []byte {
 	var b bytes.Buffer
+	b.Grow(1024) // the opening will stand behind it
 	b.WriteString("HTTP/1.1 200 OK\r\n")
 	_ = header.Write(&b) // a buffer takes everything
 	b.WriteString("Date: ")
