@@ -42,9 +42,9 @@ COPY --from=build /out/carillon /carillon
 
 # A number, so that an orchestrator can see that it is not root.
 USER 65532:65532
-# The public listener, and the one for metrics and profiles, which listens inside the container only until
-# CARILLON_ADMIN_ADDR and CARILLON_ADMIN_TOKEN say otherwise.
-EXPOSE 8080 9090
+# The public listener. The one for metrics and profiles listens inside the container only, until CARILLON_ADMIN_ADDR and
+# CARILLON_ADMIN_TOKEN say otherwise.
+EXPOSE 8080
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 CMD ["/carillon", "healthcheck"]
 ENTRYPOINT ["/carillon"]

@@ -82,6 +82,7 @@ func (f *benchFlags) run(cmd *cobra.Command) error {
 	}
 	if token := f.server.bearer(); token != "" {
 		f.cfg.PublishHeader.Set("Authorization", "Bearer "+token)
+		f.cfg.SubscribeHeader.Set("Authorization", "Bearer "+token)
 	}
 	if err := f.cfg.Validate(); err != nil {
 		return usageError{err}

@@ -35,7 +35,11 @@ func (c *configuration) readEnvironment(v *viper.Viper, known, environ []string)
 	for _, key := range known {
 		variables[envName(key)] = key
 	}
-	for _, key := range secretKeys() {
+	secret, err := secretKeys()
+	if err != nil {
+		return []error{err}
+	}
+	for _, key := range secret {
 		files[envName(key)+fileSuffix] = key
 	}
 	var problems []error

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"reflect"
 	"slices"
@@ -34,8 +35,11 @@ func (r *reloader) reload() {
 		r.log.Error("configuration not reloaded: it is wrong", zap.Error(err))
 		return
 	}
-	taken, waiting := changes(r.current.Settings, fresh.Settings)
-	if err := r.apply(fresh); err != nil {
+	taken, waiting, err := changes(r.current.Settings, fresh.Settings)
+	if err == nil {
+		err = r.apply(fresh)
+	}
+	if err != nil {
 		r.log.Error("configuration not reloaded", zap.Error(err))
 		return
 	}
@@ -43,6 +47,9 @@ func (r *reloader) reload() {
 	r.current.Log.Level, r.current.Auth, r.current.Limits = fresh.Log.Level, fresh.Auth, fresh.Limits
 	r.current.HTTP.CORS = fresh.HTTP.CORS
 	r.log.Info("configuration reloaded", zap.Strings("taken", taken), zap.Strings("needs_restart", waiting))
+	if slices.Contains(taken, "auth.publish_token") {
+		announceToken(r.log, r.tokens)
+	}
 }
 
 // apply hands each part what is new for it. Keys first: they are the only ones that can fail, because a file is read
@@ -66,11 +73,11 @@ func (r *reloader) apply(fresh *configuration) error {
 }
 
 // changes names the keys whose values differ: those that a running server takes, and those that need a restart.
-func changes(before, after Settings) (taken, waiting []string) {
+func changes(before, after Settings) (taken, waiting []string, err error) {
 	was, errWas := leaves(before)
 	is, errIs := leaves(after)
-	if errWas != nil || errIs != nil {
-		return nil, nil
+	if err := errors.Join(errWas, errIs); err != nil {
+		return nil, nil, err
 	}
 	for key, value := range is {
 		switch {
@@ -83,5 +90,5 @@ func changes(before, after Settings) (taken, waiting []string) {
 	}
 	slices.Sort(taken)
 	slices.Sort(waiting)
-	return taken, waiting
+	return taken, waiting, nil
 }

@@ -7,10 +7,10 @@ import (
 )
 
 // secretKeys are the keys whose values nobody may see.
-func secretKeys() []string {
+func secretKeys() ([]string, error) {
 	values, err := leaves(Settings{})
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	var keys []string
 	for key, value := range values {
@@ -19,5 +19,5 @@ func secretKeys() []string {
 		}
 	}
 	slices.Sort(keys)
-	return keys
+	return keys, nil
 }

@@ -28,7 +28,8 @@ are over drain.window, each with word to its client when to come back, and exits
 A second signal ends it at once.
 
 On SIGHUP it reads its configuration again and takes what may change while it runs: the log
-level, tokens and keys, CORS and limits. Streams stay. The log says what it took.
+level, tokens and keys (their files are read again), CORS and limits. Streams stay. The log says
+what it took. All else, a renewed TLS certificate among it, needs a restart.
 
 What keeps it from starting is said on standard error; everything else is in the log,
 on standard output.`,
@@ -77,10 +78,7 @@ func serve(ctx context.Context, c *configuration, file string, out io.Writer) er
 		return dig.RootCause(err)
 	}
 	logStart(log, c, streams, running.Server, running.Admin)
-	if token, made := running.Tokens.Generated(); made {
-		log.Info("no key is configured: made a token for publishing, good until the next start; set auth.publish_token to keep one",
-			zap.String("token", token))
-	}
+	announceToken(log, running.Tokens)
 
 	w := watch{
 		log:      log,
@@ -116,6 +114,14 @@ func stopApp(ctx context.Context, app *fx.App, signals <-chan os.Signal) error {
 		return err
 	case <-signals:
 		return errCutShort
+	}
+}
+
+// announceToken tells the token that was made up, if one is in use, or nobody could publish.
+func announceToken(log *zap.Logger, keys *tokens.Verifier) {
+	if token, made := keys.Generated(); made {
+		log.Info("no key is configured: made a token for publishing, good until the next start; set auth.publish_token to keep one",
+			zap.String("token", token))
 	}
 }
 

@@ -60,7 +60,7 @@ func (w *watch) awaitEnd(ctx context.Context, app *fx.App, signals, hangups <-ch
 func (w *watch) alive(ctx context.Context, patience time.Duration) bool {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	_, err := w.engine.Inspect(ctx, 0)
+	err := w.engine.Answers(ctx)
 	if err != nil {
 		w.log.Error("the engine does not answer", zap.Error(err))
 	}

@@ -66,6 +66,9 @@ func (p *Publisher) Inspect(ctx context.Context, n int) (Snapshot, error) {
 	return sum, nil
 }
 
+// Answers reports whether every shard is there to serve its streams. It fails only when the context ends first.
+func (p *Publisher) Answers(ctx context.Context) error { return p.ask(ctx, func(*shard) {}) }
+
 // End ends the streams that which selects, by name and patterns, and answers how many there were. When the context ends
 // first it fails, and some may have been ended.
 func (p *Publisher) End(ctx context.Context, why EndReason, which func(Subscription) bool) (int, error) {

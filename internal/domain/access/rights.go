@@ -17,7 +17,8 @@ var (
 
 // Rights are what a token, or having none, entitles to.
 type Rights struct {
-	Subject   string    // whom the token was made for; "" for a shared secret and for nobody
+	// Subject is whose rights these are. Tokens that may be of different owners have different ones; "" is nobody.
+	Subject   string
 	Subscribe Grant     // topics that may be listened to
 	Publish   Grant     // topics that may be published to
 	Expires   time.Time // when the rights end; zero is never

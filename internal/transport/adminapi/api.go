@@ -37,8 +37,7 @@ type Deps struct {
 
 // API is the admin interface.
 type API struct {
-	Deps
-
+	deps    Deps
 	guard   guard
 	handler http.Handler
 }
@@ -48,7 +47,7 @@ func New(cfg Config, deps Deps) (*API, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	a := &API{Deps: deps, guard: newGuard(cfg.Token)}
+	a := &API{deps: deps, guard: newGuard(cfg.Token)}
 	foreign := http.NewCrossOriginProtection()
 	foreign.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { a.fail(w, errOrigin) }))
 	a.handler = foreign.Handler(a.routes())
@@ -60,7 +59,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "no-store")
 	if err := a.guard.check(r); err != nil {
-		a.Log.Info("request refused", zap.String("peer", r.RemoteAddr), zap.Error(err))
+		a.deps.Log.Info("request refused", zap.String("peer", r.RemoteAddr), zap.Error(err))
 		a.fail(w, err)
 		return
 	}
@@ -81,7 +80,7 @@ func (a *API) routes() http.Handler {
 		})
 	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { a.fail(w, errNotFound) })
-	route(http.MethodGet, "/metrics", a.Metrics.ServeHTTP)
+	route(http.MethodGet, "/metrics", a.deps.Metrics.ServeHTTP)
 	route(http.MethodGet, "/status", a.status)
 	route(http.MethodPost, "/streams/{id}/close", a.closeStream)
 	route(http.MethodPost, "/topics/close", a.closeTopic)

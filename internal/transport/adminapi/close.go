@@ -44,7 +44,7 @@ func (a *API) closeTopic(w http.ResponseWriter, r *http.Request) {
 func (a *API) end(w http.ResponseWriter, r *http.Request, which func(pubsub.Subscription) bool, none error) {
 	ctx, cancel := context.WithTimeout(r.Context(), patience)
 	defer cancel()
-	n, err := a.Engine.End(ctx, pubsub.EndClosed, which)
+	n, err := a.deps.Engine.End(ctx, pubsub.EndClosed, which)
 	if err == nil && n == 0 {
 		err = none
 	}
@@ -52,6 +52,6 @@ func (a *API) end(w http.ResponseWriter, r *http.Request, which func(pubsub.Subs
 		a.fail(w, err)
 		return
 	}
-	a.Log.Info("streams closed", zap.Int("streams", n), zap.String("peer", r.RemoteAddr))
+	a.deps.Log.Info("streams closed", zap.Int("streams", n), zap.String("peer", r.RemoteAddr))
 	answer(w, closed{n})
 }

@@ -61,7 +61,7 @@ func (a *API) fail(w http.ResponseWriter, err error) {
 	switch {
 	case errors.Is(err, context.Canceled): // whoever asked has left
 	case p.Status >= http.StatusInternalServerError:
-		a.Log.Warn("request failed", zap.String("code", p.Code), zap.Error(err))
+		a.deps.Log.Warn("request failed", zap.String("code", p.Code), zap.Error(err))
 	}
 	if p.Status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", "Bearer")

@@ -66,7 +66,7 @@ type slow struct {
 func (a *API) status(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), patience)
 	defer cancel()
-	snapshot, err := a.Engine.Inspect(ctx, topMost)
+	snapshot, err := a.deps.Engine.Inspect(ctx, topMost)
 	if err != nil {
 		a.fail(w, err)
 		return
@@ -76,9 +76,9 @@ func (a *API) status(w http.ResponseWriter, r *http.Request) {
 
 func (a *API) statusOf(s pubsub.Snapshot) status {
 	out := status{
-		Version: a.About.Version, Commit: a.About.Commit, Go: runtime.Version(), Node: a.About.Node,
-		Started: a.About.Started.UTC(), Uptime: time.Since(a.About.Started).Seconds(), Draining: a.Engine.Draining(),
-		Streams: streams{ByState: map[string]int{"live": 0, "lagging": 0, "parked": 0}, ByTransport: a.Transports()},
+		Version: a.deps.About.Version, Commit: a.deps.About.Commit, Go: runtime.Version(), Node: a.deps.About.Node,
+		Started: a.deps.About.Started.UTC(), Uptime: time.Since(a.deps.About.Started).Seconds(), Draining: a.deps.Engine.Draining(),
+		Streams: streams{ByState: map[string]int{"live": 0, "lagging": 0, "parked": 0}, ByTransport: a.deps.Transports()},
 		Topics:  []topic{}, Slowest: []slow{},
 		Window: window{s.Window.Events, s.Window.Bytes, s.Window.Age.Seconds()},
 		Log:    extent{string(s.Log.Epoch), s.Log.Oldest, s.Log.Newest, s.Log.Newest + 1 - s.Log.Oldest},

@@ -48,7 +48,6 @@ func TestRefusedSubscriptions(t *testing.T) {
 		{"topic=orders/1", []string{"Cookie", "carillon=" + tokenOrders, "Origin", "https://evil.example"}, 403, "origin_refused", ""},
 		{"topic=orders/1", []string{"Cookie", "carillon=" + tokenOrders, "Origin", "null"}, 403, "origin_refused", ""},
 		{"topic=orders/1", []string{"Cookie", "carillon=" + tokenOrders, "Sec-Fetch-Site", "cross-site"}, 403, "origin_refused", ""},
-		{"topic=open/a", []string{"Authorization", "Bearer " + tokenNoKeys}, 503, "keys_unavailable", ""},
 	} {
 		a := s.do(http.MethodGet, "/events?"+c.query, "", append(c.header, "Accept", "text/event-stream")...)
 		if assert.Equal(t, c.status, a.status, "%s %v: %s", c.query, c.header, a.body) {
@@ -60,6 +59,22 @@ func TestRefusedSubscriptions(t *testing.T) {
 	}
 	assert.Zero(t, s.publisher.Streams())
 	assert.Empty(t, s.logs.FilterMessage("stream opened").All())
+}
+
+// Keys that cannot be had now may be had soon, and a browser must come back to see.
+func TestKeysThatAreAwayDoNotEndABrowsersStream(t *testing.T) {
+	s := serve(t)
+	authorization := []string{"Authorization", "Bearer " + tokenNoKeys}
+	a := s.do(http.MethodGet, "/events?topic=a", "", append(authorization, "Accept", "text/event-stream")...)
+	assert.Equal(t, http.StatusOK, a.status)
+	assert.Regexp(t, `\Aretry: \d+\nevent: carillon.goaway\ndata: \{"reason":"keys_unavailable"\}\n\n\z`, a.body)
+	for _, a := range []answer{
+		s.do(http.MethodGet, "/events?topic=a", "", authorization...),
+		s.do(http.MethodPost, "/events?topic=a", "data", authorization...),
+	} {
+		assert.Equal(t, http.StatusServiceUnavailable, a.status)
+		assert.Equal(t, "keys_unavailable", refused(t, a).Code)
+	}
 }
 
 func TestAllowedSubscriptions(t *testing.T) {

@@ -34,8 +34,7 @@ type Deps struct {
 
 // API is the public HTTP interface.
 type API struct {
-	Deps
-
+	deps    Deps
 	cfg     Config
 	rules   atomic.Pointer[rules]
 	log     *zap.Logger
@@ -60,7 +59,7 @@ func New(cfg Config, limits Limits, deps Deps) (*API, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &API{Deps: deps, cfg: cfg, log: deps.Log, streams: newStreamLimiter(), rates: rates}
+	a := &API{deps: deps, cfg: cfg, log: deps.Log, streams: newStreamLimiter(), rates: rates}
 	if err := a.Reload(cfg.CORS, limits); err != nil {
 		return nil, err
 	}
@@ -98,14 +97,13 @@ func (a *API) route() error {
 
 	e.GET("/events", a.subscribe)
 	e.POST("/events", a.publish)
-	e.GET("/healthz", a.healthy)
-	e.GET("/readyz", a.ready)
-	e.GET("/openapi.yaml", a.describe)
-	page := gin.WrapH(a.Page)
-	e.GET("/", page)
-	e.HEAD("/", page)
-	e.GET("/assets/*file", page)
-	e.HEAD("/assets/*file", page)
+	page := gin.WrapH(a.deps.Page)
+	for path, handler := range map[string]gin.HandlerFunc{
+		"/healthz": a.healthy, "/readyz": a.ready, "/openapi.yaml": a.describe, "/": page, "/assets/*file": page,
+	} {
+		e.GET(path, handler)
+		e.HEAD(path, handler) // which uptime checkers like; net/http leaves the body out
+	}
 	a.engine = e
 	return nil
 }
@@ -115,7 +113,7 @@ func (a *API) healthy(c *gin.Context) { c.String(http.StatusOK, "ok\n") }
 
 // ready says whether clients should be sent here: not while the server is stopping.
 func (a *API) ready(c *gin.Context) {
-	if a.Publisher.Draining() {
+	if a.deps.Publisher.Draining() {
 		a.fail(c, pubsub.ErrDraining)
 		return
 	}

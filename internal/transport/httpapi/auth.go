@@ -18,9 +18,9 @@ func (a *API) rights(c *gin.Context) (rights access.Rights, given bool, err erro
 		return access.Rights{}, false, err
 	}
 	if token == "" {
-		return a.Auth.Anonymous(), false, nil
+		return a.deps.Auth.Anonymous(), false, nil
 	}
-	rights, err = a.Auth.Authenticate(c.Request.Context(), token)
+	rights, err = a.deps.Auth.Authenticate(c.Request.Context(), token)
 	return rights, true, err
 }
 

@@ -22,7 +22,7 @@ type batchLine struct {
 	Topic json.RawMessage `json:"topic"`
 	Type  string          `json:"type"`
 	Data  json.RawMessage `json:"data"`
-	Retry json.Number     `json:"retry"`
+	Retry json.RawMessage `json:"retry"`
 	Key   string          `json:"key"`
 }
 
@@ -30,13 +30,13 @@ type batchLine struct {
 func (a *API) publishBatch(c *gin.Context, rights access.Rights, query url.Values) {
 	events, err := a.batchOf(c, rights, query)
 	if err == nil {
-		err = a.spend(c, len(events))
+		err = a.rates.take(rights.Subject, len(events))
 	}
 	if err != nil {
 		a.fail(c, err)
 		return
 	}
-	positions, err := a.Publisher.Publish(c.Request.Context(), events...)
+	positions, err := a.deps.Publisher.Publish(c.Request.Context(), events...)
 	if err != nil {
 		a.fail(c, err)
 		return
@@ -99,6 +99,9 @@ func (a *API) lineOf(line []byte, rights access.Rights) (e event.Event, err erro
 	decoder.DisallowUnknownFields()
 	var l batchLine
 	if err := decoder.Decode(&l); err != nil {
+		if wrong, is := errors.AsType[*json.UnmarshalTypeError](err); is && wrong.Field != "" {
+			return e, &event.InvalidError{Field: wrong.Field, Problem: "is not a string"}
+		}
 		return e, &event.InvalidError{Field: "body", Problem: "is not a JSON object with topic, data, type, retry and key"}
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
@@ -114,7 +117,7 @@ func (a *API) lineOf(line []byte, rights access.Rights) (e event.Event, err erro
 	if e.Type, err = event.ParseType(l.Type); err != nil {
 		return e, err
 	}
-	if e.Retry, err = retryOf(l.Retry.String()); err != nil {
+	if e.Retry, err = retryOf(string(orNothing(l.Retry))); err != nil {
 		return e, err
 	}
 	if e.Key, err = keyOf(l.Key, rights); err != nil {
@@ -128,9 +131,17 @@ func (a *API) lineOf(line []byte, rights access.Rights) (e event.Event, err erro
 	return e, err
 }
 
+// orNothing takes null for what is left out.
+func orNothing(raw json.RawMessage) json.RawMessage {
+	if string(raw) == "null" {
+		return nil
+	}
+	return raw
+}
+
 // stringsOf reads a string or a list of strings.
 func stringsOf(raw json.RawMessage) ([]string, error) {
-	if len(raw) == 0 || string(raw) == "null" {
+	if len(orNothing(raw)) == 0 {
 		return nil, nil
 	}
 	var one string

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -98,14 +99,17 @@ func (c Config) checkProxies() error {
 // any reports whether pages of every origin are let in.
 func (c CORS) any() bool { return slices.Contains(c.Origins, anyOrigin) }
 
+// defaultPort is what browsers leave out of an origin (RFC 6454, 6.2).
+var defaultPort = map[string]string{"http": "80", "https": "443"}
+
 func (c CORS) validate() error {
 	for _, origin := range c.Origins {
 		if origin == anyOrigin {
 			continue
 		}
 		u, err := url.Parse(origin)
-		if err != nil || u.Scheme == "" || u.Host == "" || origin != u.Scheme+"://"+u.Host {
-			return fmt.Errorf("http.cors.origins: got %q, takes origins such as https://app.example.com", origin)
+		if err != nil || u.Scheme == "" || u.Host == "" || origin != strings.ToLower(u.Scheme+"://"+u.Host) || u.Port() == defaultPort[u.Scheme] && u.Port() != "" {
+			return fmt.Errorf("http.cors.origins: got %q, takes origins as browsers send them, such as https://app.example.com", origin)
 		}
 	}
 	if c.Credentials && c.any() {

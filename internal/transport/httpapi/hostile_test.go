@@ -150,8 +150,9 @@ func TestHostileTextIsRefusedByNameOrComesBackTheSame(t *testing.T) {
 				p := refused(t, a)
 				switch p.Code {
 				case "too_large":
-				case "invalid_body": // a batch's line that is no JSON
+				case "invalid_body": // a batch's line that is no JSON, as broken UTF-8 is not
 					assert.Equal(t, 1, p.Line)
+					assert.False(t, utf8.ValidString(text), "%s in %s", name, c.field)
 				default:
 					assert.Equal(t, "invalid_"+c.field, p.Code, "%s in %s", name, c.field)
 					assert.Equal(t, c.field, p.Field)

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"crypto/sha256"
 	"net/netip"
 	"sync"
 	"time"
@@ -68,19 +67,19 @@ func clientPrefix(ip string) netip.Prefix {
 	return prefix
 }
 
-// rateKeys bounds how many tokens' rates are remembered; the ones used longest ago are forgotten first.
+// rateKeys bounds how many publishers' rates are remembered; the ones used longest ago are forgotten first.
 const rateKeys = 10_000
 
-// rateLimiter holds each publisher's token to a rate of events.
+// rateLimiter holds each publisher to a rate of events.
 type rateLimiter struct {
 	mu      sync.Mutex
 	rate    rate.Limit // 0 is no limit
 	burst   int
-	buckets *lru.Cache[[sha256.Size]byte, *rate.Limiter]
+	buckets *lru.Cache[string, *rate.Limiter]
 }
 
 func newRateLimiter() (*rateLimiter, error) {
-	buckets, err := lru.New[[sha256.Size]byte, *rate.Limiter](rateKeys)
+	buckets, err := lru.New[string, *rate.Limiter](rateKeys)
 	if err != nil {
 		return nil, err
 	}
@@ -95,9 +94,9 @@ func (l *rateLimiter) limit(perSecond float64, burst int) {
 	l.buckets.Purge()
 }
 
-// take spends n events of a token's allowance, or says when there will be enough.
-func (l *rateLimiter) take(token string, n int) error {
-	bucket := l.bucket(sha256.Sum256([]byte(token)))
+// take spends n events of a publisher's allowance, or says when there will be enough.
+func (l *rateLimiter) take(publisher string, n int) error {
+	bucket := l.bucket(publisher)
 	if bucket == nil {
 		return nil
 	}
@@ -109,17 +108,17 @@ func (l *rateLimiter) take(token string, n int) error {
 	return nil
 }
 
-// bucket is a token's allowance, nil where there is no limit.
-func (l *rateLimiter) bucket(key [sha256.Size]byte) *rate.Limiter {
+// bucket is a publisher's allowance, nil where there is no limit.
+func (l *rateLimiter) bucket(publisher string) *rate.Limiter {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.rate == 0 {
 		return nil
 	}
-	bucket, found := l.buckets.Get(key)
+	bucket, found := l.buckets.Get(publisher)
 	if !found {
 		bucket = rate.NewLimiter(l.rate, l.burst)
-		l.buckets.Add(key, bucket)
+		l.buckets.Add(publisher, bucket)
 	}
 	return bucket
 }

@@ -43,8 +43,7 @@ func plainID(s string) bool {
 	if s == "" || len(s) > maxRequestID {
 		return false
 	}
-	return strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == "" &&
-		!strings.ContainsFunc(s, func(r rune) bool { return r > 'z' })
+	return strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == ""
 }
 
 // hurry gives a request's body a time to come in, whatever the answer will be: what a handler leaves of a body is read by

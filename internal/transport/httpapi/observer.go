@@ -23,18 +23,18 @@ type Observer interface {
 
 // refused tells the observer, if there is one, of a request that is turned away. A client that left was not.
 func (a *API) refused(c *gin.Context, p problem, err error) {
-	if a.Observer == nil || errors.Is(err, context.Canceled) {
+	if a.deps.Observer == nil || errors.Is(err, context.Canceled) {
 		return
 	}
 	if c.FullPath() == "/events" {
 		switch c.Request.Method {
 		case http.MethodPost:
-			a.Observer.PublishRefused(p.Code)
+			a.deps.Observer.PublishRefused(p.Code)
 		case http.MethodGet:
-			a.Observer.StreamRefused(p.Code)
+			a.deps.Observer.StreamRefused(p.Code)
 		}
 	}
 	if p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden || errors.Is(err, access.ErrUnavailable) {
-		a.Observer.AuthFailed(p.Code)
+		a.deps.Observer.AuthFailed(p.Code)
 	}
 }

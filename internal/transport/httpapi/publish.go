@@ -41,13 +41,13 @@ func (a *API) publish(c *gin.Context) {
 	}
 	e, err := a.eventOf(c, rights, query)
 	if err == nil {
-		err = a.spend(c, 1)
+		err = a.rates.take(rights.Subject, 1)
 	}
 	if err != nil {
 		a.fail(c, err)
 		return
 	}
-	positions, err := a.Publisher.Publish(c.Request.Context(), e)
+	positions, err := a.deps.Publisher.Publish(c.Request.Context(), e)
 	if err != nil {
 		a.fail(c, err)
 		return
@@ -137,15 +137,6 @@ func keyOf(text string, rights access.Rights) (event.Key, error) {
 	owner := sha256.Sum256([]byte(rights.Subject))
 	key := sha256.Sum256([]byte(text))
 	return event.ParseKey("http/" + hex.EncodeToString(owner[:8]) + "/" + hex.EncodeToString(key[:16]))
-}
-
-// spend takes events out of what the request's token may publish.
-func (a *API) spend(c *gin.Context, events int) error {
-	token, err := a.token(c.Request)
-	if err != nil {
-		return err
-	}
-	return a.rates.take(token, events)
 }
 
 // body reads a request's body of at most limit bytes, all of which must have come in time.

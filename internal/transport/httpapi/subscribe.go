@@ -23,7 +23,7 @@ import (
 func (a *API) subscribe(c *gin.Context) {
 	rights, given, err := a.rights(c)
 	if err != nil {
-		a.fail(c, err)
+		a.refuse(c, err) // keys that cannot be had now may be had soon
 		return
 	}
 	sub, err := a.subscription(c.Request, rights)
@@ -41,7 +41,7 @@ func (a *API) subscribe(c *gin.Context) {
 		return
 	}
 	sub.Name = newID()
-	stream, err := a.Publisher.Open(c.Request.Context(), sub)
+	stream, err := a.deps.Publisher.Open(c.Request.Context(), sub)
 	if err != nil {
 		a.streams.release(client)
 		a.refuse(c, err)
@@ -51,7 +51,7 @@ func (a *API) subscribe(c *gin.Context) {
 	v := &visit{api: a, conn: sub.Name, peer: peer, client: client, start: time.Now()}
 	a.log.Info("stream opened", zap.String("conn", v.conn), zap.String("peer", v.peer), zap.String("request_id", requestID(c)),
 		zap.String("proto", c.Request.Proto), zap.Int("topics", len(sub.Patterns)))
-	a.Streams.Serve(c.Writer, c.Request, stream, v.end)
+	a.deps.Streams.Serve(c.Writer, c.Request, stream, v.end)
 }
 
 // visit is what is remembered of a request while its stream lasts. It is kept small, because there are as many as
@@ -88,7 +88,7 @@ func (a *API) refuse(c *gin.Context, err error) {
 		reason = "limit"
 	}
 	c.Set(keyStream, true)
-	a.Streams.Refuse(c.Writer, c.Request, reason)
+	a.deps.Streams.Refuse(c.Writer, c.Request, reason)
 }
 
 func acceptsStream(r *http.Request) bool {
@@ -127,7 +127,7 @@ func (a *API) subscription(r *http.Request, rights access.Rights) (pubsub.Subscr
 		}
 	}
 	if len(topics) == 0 {
-		sub.Patterns = []event.Pattern{a.Default}
+		sub.Patterns = []event.Pattern{a.deps.Default}
 	}
 	for _, pattern := range sub.Patterns {
 		if !sub.Grant.Overlaps(pattern) {

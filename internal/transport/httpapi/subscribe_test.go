@@ -277,7 +277,7 @@ func TestOtherRoutes(t *testing.T) {
 		{http.MethodGet, "/events/", 404, "not_found", ""},
 		{http.MethodPost, "/", 405, "method_not_allowed", "GET, HEAD"},
 		{http.MethodDelete, "/events", 405, "method_not_allowed", "GET, POST"},
-		{http.MethodPut, "/healthz", 405, "method_not_allowed", "GET"},
+		{http.MethodPut, "/healthz", 405, "method_not_allowed", "GET, HEAD"},
 	} {
 		a := s.do(c.method, c.path, "")
 		assert.Equal(t, c.status, a.status, c.path)
@@ -286,5 +286,9 @@ func TestOtherRoutes(t *testing.T) {
 	}
 	assert.Equal(t, "the page", s.do(http.MethodGet, "/", "").body)
 	assert.Equal(t, "the page", s.do(http.MethodGet, "/assets/css/page.css", "").body)
-	assert.Equal(t, http.StatusOK, s.do(http.MethodHead, "/", "").status)
+	for _, path := range []string{"/", "/healthz", "/readyz", "/openapi.yaml"} {
+		a := s.do(http.MethodHead, path, "")
+		assert.Equal(t, http.StatusOK, a.status, path)
+		assert.Empty(t, a.body, path)
+	}
 }
