@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"carillon/internal/domain/event"
@@ -46,11 +47,14 @@ func (c Config) Validate() error {
 	if anonymousErr != nil {
 		anonymousErr = fmt.Errorf("auth.anonymous.subscribe: %w", anonymousErr)
 	}
-	var tooLong error
-	if len(c.PublishToken) > maxToken {
-		tooLong = fmt.Errorf("auth.publish_token: got %d bytes, takes at most %d", len(c.PublishToken), maxToken)
+	var tokenErr error
+	switch token := c.PublishToken.Reveal(); {
+	case len(token) > maxToken:
+		tokenErr = fmt.Errorf("auth.publish_token: got %d bytes, takes at most %d", len(token), maxToken)
+	case strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
+		tokenErr = errors.New("auth.publish_token: got spaces or characters beyond ASCII, which no header carries")
 	}
-	return errors.Join(tooLong, anonymousErr, c.JWT.validate())
+	return errors.Join(tokenErr, anonymousErr, c.JWT.validate())
 }
 
 func (c JWT) validate() error {
@@ -81,8 +85,12 @@ func (c JWT) validate() error {
 func (c JWT) validateJWKS() error {
 	u, err := url.Parse(c.JWKSURL)
 	switch {
+	case c.PreviousKey != "" || c.PreviousKeyFile != "":
+		return errors.New("auth.jwt.previous_key: got one with jwks_url, where earlier keys are in the set")
 	case err != nil || u.Host == "":
 		return errors.New("auth.jwt.jwks_url: is not a URL")
+	case u.User != nil:
+		return errors.New("auth.jwt.jwks_url: takes a URL without a name and a password")
 	case u.Scheme == "http" && !loopback(u.Hostname()), u.Scheme != "http" && u.Scheme != "https":
 		// Whoever can change the answer on its way can make tokens.
 		return errors.New("auth.jwt.jwks_url: takes an https URL, or http on this machine")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"sync/atomic"
 	"time"
 
@@ -23,6 +24,8 @@ const (
 	// jwksRetry is how soon keys are asked for again when they could not be had, or when a token names an unknown one:
 	// anybody can send such a token, so no more often.
 	jwksRetry = 10 * time.Second
+	// jwksFirstRetry is how soon they are while there are none at all; it doubles up to jwksRetry.
+	jwksFirstRetry = time.Second
 )
 
 // jwks is a set of keys at a URL. The last good set stays in use while the URL fails.
@@ -52,6 +55,7 @@ func (j *jwks) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	defer j.client.CloseIdleConnections()
+	retry := jwksFirstRetry
 	for {
 		select {
 		case <-ctx.Done():
@@ -61,10 +65,21 @@ func (j *jwks) run(ctx context.Context) {
 		}
 		next := j.refresh
 		if err := j.fetch(ctx); err != nil && ctx.Err() == nil {
-			next = min(jwksRetry, j.refresh)
+			next = min(retry, j.refresh)
+			retry = min(2*retry, jwksRetry)
 			j.failed(err)
 		}
+		if j.set.Load() != nil {
+			retry = jwksRetry
+		}
 		timer.Reset(next)
+	}
+}
+
+// inherit takes the keys of the set before, if they are of the same URL, until it has asked for its own.
+func (j *jwks) inherit(before *jwks) {
+	if j.url == before.url {
+		j.set.Store(before.set.Load())
 	}
 }
 
@@ -75,6 +90,9 @@ func (j *jwks) fetch(ctx context.Context) error {
 	}
 	response, err := j.client.Do(request)
 	if err != nil {
+		if failed, is := errors.AsType[*url.Error](err); is {
+			err = failed.Err // without the URL, which may hold a secret
+		}
 		return fmt.Errorf("asking for keys: %w", err)
 	}
 	defer response.Body.Close()

@@ -3,6 +3,7 @@ package tokens
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 
@@ -19,6 +20,7 @@ type keyring struct {
 	patterns  []event.Pattern // of everybody
 	parser    *jwt.Parser     // nil where no JWT is accepted
 	keyOf     jwt.Keyfunc
+	leeway    time.Duration
 	jwks      *jwks // nil where keys are not at a URL
 }
 
@@ -65,6 +67,7 @@ func (k *keyring) useJWT(cfg JWT, failed func(error)) error {
 		jwt.WithExpirationRequired(),
 		jwt.WithIssuedAt(),
 		jwt.WithLeeway(cfg.Leeway),
+		jwt.WithStrictDecoding(),
 	}
 	if cfg.Issuer != "" {
 		options = append(options, jwt.WithIssuer(cfg.Issuer))
@@ -72,6 +75,7 @@ func (k *keyring) useJWT(cfg JWT, failed func(error)) error {
 	if cfg.Audience != "" {
 		options = append(options, jwt.WithAudience(cfg.Audience))
 	}
+	k.leeway = cfg.Leeway
 	k.parser = jwt.NewParser(options...)
 	return nil
 }
