@@ -3,6 +3,7 @@ package main_test
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -52,6 +53,21 @@ func TestReadmeHasEverySetting(t *testing.T) {
 	}
 	walk(document.Content[0], "")
 	assert.Equal(t, defaults, told)
+}
+
+// A reader who follows a link arrives.
+func TestLinksLeadSomewhere(t *testing.T) {
+	documents, err := filepath.Glob("../../docs/*.md")
+	require.NoError(t, err)
+	records, err := filepath.Glob("../../docs/adr/*.md")
+	require.NoError(t, err)
+	for _, document := range append(append(documents, records...), "../../README.md", "../../examples/README.md") {
+		text, err := os.ReadFile(document)
+		require.NoError(t, err)
+		for _, link := range regexp.MustCompile(`\]\(([^)#:]+)\)`).FindAllStringSubmatch(string(text), -1) {
+			assert.FileExists(t, filepath.Join(filepath.Dir(document), link[1]), "%s: %s", document, link[0])
+		}
+	}
 }
 
 // A promise that names a test nobody wrote is not held.
