@@ -110,6 +110,7 @@ func (s *shard) run(ctx context.Context) {
 		busy := s.walk()
 		s.drain.step(now, s) // after the walk: a stream that ends has been given what was published before
 		if s.catchUp() || busy {
+			runtime.Gosched() // a long replay must not keep publishers from running
 			continue
 		}
 		if next, idle := s.deadline(); idle {

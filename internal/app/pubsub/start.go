@@ -64,11 +64,12 @@ func (e Extent) reset(reason ResetReason, requested string, after uint64) (event
 // beforeLast finds the offset after which the newest n matching events stand, reading backwards page by page.
 func (p *Publisher) beforeLast(ctx context.Context, sub Subscription, extent Extent) (uint64, error) {
 	probe := Stream{sub: sub}
+	var room [pageSize]*Item
 	missing := sub.Start.last
 	at := extent.Newest
 	for missing > 0 && at >= extent.Oldest && at > 0 {
 		after := max(extent.Oldest-1, at-min(at, pageSize))
-		entries, err := p.log.Read(ctx, after, int(at-after))
+		items, err := p.page(ctx, after, room[:at-after])
 		if errors.Is(err, ErrTrimmed) { // trimming overtook us
 			extent.Oldest = max(extent.Oldest+1, p.log.Extent().Oldest)
 			continue
@@ -76,17 +77,27 @@ func (p *Publisher) beforeLast(ctx context.Context, sub Subscription, extent Ext
 		if err != nil {
 			return 0, fmt.Errorf("reading history: %w", err)
 		}
-		for _, e := range slices.Backward(entries) {
-			if e.Position.Offset > at || !probe.wants(e.Event) {
+		for _, item := range slices.Backward(items) {
+			if item.Position.Offset > at || !probe.wants(item.Event) {
 				continue
 			}
 			if missing--; missing == 0 {
-				return e.Position.Offset - 1, nil
+				return item.Position.Offset - 1, nil
 			}
 		}
 		at = after
 	}
 	return max(at, extent.Oldest-1), nil
+}
+
+// page reads what stands after an offset, as much as there is room for. Most of what anybody asks for is in the window,
+// where it need not be copied.
+func (p *Publisher) page(ctx context.Context, after uint64, room []*Item) ([]*Item, error) {
+	if n, _ := p.window.after(after, room); n == len(room) {
+		return room, nil
+	}
+	entries, err := p.log.Read(ctx, after, len(room))
+	return newItems(entries), err
 }
 
 // beforeTime finds the offset after which the events stand that are at most age old. Ages are asked of entries in this

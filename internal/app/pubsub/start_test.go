@@ -154,7 +154,9 @@ func TestLast(t *testing.T) {
 // Trimming may overtake the search; what is still kept is found all the same.
 func TestLastWhileTheLogIsTrimmed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := start(t, config(), newLog(0))
+		cfg := config()
+		cfg.Window.Events = 10 // or the log would not even be asked
+		r := start(t, cfg, newLog(0))
 		r.publish(600, "a")
 		synctest.Wait()
 		once := false

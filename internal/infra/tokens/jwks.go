@@ -30,23 +30,25 @@ const (
 
 // jwks is a set of keys at a URL. The last good set stays in use while the URL fails.
 type jwks struct {
-	url     string
-	refresh time.Duration
-	client  *http.Client
-	wanted  chan struct{}
-	unknown *rate.Limiter
-	set     atomic.Pointer[keyfunc.Keyfunc]
-	failed  func(error)
+	url       string
+	algorithm string
+	refresh   time.Duration
+	client    *http.Client
+	wanted    chan struct{}
+	unknown   *rate.Limiter
+	set       atomic.Pointer[keyfunc.Keyfunc]
+	failed    func(error)
 }
 
 func newJWKS(cfg JWT, failed func(error)) *jwks {
 	return &jwks{
-		url:     cfg.JWKSURL,
-		refresh: cfg.JWKSRefresh,
-		client:  &http.Client{Timeout: jwksTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
-		wanted:  make(chan struct{}, 1),
-		unknown: rate.NewLimiter(rate.Every(jwksRetry), 1),
-		failed:  failed,
+		url:       cfg.JWKSURL,
+		algorithm: cfg.Algorithm,
+		refresh:   cfg.JWKSRefresh,
+		client:    &http.Client{Timeout: jwksTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+		wanted:    make(chan struct{}, 1),
+		unknown:   rate.NewLimiter(rate.Every(jwksRetry), 1),
+		failed:    failed,
 	}
 }
 
@@ -76,9 +78,9 @@ func (j *jwks) run(ctx context.Context) {
 	}
 }
 
-// inherit takes the keys of the set before, if they are of the same URL, until it has asked for its own.
+// inherit takes the keys of the set before, if they are of the same URL and kind, until it has asked for its own.
 func (j *jwks) inherit(before *jwks) {
-	if j.url == before.url {
+	if j.url == before.url && j.algorithm == before.algorithm {
 		j.set.Store(before.set.Load())
 	}
 }
@@ -106,11 +108,14 @@ func (j *jwks) fetch(ctx context.Context) error {
 	case len(body) > jwksBytes:
 		return fmt.Errorf("reading keys: more than %d bytes", jwksBytes)
 	}
-	set, err := keyfunc.NewJWKSetJSON(body)
+	set, serve, err := readKeySet(j.algorithm, body)
 	if err != nil {
-		return errors.New("reading keys: not a JSON Web Key Set")
+		return fmt.Errorf("reading keys: %w", err)
 	}
-	j.set.Store(&set)
+	j.set.Store(&set) // even without any: keys that were taken out of it must not be accepted any longer
+	if serve == 0 {
+		return fmt.Errorf("reading keys: none serves for %s", j.algorithm)
+	}
 	return nil
 }
 

@@ -39,8 +39,8 @@ func parseVerifyingKey(algorithm string, material []byte) (any, error) {
 	if algorithm == "HS256" {
 		return parseSharedKey(material)
 	}
-	if key, err := parseSigningKey(algorithm, material); err == nil {
-		return key.(interface{ Public() any }).Public(), nil
+	if key, err := parseSigningKey(algorithm, material); key != nil { // with an error it is a key that is too weak
+		return key.(interface{ Public() any }).Public(), err
 	}
 	switch algorithm {
 	case "RS256":

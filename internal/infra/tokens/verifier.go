@@ -119,8 +119,12 @@ func (v *Verifier) Authenticate(_ context.Context, token string) (access.Rights,
 		return access.Rights{}, access.ErrInvalidToken
 	}
 	var c claims
-	if _, err := ring.parser.ParseWithClaims(token, &c, ring.keyOf); err != nil {
+	parsed, err := ring.parser.ParseWithClaims(token, &c, ring.keyOf)
+	if err != nil {
 		return access.Rights{}, explain(err)
+	}
+	if _, critical := parsed.Header["crit"]; critical { // RFC 7515, section 4.1.11: no extension is understood
+		return access.Rights{}, fmt.Errorf("%w: it asks for an extension that is not known", access.ErrInvalidToken)
 	}
 	subscribe, err := patternsOf(c.Carillon.Subscribe)
 	if err != nil {

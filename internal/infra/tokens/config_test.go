@@ -1,0 +1,84 @@
+package tokens_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"carillon/internal/infra/tokens"
+)
+
+// Each error names the key of the configuration that it is about, and New refuses what Validate does.
+func TestWrongConfigurations(t *testing.T) {
+	p, q := newPair(t, "ES256"), newPair(t, "EdDSA")
+	key := tokens.Secret(p.public)
+	const url = "https://issuer/keys"
+	jwt := func(j tokens.JWT) tokens.Config { return tokens.Config{JWT: j} }
+	for name, c := range map[string]struct {
+		cfg  tokens.Config
+		says string
+	}{
+		"a wrong pattern":        {tokens.Config{Anonymous: tokens.Anonymous{Subscribe: []string{"**", "a**"}}}, "auth.anonymous.subscribe: topic"},
+		"a token with a space":   {tokens.Config{PublishToken: "a b"}, "auth.publish_token: got spaces"},
+		"a token beyond ASCII":   {tokens.Config{PublishToken: "ä"}, "auth.publish_token: got spaces"},
+		"a token too long":       {tokens.Config{PublishToken: tokens.Secret(make([]byte, 8193))}, "auth.publish_token: got 8193 bytes"},
+		"a negative leeway":      {jwt(tokens.JWT{Leeway: -1}), "auth.jwt.leeway: got -1ns"},
+		"a day of leeway":        {jwt(tokens.JWT{Leeway: 24 * time.Hour}), "auth.jwt.leeway: got 24h0m0s"},
+		"no algorithm":           {jwt(tokens.JWT{Key: key}), `auth.jwt.algorithm: got ""`},
+		"none":                   {jwt(tokens.JWT{Algorithm: "none", Key: key}), `auth.jwt.algorithm: got "none"`},
+		"in small letters":       {jwt(tokens.JWT{Algorithm: "es256", Key: key}), `auth.jwt.algorithm: got "es256"`},
+		"a key of other kind":    {jwt(tokens.JWT{Algorithm: "RS256", Key: key}), "auth.jwt.key: is not a key in PEM as RS256 takes it"},
+		"a public key as secret": {jwt(tokens.JWT{Algorithm: "HS256", Key: "\n" + key}), "auth.jwt.key: is a key in PEM"},
+		"a file as secret":       {jwt(tokens.JWT{Algorithm: "HS256", KeyFile: file(t, p.public)}), "auth.jwt.key_file: is a key in PEM"},
+		"an empty file":          {jwt(tokens.JWT{Algorithm: "HS256", KeyFile: file(t, nil)}), "auth.jwt.key_file: has 0 bytes"},
+		"no such file":           {jwt(tokens.JWT{Algorithm: "HS256", KeyFile: "/nowhere"}), "auth.jwt.key_file: cannot be read"},
+		"a previous key of another kind": {
+			jwt(tokens.JWT{Algorithm: "ES256", Key: key, PreviousKey: tokens.Secret(q.public)}), "auth.jwt.previous_key: is not a key",
+		},
+		"a previous key file of another kind": {
+			jwt(tokens.JWT{Algorithm: "ES256", Key: key, PreviousKeyFile: file(t, q.public)}), "auth.jwt.previous_key_file: is not a key",
+		},
+		"only a previous key": {jwt(tokens.JWT{Algorithm: "ES256", PreviousKey: key}), "auth.jwt.previous_key: is set without"},
+		"a key and a file":    {jwt(tokens.JWT{Algorithm: "ES256", Key: key, KeyFile: "f"}), "takes one of them"},
+		"a key and a URL":     {jwt(tokens.JWT{Algorithm: "ES256", Key: key, JWKSURL: url}), "takes one of them"},
+		"a URL and a previous key": {
+			jwt(tokens.JWT{Algorithm: "ES256", JWKSURL: url, PreviousKey: key, JWKSRefresh: time.Hour}), "auth.jwt.previous_key: got one with jwks_url",
+		},
+		"no URL":             {jwt(tokens.JWT{Algorithm: "ES256", JWKSURL: "issuer"}), "auth.jwt.jwks_url: is not a URL"},
+		"a URL in the clear": {jwt(tokens.JWT{Algorithm: "ES256", JWKSURL: "http://issuer/"}), "auth.jwt.jwks_url: takes an https URL"},
+		"a file's URL":       {jwt(tokens.JWT{Algorithm: "ES256", JWKSURL: "file://localhost/keys"}), "auth.jwt.jwks_url: takes an https URL"},
+		"a name that begins like this machine's": {
+			jwt(tokens.JWT{Algorithm: "ES256", JWKSURL: "http://localhost.example/"}), "auth.jwt.jwks_url: takes an https URL",
+		},
+		"a password in the URL":    {jwt(tokens.JWT{Algorithm: "ES256", JWKSURL: "https://a:b@issuer/"}), "auth.jwt.jwks_url: takes a URL without"},
+		"shared secrets at a URL":  {jwt(tokens.JWT{Algorithm: "HS256", JWKSURL: url, JWKSRefresh: time.Hour}), "auth.jwt.algorithm: got HS256 with jwks_url"},
+		"asking all the time":      {jwt(tokens.JWT{Algorithm: "ES256", JWKSURL: url, JWKSRefresh: time.Second}), "auth.jwt.jwks_refresh: got 1s"},
+		"no time to ask again":     {jwt(tokens.JWT{Algorithm: "ES256", JWKSURL: url}), "auth.jwt.jwks_refresh: got 0s"},
+		"a time before any to ask": {jwt(tokens.JWT{Algorithm: "ES256", JWKSURL: url, JWKSRefresh: -time.Hour}), "auth.jwt.jwks_refresh: got -1h"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.ErrorContains(t, c.cfg.Validate(), c.says)
+			v, err := tokens.New(c.cfg, nil)
+			require.ErrorContains(t, err, c.says)
+			assert.Nil(t, v)
+		})
+	}
+}
+
+func TestEveryMistakeIsNamedAtOnce(t *testing.T) {
+	err := tokens.Config{
+		PublishToken: "a b", Anonymous: tokens.Anonymous{Subscribe: []string{""}}, JWT: tokens.JWT{Leeway: -1},
+	}.Validate()
+	for _, key := range []string{"auth.publish_token", "auth.anonymous.subscribe", "auth.jwt.leeway"} {
+		assert.ErrorContains(t, err, key)
+	}
+}
+
+func TestURLsThatAreTaken(t *testing.T) {
+	for _, url := range []string{"https://issuer/keys?x=y", "http://localhost:1/", "http://127.0.0.1/", "http://127.9.9.9:80", "http://[::1]:8080/keys"} {
+		cfg := tokens.Config{JWT: tokens.JWT{Algorithm: "RS256", JWKSURL: url, JWKSRefresh: 10 * time.Second}}
+		assert.NoError(t, cfg.Validate(), url)
+	}
+}
