@@ -35,6 +35,7 @@ var allowed = []struct {
 }{
 	{"cmd", []string{anything}},
 	{"bench", []string{anything}},
+	{"examples", []string{"carillon/examples/bell"}}, // the standard library and plain HTTP: what a reader can lift
 	{"deploy", []string{anything}},
 	{"configs", nil},
 	{"internal/domain", []string{domain}},

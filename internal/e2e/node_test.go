@@ -28,6 +28,7 @@ var quiet = []string{"CLOCK_INTERVAL=1h", "STREAM_HEARTBEAT=1h"}
 // node is one running Carillon.
 type node struct {
 	addr  string
+	admin string // empty without one
 	cmd   *exec.Cmd
 	said  bytes.Buffer  // on standard error; to be read once it has ended
 	ended chan struct{} // closed at its end
@@ -58,7 +59,7 @@ func startNodeAt(t *testing.T, addr string, settings ...string) *node {
 	out, err := n.cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, n.cmd.Start())
-	started := make(chan string, 1)
+	started := make(chan startRecord, 1)
 	go func() {
 		readLog(out, started)
 		_ = n.cmd.Wait() // its exit code tells
@@ -75,7 +76,8 @@ func startNodeAt(t *testing.T, addr string, settings ...string) *node {
 		}
 	})
 	select {
-	case n.addr = <-started:
+	case record := <-started:
+		n.addr, n.admin = record.Addr, record.AdminAddr
 	case <-n.ended:
 		require.FailNow(t, "the server did not start", "%s", n.said.String())
 	case <-time.After(patience):
@@ -84,13 +86,20 @@ func startNodeAt(t *testing.T, addr string, settings ...string) *node {
 	return n
 }
 
-// readLog passes on the address of the start record, and reads on so that the server never waits for a reader.
-func readLog(out io.Reader, started chan<- string) {
+// startRecord is the log's record of the start.
+type startRecord struct {
+	Msg       string
+	Addr      string
+	AdminAddr string `json:"admin_addr"`
+}
+
+// readLog passes on the start record, and reads on so that the server never waits for a reader.
+func readLog(out io.Reader, started chan<- startRecord) {
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
-		var record struct{ Msg, Addr string }
+		var record startRecord
 		if json.Unmarshal(lines.Bytes(), &record) == nil && record.Msg == "carillon started" {
-			started <- record.Addr
+			started <- record
 		}
 	}
 }

@@ -1,0 +1,23 @@
+const loads = [];
+
+// The last minute, two events a second, is there at once: the server keeps it.
+const stream = new EventSource('events?topic=dashboard/*&last=120');
+stream.addEventListener('load', (e) => {
+  loads.push(JSON.parse(e.data));
+  if (loads.length > 60) loads.shift();
+  document.querySelector('#load').textContent = loads.at(-1).toFixed(2);
+  const most = Math.max(1, ...loads);
+  document.querySelector('#bars').replaceChildren(...loads.map((value) => {
+    const bar = document.createElement('div');
+    bar.style.height = `${(100 * value) / most}%`;
+    return bar;
+  }));
+});
+
+stream.addEventListener('audience', (e) => {
+  document.querySelector('#audience').textContent = e.data;
+});
+
+// A page that the browser keeps for its back button would be counted on, though nobody sees it.
+addEventListener('pagehide', () => stream.close());
+addEventListener('pageshow', (e) => e.persisted && location.reload());

@@ -1,0 +1,47 @@
+// Command stock is a stock ticker: prices that walk at random, pushed to every page that is open.
+package main
+
+import (
+	"context"
+	"embed"
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"carillon/examples/bell"
+)
+
+//go:embed index.html app.js
+var page embed.FS
+
+type price struct {
+	Symbol string  `json:"symbol"`
+	Price  float64 `json:"price"`
+	Change float64 `json:"change"` // since the last one
+}
+
+func main() { bell.Example{Page: page, Work: trade}.Main() }
+
+// trade publishes the price of each share twice a second, all of them with one request.
+func trade(ctx context.Context, b *bell.Bell) error {
+	shares := []price{{Symbol: "ACME", Price: 41.5}, {Symbol: "BELL", Price: 128}, {Symbol: "TOLL", Price: 7.25}}
+	for every := time.NewTicker(500 * time.Millisecond); ; {
+		var events []bell.Event
+		for i := range shares {
+			s := &shares[i]
+			before := s.Price
+			s.Price = math.Round(before*(1+rand.NormFloat64()/200)*100) / 100
+			s.Change = math.Round((s.Price-before)*100) / 100
+			events = append(events, bell.Event{Topic: "stock/" + s.Symbol, Type: "price", Data: *s})
+		}
+		if err := b.RingAll(ctx, events); err != nil {
+			return err
+		}
+		select {
+		case <-every.C:
+		case <-ctx.Done():
+			every.Stop()
+			return nil
+		}
+	}
+}
