@@ -120,6 +120,7 @@ type parts struct {
 	Streams   *sse.Server
 	Feed      *timefeed.Feed
 	Tokens    *tokens.Verifier
+	API       *httpapi.API
 	Server    *listeningServer
 	Admin     adminServer
 }
@@ -131,8 +132,9 @@ func start(p process, s Settings, parts parts) {
 		p.serve(parts.Admin.listeningServer)
 	}
 	p.background("keys", parts.Tokens.Run)
+	p.background("journal", parts.API.Run)           // streams have their last word in it
+	p.background("stream writer", parts.Streams.Run) // the publisher's last act is to end streams
 	p.background("publisher", parts.Publisher.Run)
-	p.background("stream writer", parts.Streams.Run)
 	p.background("clock", parts.Feed.Run)
 	p.serve(parts.Server)
 	p.drain(s.Drain, parts.Publisher)

@@ -213,6 +213,15 @@ func TestServeStartRecords(t *testing.T) {
 	assert.Equal(t, 0, p.wait())
 }
 
+func TestServeWarnsOfAShortHistory(t *testing.T) {
+	const warning = "the window is not smaller than the history: clients that are too slow will miss events; lower window.* or raise history.*"
+	p := launch(t, "CARILLON_HISTORY_EVENTS=100")
+	assert.Equal(t, "warn", p.await(t, warning)["level"])
+	p.signal(t)
+	assert.Equal(t, 0, p.wait())
+	assert.False(t, defaults(t).shortHistory(), "the defaults are no example of it")
+}
+
 func TestServeEndsAtOnceOnTheSecondSignal(t *testing.T) {
 	p := launch(t, "CARILLON_STREAM_SHARDS=1", "CARILLON_DRAIN_WINDOW=1h", "CARILLON_DRAIN_TIMEOUT=2h")
 	for range 2 {

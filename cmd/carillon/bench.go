@@ -37,7 +37,7 @@ and, given the server's process id on the same machine, what it cost.
 
 The defaults fit Carillon. Any other server that pushes Server-Sent Events over HTTP/1.1 can be measured
 by giving its paths, its body and its headers. In paths and body, {n} is the number of a topic; in the
-body, {stamp} is the time and {pad} the padding.`,
+body, {stamp} is the time, as often as the body holds events, and {pad} the padding.`,
 		Example: `  carillon bench --token "$TOKEN" --streams 1000 --rate 50 --duration 10s --pid "$(pgrep -xn carillon)"
   carillon bench --token "$TOKEN" --streams 10000 --duration 0 --idle 30s --pid "$(pgrep -xn carillon)"
   carillon bench --url http://127.0.0.1:3000 --subscribe '/.well-known/mercure?topic=bench' \

@@ -55,6 +55,11 @@ func TestListenerThatFailsTakesTheServerDown(t *testing.T) {
 	app.RequireStart()
 	require.NoError(t, srv.listener.Close())
 	assert.Equal(t, exitFailure, (<-down).ExitCode)
+
+	w := watch{log: zap.NewNop()}
+	reason, failed := w.awaitEnd(t.Context(), app.App, nil, nil) // without a signal from anywhere
+	assert.Equal(t, "failure", reason)
+	assert.True(t, failed)
 	app.RequireStop()
 }
 

@@ -140,6 +140,9 @@ func logStart(log *zap.Logger, c *configuration, streams capacity, srv *listenin
 		zap.Int("max_streams_per_ip", c.Limits.MaxStreamsPerIP),
 		zap.Int("file_limit", streams.fileLimit),
 	)
+	if c.shortHistory() {
+		log.Warn("the window is not smaller than the history: clients that are too slow will miss events; lower window.* or raise history.*")
+	}
 	if streams.tooMany {
 		log.Warn("limits.max_streams is more than the file limit allows; raise the limit for open files (ulimit -n)",
 			zap.Int("max_streams", streams.streams), zap.Int("file_limit", streams.fileLimit))

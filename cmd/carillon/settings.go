@@ -61,6 +61,13 @@ func (s Settings) engine() pubsub.Config {
 	return pubsub.Config{Window: s.Window, Heartbeat: s.Stream.Heartbeat, Slow: s.Stream.Slow, Shards: s.Stream.Shards}
 }
 
+// shortHistory reports whether the window may reach as far back as the history: a client that was too slow for the one
+// would then find nothing in the other.
+func (s Settings) shortHistory() bool {
+	w, h := s.Window, s.History
+	return w.Events >= h.Events || w.Bytes >= h.Bytes || w.Age >= h.Age
+}
+
 // AdminSettings are where the admin listener stands and the secret it takes. Its keys live under "admin".
 type AdminSettings struct {
 	Addr  string        `mapstructure:"addr"`

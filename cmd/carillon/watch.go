@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"os"
+	"sync"
 	"time"
 
 	"go.uber.org/fx"
@@ -28,41 +29,49 @@ func (w *watch) awaitEnd(ctx context.Context, app *fx.App, signals, hangups <-ch
 	}
 	tell("READY=1")
 	defer tell("STOPPING=1")
-	var watchdog <-chan time.Time
+	ctx, cancel := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	defer cancel()
 	if interval > 0 {
-		every := time.NewTicker(interval)
-		defer every.Stop()
-		watchdog = every.C
+		watching.Go(func() { w.watchdog(ctx, interval, func() { tell("WATCHDOG=1") }) })
 	}
-	for {
+	for down := app.Wait(); ; {
 		select {
 		case sig := <-signals:
 			return sig.String(), false
-		case down := <-app.Wait():
-			if down.Signal == nil {
+		case end := <-down:
+			if end.ExitCode != 0 {
 				return "failure", true
 			}
 			<-signals // fx hears signals as well; ours is the same one, and must not count as the second
-			return down.Signal.String(), false
+			return end.Signal.String(), false
 		case <-hangups:
 			tell(reloading())
 			w.reloader.reload()
 			tell("READY=1")
-		case <-watchdog:
-			if w.alive(ctx, interval) {
-				tell("WATCHDOG=1")
-			}
 		}
 	}
 }
 
-// alive reports whether every shard of the engine answers in time.
-func (w *watch) alive(ctx context.Context, patience time.Duration) bool {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	err := w.engine.Answers(ctx)
-	if err != nil {
-		w.log.Error("the engine does not answer", zap.Error(err))
+// watchdog tells, at each interval, that every shard of the engine answers; when one does not in time, it tells nothing.
+func (w *watch) watchdog(ctx context.Context, interval time.Duration, alive func()) {
+	every := time.NewTicker(interval)
+	defer every.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-every.C:
+		}
+		asking, cancel := context.WithTimeout(ctx, interval)
+		err := w.engine.Answers(asking)
+		cancel()
+		switch {
+		case err == nil:
+			alive()
+		case ctx.Err() == nil:
+			w.log.Error("the engine does not answer", zap.Error(err))
+		}
 	}
-	return err == nil
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -141,11 +142,20 @@ func TestStreamsNeedNoGoroutine(t *testing.T) {
 	})
 }
 
-// A right that ends takes its stream with it: not after its end, and at most a step of the wheel before.
+// A right that ends takes its stream with it: not after its end, and a quarter of a second before at the most, however
+// rare beats are.
 func TestExpiry(t *testing.T) {
-	const step = beat / 64
+	for _, interval := range []time.Duration{beat, 10 * time.Minute} {
+		t.Run(interval.String(), func(t *testing.T) { testExpiry(t, interval) })
+	}
+}
+
+func testExpiry(t *testing.T, interval time.Duration) {
+	const step = 250 * time.Millisecond
 	synctest.Test(t, func(t *testing.T) {
-		r := start(t, config(), newLog(0))
+		cfg := config()
+		cfg.Heartbeat = interval
+		r := start(t, cfg, newLog(0))
 		type listener struct {
 			ends time.Time
 			sink *fakeSink
@@ -183,6 +193,30 @@ func TestExpiry(t *testing.T) {
 		}
 		assert.Zero(t, r.pub.Streams())
 	})
+}
+
+// A stream that ended is let go at once, not when its beat would have been due.
+func TestEndedStreamsAreLetGo(t *testing.T) {
+	cfg := config()
+	cfg.Heartbeat = 10 * time.Minute
+	r := start(t, cfg, newLog(0))
+	var ended []weak.Pointer[pubsub.Stream]
+	for range 100 {
+		st, sink := r.listen(next, "a")
+		ended = append(ended, weak.Make(st))
+		st.End(pubsub.EndGone)
+		require.Eventually(t, func() bool { return len(sink.Only("close")) == 1 }, time.Minute, time.Millisecond)
+	}
+	require.Eventually(t, func() bool {
+		runtime.GC()
+		kept := 0
+		for _, p := range ended {
+			if p.Value() != nil {
+				kept++
+			}
+		}
+		return kept <= 2 // each shard's inbox may still hold the last
+	}, time.Minute, 10*time.Millisecond)
 }
 
 // Streams end evenly over the window, new ones are refused, and Drain returns when all are gone.

@@ -1,6 +1,8 @@
 package pubsub
 
 import (
+	"math"
+	"strings"
 	"sync/atomic"
 
 	"carillon/internal/domain/event"
@@ -21,7 +23,8 @@ const (
 type Item struct {
 	event.Entry
 
-	forms [formCount]atomic.Pointer[[]byte]
+	weight int32 // about how many bytes it takes with one form of it
+	forms  [formCount]atomic.Pointer[[]byte]
 }
 
 // Bytes answers the item in a form and calls encode if nobody has yet. Concurrent first callers may encode twice; all
@@ -42,8 +45,17 @@ func newItems(entries []event.Entry) []*Item {
 	block := make([]Item, len(entries))
 	items := make([]*Item, len(entries))
 	for i := range entries {
-		block[i].Entry = entries[i]
+		block[i].Entry, block[i].weight = entries[i], weigh(entries[i].Event)
 		items[i] = &block[i]
 	}
 	return items
+}
+
+// lineCost is what each line of data costs in an encoding: "data: " and its end.
+const lineCost = 7
+
+// weigh counts the event and the one form that most streams want.
+func weigh(e event.Event) int32 {
+	data := e.Data.String()
+	return int32(min(e.Size()+len(data)+lineCost*(1+strings.Count(data, "\n"))+len(e.Type.String()), math.MaxInt32))
 }

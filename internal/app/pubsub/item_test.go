@@ -2,12 +2,14 @@ package pubsub_test
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"carillon/internal/app/pubsub"
 	"carillon/internal/domain/event"
@@ -54,6 +56,18 @@ func TestEncodeOnce(t *testing.T) {
 			assert.Equal(t, fmt.Sprintf("%d:%d", sink.form, 10), string(sink.bytes[9]))
 			assert.Same(t, &sinks[i%2].bytes[9][0], &sink.bytes[9][0])
 		}
+	})
+}
+
+// What the window counts covers the bytes that streams are sent, however many lines they have.
+func TestWindowCountsEncodedBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, config(), newLog(0))
+		text := strings.Repeat("\n", 10_000)
+		_, err := r.pub.Publish(t.Context(), about(text, "a"))
+		require.NoError(t, err)
+		synctest.Wait()
+		assert.Greater(t, r.pub.Window().Bytes, int64(len(text)+len(text)*len("data: \n")))
 	})
 }
 

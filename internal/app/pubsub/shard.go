@@ -197,7 +197,9 @@ func (s *shard) open(st *Stream) {
 		s.end(st, EndDrain)
 	default:
 		s.ready(st) // a sink may hold what its client is told first
-		s.look(st)
+		if st.state != stateClosed {
+			s.look(st)
+		}
 	}
 }
 
@@ -234,6 +236,7 @@ func (s *shard) end(st *Stream, why EndReason) {
 	st.state = stateClosed
 	st.ended.Store(true)
 	s.index.remove(st)
+	s.wheel.remove(st)
 	last := len(s.roll) - 1
 	moved := s.roll[last]
 	s.roll[st.roll], moved.roll = moved, st.roll
@@ -249,9 +252,6 @@ func (s *shard) end(st *Stream, why EndReason) {
 
 // look is what the wheel does with a stream whose time has come: end it, beat its heart, or wait on.
 func (s *shard) look(st *Stream) {
-	if st.state == stateClosed {
-		return
-	}
 	if !st.sub.Expires.IsZero() && time.Until(st.sub.Expires) <= s.wheel.step {
 		s.end(st, EndExpired)
 		return
@@ -263,7 +263,7 @@ func (s *shard) look(st *Stream) {
 			s.end(st, EndSlow)
 			return
 		}
-	case quiet >= beatSteps-beatJitter: // also while it waits for a log that is away
+	case quiet >= s.wheel.beat-s.wheel.jitter: // also while it waits for a log that is away
 		st.wrote = s.wheel.tick
 		if err := st.sink.Beat(s.bookmark(st)); err != nil {
 			s.end(st, EndFailed)
@@ -286,9 +286,9 @@ func (s *shard) bookmark(st *Stream) (at event.Position) {
 
 // patience is how many steps the stream can go without a look.
 func (s *shard) patience(st *Stream) int64 {
-	steps := silence() - (s.wheel.tick - st.wrote)
+	steps := s.wheel.silence() - (s.wheel.tick - st.wrote)
 	if st.state == stateParked {
-		steps = beatSteps / 8 // whether a stream is too slow should not take an interval to notice
+		steps = s.wheel.beat / 8 // whether a stream is too slow should not take an interval to notice
 	}
 	if !st.sub.Expires.IsZero() {
 		steps = min(steps, int64((time.Until(st.sub.Expires)-1)/s.wheel.step)) // the last look before it

@@ -30,11 +30,12 @@ type Stream struct {
 	last   int32
 
 	// wrote is the tick of the shard's wheel in which the client was last sent anything.
-	wrote     int64
-	told      uint64 // the newest offset whose position the client knows
-	held      bool   // it was parked while the window still had what it waited for: falling out of the window is its client's doing
-	afterBeat *Stream
-	doom      EndReason // it was ended before it was opened, for this reason
+	wrote int64
+	told  uint64    // the newest offset whose position the client knows
+	held  bool      // it was parked while the window still had what it waited for: falling out of the window is its client's doing
+	due   *Stream   // the next stream in its slot of the wheel
+	dueAt **Stream  // what points at it there; nil outside the wheel
+	doom  EndReason // it was ended before it was opened, for this reason
 }
 
 type state uint8

@@ -33,7 +33,7 @@ func (w *window) push(items []*Item) {
 		}
 		w.ring[w.next&uint64(len(w.ring)-1)] = item
 		w.next++
-		w.bytes += int64(item.Event.Size())
+		w.bytes += int64(item.weight)
 		// Trimming as we go keeps a large batch from growing the ring past its bound.
 		for w.next-w.first > uint64(w.limits.Events) || w.bytes > w.limits.Bytes && w.next-w.first > 1 {
 			w.drop()
@@ -52,7 +52,7 @@ func (w *window) expire(now time.Time) {
 
 func (w *window) drop() {
 	slot := &w.ring[w.first&uint64(len(w.ring)-1)]
-	w.bytes -= int64((*slot).Event.Size())
+	w.bytes -= int64((*slot).weight)
 	w.floor = (*slot).Position.Offset
 	*slot = nil
 	w.first++

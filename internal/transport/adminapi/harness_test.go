@@ -86,7 +86,7 @@ func newSite(t testing.TB, token string) *site {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			return
 		}
-		streams.Serve(w, r, stream, func(sse.Summary) {})
+		streams.Serve(w, r, stream, deaf{})
 	})
 	s := &site{TB: t, publisher: publisher, logs: logs, token: token}
 	s.public, s.admin = httptest.NewServer(serve), httptest.NewServer(api)
@@ -199,3 +199,9 @@ func (s *site) refused(a answer) string {
 	require.NotEmpty(s, p.Title)
 	return p.Code
 }
+
+// deaf observes nothing.
+type deaf struct{}
+
+func (deaf) Reset(pubsub.Reset) {}
+func (deaf) Ended(sse.Summary)  {}

@@ -38,6 +38,7 @@ type API struct {
 	cfg     Config
 	rules   atomic.Pointer[rules]
 	log     *zap.Logger
+	journal *journal
 	streams *streamLimiter
 	rates   *rateLimiter
 	engine  *gin.Engine
@@ -50,7 +51,7 @@ type rules struct {
 	allow  gin.HandlerFunc // nil where no other origin is let in
 }
 
-// New builds the interface; it starts nothing.
+// New builds the interface; it starts nothing. [API.Run] must be running for what streams say to be logged.
 func New(cfg Config, limits Limits, deps Deps) (*API, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -59,11 +60,17 @@ func New(cfg Config, limits Limits, deps Deps) (*API, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &API{deps: deps, cfg: cfg, log: deps.Log, streams: newStreamLimiter(), rates: rates}
+	a := &API{deps: deps, cfg: cfg, log: deps.Log, journal: newJournal(deps.Log, limits.MaxStreams), streams: newStreamLimiter(), rates: rates}
 	if err := a.Reload(cfg.CORS, limits); err != nil {
 		return nil, err
 	}
 	return a, a.route()
+}
+
+// Run writes the log of streams until the context ends. It must outlive them.
+func (a *API) Run(ctx context.Context) error {
+	a.journal.run(ctx)
+	return nil
 }
 
 // Reload changes the rules for requests from now on; streams that run already stay. On an error everything stays.

@@ -95,6 +95,7 @@ type settings struct {
 	page    http.Handler
 	secure  bool // TLS, with HTTP/2
 	seen    httpapi.Observer
+	wrap    func(zapcore.Core) zapcore.Core // what the log goes through, nil is nothing
 }
 
 func defaults() settings {
@@ -140,6 +141,9 @@ func serve(t testing.TB, change ...func(*settings)) *server {
 		c(&set)
 	}
 	core, logs := observer.New(zapcore.DebugLevel)
+	if set.wrap != nil {
+		core = set.wrap(core)
+	}
 	publisher, err := pubsub.New(set.engine, newLog(t, set.history), pubsub.Unobserved{})
 	require.NoError(t, err)
 	streams, err := sse.New(set.stream)
@@ -164,9 +168,10 @@ func serve(t testing.TB, change ...func(*settings)) *server {
 	}
 
 	// The poller outlives the streams, as it must.
-	var engine, poller sync.WaitGroup
+	var engine, poller, journal sync.WaitGroup
 	stopEngine := start(&engine, publisher.Run)
 	stopPoller := start(&poller, streams.Run)
+	stopJournal := start(&journal, api.Run)
 	s := &server{url: web.URL, api: api, publisher: publisher, logs: logs, client: newClient(t, web)}
 	s.T, _ = t.(*testing.T)
 	t.Cleanup(func() {
@@ -174,6 +179,8 @@ func serve(t testing.TB, change ...func(*settings)) *server {
 		engine.Wait()
 		stopPoller()
 		poller.Wait()
+		stopJournal()
+		journal.Wait()
 		s.client.CloseIdleConnections()
 		web.Close()
 	})

@@ -2,6 +2,8 @@ package httpapi_test
 
 import (
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -12,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap/zapcore"
 
+	"carillon/internal/app/pubsub"
 	"carillon/internal/transport/httpapi"
 )
 
@@ -148,6 +151,76 @@ func TestAStreamHasTwoRecords(t *testing.T) {
 		assert.GreaterOrEqual(t, gone["bytes"], int64(len(first+frame)))
 		assert.LessOrEqual(t, gone["bytes"], int64(len(first+frame)+2*8))
 	})
+}
+
+func TestAResetIsInTheLog(t *testing.T) {
+	s := serve(t, func(set *settings) {
+		set.engine.Slow, set.engine.Heartbeat = pubsub.SlowSkip, 100*time.Millisecond
+		set.engine.Window.Bytes = 3 << 20
+	})
+	lost, _ := s.listen("topic=b", "Last-Event-ID", "nonsense")
+	defer lost.close()
+	conn := s.dial()
+	require.NoError(t, conn.(*net.TCPConn).SetReadBuffer(64<<10))
+	_, err := io.WriteString(conn, "GET /events?topic=a HTTP/1.1\r\nHost: x\r\n\r\n")
+	require.NoError(t, err)
+	eventually(t, "two streams", func() bool { return s.publisher.Streams() == 2 })
+	healthy, _ := s.listen("topic=a")
+	time.Sleep(300 * time.Millisecond) // only a stream that has been at the head is slow
+	for range 25 {
+		s.publish("a", strings.Repeat("x", 1<<20))
+		for !strings.Contains(healthy.block(), "data: x") { // beats come between
+		}
+	}
+	go func() { _, _ = io.Copy(io.Discard, conn) }() // now it reads
+	eventually(t, "a record of the reset", func() bool { return s.logs.FilterMessage("stream reset").Len() > 0 })
+
+	opened := s.logs.FilterMessage("stream opened").All()
+	assert.Equal(t, "malformed", opened[0].ContextMap()["reset"])
+	assert.NotContains(t, opened[1].ContextMap(), "reset")
+	record := s.logs.FilterMessage("stream reset").All()[0].ContextMap()
+	assert.Equal(t, "slow", record["reason"])
+	assert.Equal(t, opened[1].ContextMap()["conn"], record["conn"])
+	assert.NotEmpty(t, record["from"])
+	assert.NotEmpty(t, record["to"])
+}
+
+// stuckLog does not get past the end of a stream until it is released.
+type stuckLog struct {
+	zapcore.Core
+
+	release <-chan struct{}
+}
+
+func (l stuckLog) Check(e zapcore.Entry, to *zapcore.CheckedEntry) *zapcore.CheckedEntry {
+	return to.AddCore(e, l)
+}
+
+func (l stuckLog) Write(e zapcore.Entry, fields []zapcore.Field) error {
+	if e.Message == "stream closed" {
+		<-l.release
+	}
+	return l.Core.Write(e, fields)
+}
+
+// Streams do not wait for whoever reads the log.
+func TestAStuckLogHoldsNoStreamUp(t *testing.T) {
+	release := make(chan struct{})
+	s := serve(t, func(set *settings) {
+		set.engine.Shards = 1
+		set.wrap = func(core zapcore.Core) zapcore.Core { return stuckLog{core, release} }
+	})
+	st, _ := s.listen("topic=a")
+	for range 10 {
+		gone, _ := s.listen("topic=a")
+		gone.close()
+	}
+	eventually(t, "the others' end", func() bool { return s.publisher.Streams() == 1 })
+	s.publish("a", "hello")
+	assert.Contains(t, st.block(), "hello")
+	assert.Zero(t, s.logs.FilterMessage("stream closed").Len())
+	close(release)
+	eventually(t, "the records", func() bool { return s.logs.FilterMessage("stream closed").Len() == 10 })
 }
 
 func TestAPanicIsAProblem(t *testing.T) {

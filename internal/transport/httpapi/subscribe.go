@@ -50,8 +50,16 @@ func (a *API) subscribe(c *gin.Context) {
 	c.Set(keyStream, true)
 	v := &visit{api: a, conn: sub.Name, peer: peer, client: client, start: time.Now()}
 	a.log.Info("stream opened", zap.String("conn", v.conn), zap.String("peer", v.peer), zap.String("request_id", requestID(c)),
-		zap.String("proto", c.Request.Proto), zap.Int("topics", len(sub.Patterns)))
-	a.deps.Streams.Serve(c.Writer, c.Request, stream, v.end)
+		zap.String("proto", c.Request.Proto), zap.Int("topics", len(sub.Patterns)), resetOf(stream))
+	a.deps.Streams.Serve(c.Writer, c.Request, stream, v)
+}
+
+// resetOf says in the log that a stream cannot go on where its client left off.
+func resetOf(stream *pubsub.Stream) zap.Field {
+	if _, reset := stream.Start(); reset != nil {
+		return zap.String("reset", string(reset.Reason))
+	}
+	return zap.Skip()
 }
 
 // visit is what is remembered of a request while its stream lasts. It is kept small, because there are as many as
@@ -63,10 +71,23 @@ type visit struct {
 	start      time.Time
 }
 
-func (v *visit) end(did sse.Summary) {
+// Reset says that the stream missed events: it was too slow, or what it should have had next was no longer kept.
+func (v *visit) Reset(r pubsub.Reset) {
+	v.api.journal.say("stream reset", zap.String("conn", v.conn), zap.String("peer", v.peer), zap.String("reason", string(r.Reason)),
+		zap.String("from", r.Requested), zap.Stringer("to", r.At))
+}
+
+// Ended says what the stream did.
+func (v *visit) Ended(did sse.Summary) {
 	v.api.streams.release(v.client)
-	v.api.log.Info("stream closed", zap.String("conn", v.conn), zap.String("peer", v.peer), zap.String("reason", string(did.Reason)),
-		zap.Duration("duration", time.Since(v.start)), zap.Int64("events", did.Events), zap.Int64("bytes", did.Bytes))
+	fields := []zap.Field{
+		zap.String("conn", v.conn), zap.String("peer", v.peer), zap.String("reason", string(did.Reason)),
+		zap.Duration("duration", time.Since(v.start)), zap.Int64("events", did.Events), zap.Int64("bytes", did.Bytes),
+	}
+	if did.Problem != nil {
+		fields = append(fields, zap.Error(did.Problem))
+	}
+	v.api.journal.say("stream closed", fields...)
 }
 
 // refuse turns away a client that may come back later. A browser would take any status but 200 for the end of it all,

@@ -33,7 +33,7 @@ type Config struct {
 	PublishPath     string
 	PublishMethod   string
 	PublishHeader   http.Header
-	Body            string // {stamp} becomes the stamp, {pad} the padding, {n} the number of the topic
+	Body            string // each {stamp} becomes a stamp, {pad} the padding, {n} the number of the topic
 
 	PID int // of the server, to read its processor time and memory; 0 is unknown
 }
@@ -55,7 +55,7 @@ func (c Config) Validate() error {
 		return errors.New("rate, size, duration and idle must not be negative")
 	case !strings.HasPrefix(c.SubscribePath, "/") || !strings.HasPrefix(c.PublishPath, "/"):
 		return errors.New("paths must begin with /")
-	case c.Duration > 0 && !strings.Contains(c.Body, "{stamp}"):
+	case c.Duration > 0 && !strings.Contains(c.Body, stampWord):
 		return errors.New("body: must contain {stamp}, which is how a delivery is recognised")
 	}
 	return nil
@@ -195,7 +195,7 @@ func (r *run) publish(ctx context.Context) error {
 	err := publishAll(ctx, r.cfg, start, &r.published)
 	took := time.Since(start)
 	r.phase.set(PhaseSettling)
-	wanted := r.published.wanted(r.cfg)
+	wanted := func(stream int) int64 { return r.published.wanted(r.cfg, stream) }
 	r.settle(ctx, wanted)
 
 	after := usageOf(r.cfg.PID)
@@ -203,9 +203,8 @@ func (r *run) publish(ctx context.Context) error {
 	r.report.Published = r.published.ok.Load()
 	r.report.PublishErrors = r.published.failed.Load()
 	r.report.PublishRate = float64(r.report.Published) / took.Seconds()
-	r.report.Wanted = wanted
+	r.report.Wanted, r.report.Lost, r.report.Repeated = r.streams.missed(wanted)
 	r.report.Delivered = delivered
-	r.report.Lost = max(0, wanted-delivered)
 	r.report.Closed = r.streams.ended.Load()
 	r.report.DeliveryRate = float64(delivered) / max(r.streams.last().Sub(start), time.Millisecond).Seconds()
 	r.report.Latency = r.streams.latency()
@@ -216,10 +215,10 @@ func (r *run) publish(ctx context.Context) error {
 }
 
 // settle waits until everything wanted has come, or nothing more does.
-func (r *run) settle(ctx context.Context, wanted int64) {
+func (r *run) settle(ctx context.Context, wanted func(int) int64) {
 	for before := int64(-1); ; {
 		have := r.streams.delivered.Load()
-		if have >= wanted || have == before || sleep(ctx, settleTime) != nil {
+		if _, lost, _ := r.streams.missed(wanted); lost == 0 || have == before || sleep(ctx, settleTime) != nil {
 			return
 		}
 		before = have

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -33,31 +34,31 @@ func (c *counter) add(topic int, n int64) {
 	c.byTopic[topic] += n
 }
 
-// wanted is how many deliveries the read streams should see: stream i reads topic i mod Topics.
-func (c *counter) wanted(cfg Config) int64 {
+// wanted is how many deliveries stream i should see, which reads topic i mod Topics.
+func (c *counter) wanted(cfg Config, i int) int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var sum int64
-	for i := cfg.Stalled; i < cfg.Streams; i++ {
-		sum += c.byTopic[i%cfg.Topics]
-	}
-	return sum
+	return c.byTopic[i%cfg.Topics] * int64(strings.Count(cfg.Body, stampWord))
 }
 
-// publishAll publishes from all publishers until the duration is over.
+// publishAll publishes from all publishers until the duration is over. A server that refuses what it is sent before it
+// took anything ends it; what fails later is counted.
 func publishAll(ctx context.Context, cfg Config, start time.Time, count *counter) error {
+	ctx, refuse := context.WithCancelCause(ctx)
+	defer refuse(nil)
 	var working sync.WaitGroup
-	failures := make(chan error, cfg.Publishers)
 	for w := range cfg.Publishers {
 		working.Go(func() {
 			if err := publishFrom(ctx, cfg, w, start, count); err != nil {
-				failures <- err
+				refuse(err)
 			}
 		})
 	}
 	working.Wait()
-	close(failures)
-	return <-failures
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, ctx.Err()) {
+		return cause
+	}
+	return nil
 }
 
 func publishFrom(ctx context.Context, cfg Config, worker int, start time.Time, count *counter) error {
@@ -85,10 +86,12 @@ func publishFrom(ctx context.Context, cfg Config, worker int, start time.Time, c
 		status, answer, err := p.publish(ctx, topic, due)
 		switch {
 		case err != nil:
-			count.failed.Add(1)
+			if ctx.Err() == nil {
+				count.failed.Add(1)
+			}
 			p.hangUp()
 		case status < 200 || status > 299:
-			if count.failed.Add(1) == 1 {
+			if count.failed.Add(1); count.ok.Load() == 0 {
 				return fmt.Errorf("a publish was answered %d: %s", status, answer)
 			}
 		default:
@@ -103,6 +106,7 @@ func publishFrom(ctx context.Context, cfg Config, worker int, start time.Time, c
 type publisher struct {
 	cfg    Config
 	conn   net.Conn
+	forget func() bool // that the context's end closes the connection
 	reader *bufio.Reader
 	body   []byte
 	out    bytes.Buffer
@@ -114,7 +118,10 @@ func (p *publisher) publish(ctx context.Context, topic int, due time.Time) (stat
 			return 0, "", err
 		}
 		p.reader = bufio.NewReader(p.conn)
+		conn := p.conn
+		p.forget = context.AfterFunc(ctx, func() { _ = conn.Close() })
 	}
+	_ = p.conn.SetDeadline(time.Now().Add(answerTimeout)) // it can only fail for a connection that will fail anyway
 	p.fill(topic, due)
 	if _, err := p.conn.Write(p.out.Bytes()); err != nil {
 		return 0, "", fmt.Errorf("publishing: %w", err)
@@ -131,7 +138,7 @@ func (p *publisher) publish(ctx context.Context, topic int, due time.Time) (stat
 // fill writes the request.
 func (p *publisher) fill(topic int, due time.Time) {
 	number := strconv.Itoa(topic)
-	text := strings.NewReplacer("{stamp}", string(appendStamp(nil, due)), "{pad}", strings.Repeat("x", p.cfg.Size), "{n}", number).Replace(p.cfg.Body)
+	text := strings.NewReplacer(stampWord, string(appendStamp(nil, due)), "{pad}", strings.Repeat("x", p.cfg.Size), "{n}", number).Replace(p.cfg.Body)
 	p.body = append(p.body[:0], text...)
 	p.out.Reset()
 	fmt.Fprintf(&p.out, "%s %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n", p.cfg.PublishMethod,
@@ -143,13 +150,18 @@ func (p *publisher) fill(topic int, due time.Time) {
 
 func (p *publisher) hangUp() {
 	if p.conn != nil {
+		p.forget()
 		_ = p.conn.Close()
 		p.conn = nil
 	}
 }
 
-// dialTimeout bounds a connection's making.
-const dialTimeout = 30 * time.Second
+const (
+	// dialTimeout bounds a connection's making.
+	dialTimeout = 30 * time.Second
+	// answerTimeout bounds one publish.
+	answerTimeout = 30 * time.Second
+)
 
 func dial(ctx context.Context, cfg Config) (net.Conn, error) {
 	host := cfg.URL.Host

@@ -22,6 +22,7 @@ type Report struct {
 	Wanted            int64   `json:"wanted"`
 	Delivered         int64   `json:"delivered"`
 	Lost              int64   `json:"lost"`
+	Repeated          int64   `json:"repeated"` // or published by a request that seemed to fail
 	DeliveryRate      float64 `json:"delivered_per_second"`
 	DeliveryCPUMicros float64 `json:"delivery_cpu_us"`
 	Closed            int64   `json:"closed_streams"`
@@ -52,7 +53,7 @@ func (r Report) Write(out io.Writer) error {
 	}
 	if r.Published > 0 || r.PublishErrors > 0 {
 		line("published", "%d (%.0f/s), %d failed", r.Published, r.PublishRate, r.PublishErrors)
-		line("delivered", "%d of %d (%.0f/s), %d lost", r.Delivered, r.Wanted, r.DeliveryRate, r.Lost)
+		line("delivered", "%d of %d (%.0f/s), %d lost, %d repeated", r.Delivered, r.Wanted, r.DeliveryRate, r.Lost, r.Repeated)
 		if r.DeliveryCPUMicros != 0 {
 			line("server, each delivery", "%.2f us of processor", r.DeliveryCPUMicros)
 		}

@@ -9,6 +9,7 @@ import (
 // A stamp is a time in nanoseconds since 1970 between two marks. All stamps are of one length, so that padding a body
 // does not depend on the time.
 const (
+	stampWord   = "{stamp}" // stands for one in a body
 	stampMark   = '@'
 	stampDigits = 19
 )
@@ -19,11 +20,39 @@ func appendStamp(b []byte, t time.Time) []byte {
 	return append(b, stampMark)
 }
 
-// scanner finds stamps in a stream of bytes, however it is cut.
+// scanner finds stamps in the bytes of a response, however they are cut: by reads, or by the ends of HTTP's chunks, which
+// a server may put anywhere (RFC 9112, 7.1).
 type scanner struct {
 	value  int64
 	digits int8
 	inside bool
+	gap    gap
+}
+
+// gap is where the scanner is between two chunks, in the middle of a stamp.
+type gap uint8
+
+const (
+	noGap   gap = iota
+	gapEnd      // after the CR that ends a chunk
+	gapSize     // in the size of the next one
+	gapLast     // after the CR behind that
+)
+
+// cross takes a byte between two chunks. It reports false for one that does not stand there.
+func (s *scanner) cross(c byte) bool {
+	hex := c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
+	switch {
+	case s.gap == gapEnd && c == '\n':
+		s.gap = gapSize
+	case s.gap == gapSize && c == '\r':
+		s.gap = gapLast
+	case s.gap == gapLast && c == '\n':
+		s.gap = noGap
+	default:
+		return s.gap == gapSize && hex
+	}
+	return true
 }
 
 // feed calls found with each stamp that ends in b.
@@ -40,6 +69,12 @@ func (s *scanner) feed(b []byte, found func(nanos int64)) {
 		}
 		c := b[0]
 		switch {
+		case s.gap != noGap:
+			if !s.cross(c) {
+				s.inside, s.gap = false, noGap
+			}
+		case c == '\r':
+			s.gap = gapEnd
 		case c >= '0' && c <= '9' && s.digits < stampDigits:
 			s.value = s.value*10 + int64(c-'0')
 			s.digits++

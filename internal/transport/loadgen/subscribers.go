@@ -45,6 +45,7 @@ type subscribers struct {
 type subscriber struct {
 	scan   scanner
 	opened bool
+	got    int64    // stamps; guarded by subscribers.mu
 	conn   net.Conn // kept where Go reads the stream
 	fd     int      // kept where the reader does
 }
@@ -61,6 +62,25 @@ func (s *subscribers) measure() {
 	defer s.mu.Unlock()
 	s.histogram = hdrhistogram.New(1, slowest.Microseconds(), 3)
 	s.delivered.Store(0)
+	for _, one := range s.all {
+		if one != nil {
+			one.got = 0
+		}
+	}
+}
+
+// missed compares what each stream that is read got with what it should have: a repeat on one makes up for no loss on
+// another.
+func (s *subscribers) missed(wanted func(stream int) int64) (all, lost, repeated int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, one := range s.all[s.cfg.Stalled:] {
+		want := wanted(s.cfg.Stalled + i)
+		all += want
+		lost += max(0, want-one.got)
+		repeated += max(0, one.got-want)
+	}
+	return all, lost, repeated
 }
 
 func (s *subscribers) open(ctx context.Context) error {
@@ -129,6 +149,7 @@ func (s *subscribers) take(one *subscriber, b []byte, now time.Time) {
 		_ = s.histogram.RecordValue(min(max((nanos-stamp)/1000, 1), slowest.Microseconds())) // it is in range
 	})
 	if count > 0 {
+		one.got += count
 		s.delivered.Add(count)
 		s.lastNanos.Store(nanos)
 	}

@@ -17,7 +17,8 @@ const chunkHead = 18
 const lastChunk = "0\r\n\r\n"
 
 // encodeChunk is the event's frame in a chunk of its own, so that the same bytes serve every HTTP/1.1 stream however
-// they are batched. An event that cannot be encoded is left out of all streams: it is nil.
+// they are batched. It is nil for an event that cannot be encoded, which ends the streams that want it: none may be left
+// out silently.
 func encodeChunk(e event.Entry) []byte {
 	room := chunkHead + len(e.Event.Data.String()) + len(e.Event.Type.String()) + 128
 	b, err := AppendEvent(make([]byte, chunkHead, room), e)
@@ -42,9 +43,6 @@ func appendSize(b []byte, n int) []byte {
 
 // contentOf is what is inside a chunk.
 func contentOf(chunk []byte) []byte {
-	if len(chunk) == 0 {
-		return nil
-	}
 	return chunk[bytes.IndexByte(chunk, '\n')+1 : len(chunk)-2]
 }
 

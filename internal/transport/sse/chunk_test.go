@@ -38,7 +38,7 @@ func nextChunk(t *testing.T, in *bufio.Reader) string {
 // A frame in a chunk of its own can be shared by all streams, however they are batched.
 func TestAFrameIsAChunk(t *testing.T) {
 	s := newSite(t, way{takeOver: true})
-	_, in := s.dial("topic=a", 0)
+	_, in := s.dial(0)
 	assert.Regexp(t, `\Aretry: \d+\n: carillon\nid: \w+-0\n\n\z`, nextChunk(t, in))
 	var texts []string
 	for _, size := range []int{0, 1, 14, 15, 16, 100, 255, 256, 4095, 4096, 65_535, 65_536, 1 << 20} {

@@ -15,7 +15,7 @@ type coding struct {
 	sum  checksum
 }
 
-// chunk is the item in this coding, in a chunk of its own. An item that cannot be encoded is empty.
+// chunk is the item in this coding, in a chunk of its own. It is empty for an item that cannot be encoded.
 func (c *coding) chunk(item *pubsub.Item) []byte {
 	if c.gzip {
 		_, chunk := splitDeflated(item.Bytes(pubsub.FormGzipChunk, encodeDeflated))

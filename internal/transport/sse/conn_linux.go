@@ -19,9 +19,10 @@ type conn struct {
 	coding coding
 	server *Server
 	stream *pubsub.Stream
-	done   func(Summary)
+	seen   Observer
 
 	rest    []byte // what the socket has not taken yet: the end of a shared chunk, or a few control bytes
+	head    int    // how much of it is the response's head, which is not counted
 	failure error
 	events  int64
 	bytes   int64
@@ -29,7 +30,7 @@ type conn struct {
 
 // Send writes as many items as the socket takes, several in one call. With no items it goes on with what is left.
 func (c *conn) Send(items []*pubsub.Item) (int, error) {
-	if err := c.flush(); err != nil || len(c.rest) > 0 {
+	if err := c.push(); err != nil || len(c.rest) > 0 {
 		return 0, err
 	}
 	taken := 0
@@ -56,7 +57,11 @@ func (c *conn) Send(items []*pubsub.Item) (int, error) {
 func (c *conn) sendBatch(items []*pubsub.Item) (int, error) {
 	count, size := 0, 0
 	for _, item := range items {
-		size += len(c.coding.chunk(item))
+		chunk := c.coding.chunk(item)
+		if len(chunk) == 0 {
+			return 0, ErrUnencodable
+		}
+		size += len(chunk)
 		if count > 0 && size > c.server.cfg.MaxBatchBytes {
 			break
 		}
@@ -66,7 +71,7 @@ func (c *conn) sendBatch(items []*pubsub.Item) (int, error) {
 	if count == 1 {
 		chunk := c.coding.chunk(items[0])
 		n, err := c.send(chunk)
-		if n == 0 && len(chunk) > 0 {
+		if n == 0 {
 			return 0, err
 		}
 		c.rest = chunk[n:]
@@ -87,9 +92,9 @@ func (c *conn) sendBatch(items []*pubsub.Item) (int, error) {
 	return count, err
 }
 
-// Beat writes a heartbeat, unless the socket has not even taken the last bytes yet.
+// Beat writes a heartbeat, unless the socket has not even taken the last bytes yet and there is nothing to tell.
 func (c *conn) Beat(at event.Position) error {
-	if len(c.rest) > 0 {
+	if len(c.rest) > 0 && at.IsZero() {
 		return nil
 	}
 	return c.control(AppendBeat(nil, at))
@@ -97,6 +102,7 @@ func (c *conn) Beat(at event.Position) error {
 
 // Reset writes that events are missing.
 func (c *conn) Reset(r pubsub.Reset) error {
+	c.seen.Reset(r)
 	return c.control(AppendReset(nil, r))
 }
 
@@ -104,13 +110,7 @@ func (c *conn) Reset(r pubsub.Reset) error {
 func (c *conn) control(frame []byte) error {
 	// rest may be shared: clipping it makes appending copy.
 	c.rest = appendChunk(slices.Clip(c.rest), c.coding.own(frame))
-	if err := c.flush(); err != nil {
-		return err
-	}
-	if len(c.rest) > 0 {
-		c.server.taker.poller.awaitRoom(c)
-	}
-	return nil
+	return c.push()
 }
 
 // Close says farewell and closes the connection; where the socket is full, the poller sees to it for a while.
@@ -129,7 +129,7 @@ func (c *conn) Close(why pubsub.EndReason) {
 		c.server.taker.poller.close(c)
 	}
 	c.server.tally.open[takenOver].Add(-1)
-	c.done(summary)
+	c.seen.Ended(summary)
 }
 
 // Explain makes the reason of a broken connection exact.
@@ -152,6 +152,15 @@ func (c *conn) Explain(why pubsub.EndReason) pubsub.EndReason {
 	return why
 }
 
+// push writes what is left, and asks to be told when there is room for what still is.
+func (c *conn) push() error {
+	err := c.flush()
+	if err == nil && len(c.rest) > 0 {
+		c.server.taker.poller.awaitRoom(c)
+	}
+	return err
+}
+
 // flush writes what is left.
 func (c *conn) flush() error {
 	if len(c.rest) == 0 {
@@ -170,8 +179,10 @@ func (c *conn) send(b []byte) (int, error) {
 		n, err := sendNow(c.fd, b)
 		switch {
 		case err == nil:
-			c.bytes += int64(n)
-			c.server.tally.bytes.Add(int64(n))
+			ofHead := min(n, c.head)
+			c.head -= ofHead
+			c.bytes += int64(n - ofHead)
+			c.server.tally.bytes.Add(int64(n - ofHead))
 			return n, nil
 		case errors.Is(err, unix.EINTR):
 		case errors.Is(err, unix.EAGAIN):

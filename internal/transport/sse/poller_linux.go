@@ -11,8 +11,12 @@ import (
 	"carillon/internal/app/pubsub"
 )
 
-// lingerStep is how often connections that linger are looked at for having taken too long.
-const lingerStep = 100 * time.Millisecond
+const (
+	// lingerStep is how often connections that linger are looked at for having taken too long.
+	lingerStep = 100 * time.Millisecond
+	// lastLinger is how long they may take once the server stops.
+	lastLinger = 2 * time.Second
+)
 
 // poller hears from the kernel which taken-over connections ended or have room again, and passes word to the streams'
 // shards. It never touches the descriptor of a stream that lives. Connections that linger after their stream ended are
@@ -80,8 +84,8 @@ func (p *poller) control(op, fd int, t ticket, events uint32) error {
 // add watches a connection for its end.
 func (p *poller) add(c *conn) error {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.released {
-		p.mu.Unlock()
 		return pubsub.ErrDraining
 	}
 	if last := len(p.free) - 1; last >= 0 {
@@ -94,11 +98,8 @@ func (p *poller) add(c *conn) error {
 	at := &p.places[c.ticket.place]
 	at.conn = c
 	c.ticket.generation = at.generation
-	p.mu.Unlock()
 	if err := p.control(unix.EPOLL_CTL_ADD, c.fd, c.ticket, watchEnd); err != nil {
-		p.mu.Lock()
 		p.leave(c)
-		p.mu.Unlock()
 		return err
 	}
 	return nil
@@ -123,7 +124,18 @@ func (p *poller) close(c *conn) {
 	p.mu.Lock()
 	p.leave(c)
 	p.mu.Unlock()
-	_ = unix.Close(c.fd) // also ends the watch: no other descriptor shares the connection
+	shut(c.fd)
+}
+
+// shut closes a descriptor, which also ends its watch: no other descriptor shares the connection. What the client sent
+// and nobody read is read first, for the kernel would answer it with a reset, and the client could lose our last words.
+func shut(fd int) {
+	for range 16 {
+		if n, err := unix.Read(fd, make([]byte, 4096)); n <= 0 || err != nil {
+			break
+		}
+	}
+	_ = unix.Close(fd)
 }
 
 func (p *poller) leave(c *conn) {
@@ -151,7 +163,7 @@ func (p *poller) ring() {
 	_, _ = unix.Write(p.bell, []byte{1, 0, 0, 0, 0, 0, 0, 0})
 }
 
-// run passes word until the context ends; then it closes what lingers, and itself.
+// run passes word until the context ends; then it sees to what lingers, for a moment, and closes itself.
 func (p *poller) run(ctx context.Context) error {
 	defer p.release()
 	stop := context.AfterFunc(ctx, func() {
@@ -163,7 +175,7 @@ func (p *poller) run(ctx context.Context) error {
 	})
 	defer stop()
 	events := make([]unix.EpollEvent, 256)
-	for {
+	for until := (time.Time{}); ; {
 		n, err := unix.EpollWait(p.epoll, events, p.timeout())
 		if err != nil && err != unix.EINTR {
 			return fmt.Errorf("waiting for connections: %w", err)
@@ -171,7 +183,10 @@ func (p *poller) run(ctx context.Context) error {
 		for _, e := range events[:max(n, 0)] {
 			p.pass(ticket{place: e.Fd, generation: e.Pad}, e.Events)
 		}
-		if p.sweep(ctx.Err() != nil); ctx.Err() != nil {
+		if ctx.Err() != nil && until.IsZero() {
+			until = time.Now().Add(lastLinger)
+		}
+		if p.sweep(until) == 0 && !until.IsZero() {
 			return nil
 		}
 	}
@@ -216,20 +231,22 @@ func (p *poller) pass(t ticket, events uint32) {
 	}
 }
 
-// sweep closes the connections that lingered long enough.
-func (p *poller) sweep(all bool) {
+// sweep closes the connections that lingered long enough, all of them after the time of the last, if one is set. It
+// answers how many are left.
+func (p *poller) sweep(last time.Time) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
 	for c, until := range p.lingering {
-		if all || now.After(until) {
+		if now.After(until) || !last.IsZero() && now.After(last) {
 			p.dismiss(c)
 		}
 	}
+	return len(p.lingering)
 }
 
 func (p *poller) dismiss(c *conn) {
 	delete(p.lingering, c)
 	p.leave(c)
-	_ = unix.Close(c.fd)
+	shut(c.fd)
 }

@@ -119,7 +119,7 @@ func TestClientsThatAreCutOffAreNoticed(t *testing.T) {
 			t.Skip("a raw HTTP/2 client is more than this test is worth; leaving is tested above")
 		}
 		s := newSite(t, w)
-		conn, _ := s.dial("topic=a", 0)
+		conn, _ := s.dial(0)
 		stop := make(chan struct{})
 		var publishing sync.WaitGroup
 		publishing.Go(func() { // so that writes meet the reset

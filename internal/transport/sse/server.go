@@ -10,11 +10,20 @@ import (
 	"carillon/internal/domain/event"
 )
 
+// Observer is told of one stream. Its methods must be quick and wait for nobody: other streams wait meanwhile.
+type Observer interface {
+	// Reset is told when a stream that runs misses events.
+	Reset(r pubsub.Reset)
+	// Ended is told once, when all is over.
+	Ended(did Summary)
+}
+
 // Summary is what a stream did, told once it is over.
 type Summary struct {
-	Events int64
-	Bytes  int64 // of the body, framing included
-	Reason pubsub.EndReason
+	Events  int64
+	Bytes   int64 // of the body, framing included
+	Reason  pubsub.EndReason
+	Problem error // what kept the stream from beginning, if anything did
 }
 
 // Server writes streams to HTTP clients. A plain HTTP/1.1 connection is taken over where the platform allows it: the
@@ -44,8 +53,8 @@ func New(cfg Config) (*Server, error) {
 func (s *Server) Run(ctx context.Context) error { return s.taker.run(ctx) }
 
 // Serve answers a request with a stream. It returns at once where the connection is taken over, else when the stream
-// has ended; done is called exactly once, when it has, from any goroutine, and must be quick. Headers set before stay.
-func (s *Server) Serve(w http.ResponseWriter, r *http.Request, stream *pubsub.Stream, done func(Summary)) {
+// has ended; the observer is called from any goroutine. Headers set before stay.
+func (s *Server) Serve(w http.ResponseWriter, r *http.Request, stream *pubsub.Stream, seen Observer) {
 	s.head(w, r)
 	code := coding{gzip: s.cfg.Compression && acceptsGzip(r)}
 	if s.cfg.Compression {
@@ -55,15 +64,15 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, stream *pubsub.St
 		w.Header().Set("Content-Encoding", "gzip")
 	}
 	if s.taker.takes(r) {
-		switch err := s.takeOver(w, code, stream, done); {
+		switch err := s.takeOver(w, code, stream, seen); {
 		case err == nil:
 			return
 		case !errors.Is(err, http.ErrNotSupported):
-			done(Summary{Reason: reasonOf(err)})
+			seen.Ended(Summary{Reason: pubsub.EndFailed, Problem: err})
 			return
 		}
 	}
-	s.write(w, r, code, stream, done)
+	s.write(w, r, code, stream, seen)
 }
 
 // Refuse turns a client away for now without losing it: a browser's EventSource gives up for ever on any status but

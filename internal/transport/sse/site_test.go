@@ -65,9 +65,11 @@ type site struct {
 	way       way
 	web       *httptest.Server
 	publisher *pubsub.Publisher
+	streams   *sse.Server
 	ends      chan sse.Summary
-	calls     atomic.Int64 // of done
-	halt      func()       // ends the engine alone
+	calls     atomic.Int64 // of Ended
+	resets    atomic.Int64
+	halt      func() // ends the engine alone
 	stop      func()
 }
 
@@ -92,17 +94,14 @@ func newSite(t *testing.T, w way, change ...func(*sse.Config, *pubsub.Config)) *
 	streams, err := sse.New(stream)
 	require.NoError(t, err)
 
-	s := &site{T: t, way: w, publisher: publisher, ends: make(chan sse.Summary, 1<<16)}
+	s := &site{T: t, way: w, publisher: publisher, streams: streams, ends: make(chan sse.Summary, 1<<16)}
 	s.web = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		st, err := publisher.Open(r.Context(), subscriptionOf(r))
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			return
 		}
-		streams.Serve(w, r, st, func(did sse.Summary) {
-			s.calls.Add(1)
-			s.ends <- did
-		})
+		streams.Serve(w, r, st, s)
 	}))
 	s.web.Listener = narrow{s.web.Listener}
 	s.web.EnableHTTP2 = w.http2
@@ -126,6 +125,14 @@ func newSite(t *testing.T, w way, change ...func(*sse.Config, *pubsub.Config)) *
 	})
 	t.Cleanup(s.stop)
 	return s
+}
+
+// Reset and Ended make the site the observer of all its streams.
+func (s *site) Reset(pubsub.Reset) { s.resets.Add(1) }
+
+func (s *site) Ended(did sse.Summary) {
+	s.calls.Add(1)
+	s.ends <- did
 }
 
 // narrow makes connections whose kernel keeps little for readers that are slow.
@@ -249,7 +256,7 @@ func numbered(n int, data string) []string {
 }
 
 // dial opens a stream on a bare connection whose kernel takes little, and reads its head.
-func (s *site) dial(query string, buffer int) (net.Conn, *bufio.Reader) {
+func (s *site) dial(buffer int) (net.Conn, *bufio.Reader) {
 	s.Helper()
 	raw, err := net.Dial("tcp", s.web.Listener.Addr().String())
 	require.NoError(s, err)
@@ -265,7 +272,7 @@ func (s *site) dial(query string, buffer int) (net.Conn, *bufio.Reader) {
 	if s.way.gzip {
 		accepted = "gzip"
 	}
-	_, err = fmt.Fprintf(conn, "GET /?%s HTTP/1.1\r\nHost: x\r\nAccept-Encoding: %s\r\n\r\n", query, accepted)
+	_, err = fmt.Fprintf(conn, "GET /?topic=a HTTP/1.1\r\nHost: x\r\nAccept-Encoding: %s\r\n\r\n", accepted)
 	require.NoError(s, err)
 	in := bufio.NewReader(conn)
 	for line := ""; line != "\r\n"; {

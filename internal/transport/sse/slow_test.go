@@ -16,12 +16,12 @@ import (
 )
 
 // slow opens a stream whose reader takes little by itself, and answers how many large events are more than it takes.
-func (s *site) slow(query string) (*reader, int) {
+func (s *site) slow() (*reader, int) {
 	s.Helper()
 	if s.way.http2 {
-		return s.listen(query), 200 // Go's client grants 4 MiB
+		return s.listen("topic=a"), 200 // Go's client grants 4 MiB
 	}
-	conn, in := s.dial(query, 64<<10)
+	conn, in := s.dial(64 << 10)
 	body := chunked(in)
 	if s.way.gzip {
 		inflated, err := gzip.NewReader(body)
@@ -55,7 +55,7 @@ var bulky = sync.OnceValue(func() string {
 func TestASlowReaderGoesOnExactlyWhereItWas(t *testing.T) {
 	everyWay(t, func(t *testing.T, w way) {
 		s := newSite(t, w)
-		slow, enough := s.slow("topic=a")
+		slow, enough := s.slow()
 		healthy := s.listen("topic=a")
 		texts := numbered(enough, bulky())
 		var ids []string
@@ -79,7 +79,7 @@ func TestAReaderThatIsTooSlowIsTold(t *testing.T) {
 			engine.Window.Bytes = 800_000 // more than a busy machine lets a shard fall behind
 			engine.Heartbeat = 100 * time.Millisecond
 		})
-		slow, enough := s.slow("topic=a")
+		slow, enough := s.slow()
 		slow.untilLive(s)
 		healthy := s.listen("topic=a")
 		last := ""
@@ -105,6 +105,65 @@ func TestAReaderThatIsTooSlowIsTold(t *testing.T) {
 	})
 }
 
+// With the other policy it is told at once, and goes on with the newest.
+func TestAReaderThatIsTooSlowSkips(t *testing.T) {
+	everyWay(t, func(t *testing.T, w way) {
+		s := newSite(t, w, func(_ *sse.Config, engine *pubsub.Config) {
+			engine.Window.Bytes = 800_000
+			engine.Heartbeat = 100 * time.Millisecond
+			engine.Slow = pubsub.SlowSkip
+		})
+		slow, enough := s.slow()
+		slow.untilLive(s)
+		healthy := s.listen("topic=a")
+		for range enough {
+			s.publish("a", bulky())
+			require.Equal(t, bulky(), healthy.next().Data)
+		}
+		m := slow.next()
+		for ; m.Type == "message"; m = slow.next() {
+			require.Equal(t, bulky(), m.Data)
+		}
+		assert.Equal(t, "carillon.reset", m.Type)
+		assert.Contains(t, m.Data, `"reason":"slow"`)
+		assert.Positive(t, s.resets.Load())
+		s.publish("a", "the head")
+		for m.Data == bulky() || m.Type == "carillon.reset" { // it may have been too slow more than once
+			m = slow.next()
+		}
+		assert.Equal(t, "the head", m.Data)
+	})
+}
+
+// A client that takes a large event slowly, but steadily, for longer than one write may take, gets all of it.
+func TestAClientThatIsSlowButSteadyStays(t *testing.T) {
+	everyWay(t, func(t *testing.T, w way) {
+		if w.gzip {
+			t.Skip("repetition deflates to next to nothing")
+		}
+		s := newSite(t, w, func(stream *sse.Config, _ *pubsub.Config) { stream.WriteTimeout = 700 * time.Millisecond })
+		large := strings.Repeat(bulky(), 50) // 2 MB
+		var client *reader
+		if w.http2 {
+			client = s.listen("topic=a")
+		} else {
+			conn, in := s.dial(64 << 10)
+			client = s.read(chunked(in), sync.OnceFunc(func() { _ = conn.Close() }))
+		}
+		client.in = sse.NewDecoder(steady{client.body}, 1<<24, "")
+		s.publish("a", large)
+		assert.Equal(t, large, client.next().Data)
+	})
+}
+
+// steady takes somewhat less than a megabyte a second.
+type steady struct{ from io.Reader }
+
+func (s steady) Read(b []byte) (int, error) {
+	time.Sleep(5 * time.Millisecond)
+	return s.from.Read(b[:min(len(b), 4<<10)])
+}
+
 // A taken-over connection only costs a cursor, and the kernel ends it (TCP_USER_TIMEOUT). A handler would wait.
 func TestAHandlerDoesNotWaitForAReaderThatTakesNothing(t *testing.T) {
 	everyWay(t, func(t *testing.T, w way) {
@@ -112,7 +171,7 @@ func TestAHandlerDoesNotWaitForAReaderThatTakesNothing(t *testing.T) {
 			t.Skip("there is no handler")
 		}
 		s := newSite(t, w, func(stream *sse.Config, _ *pubsub.Config) { stream.WriteTimeout = 300 * time.Millisecond })
-		slow, enough := s.slow("topic=a")
+		slow, enough := s.slow()
 		for range enough {
 			s.publish("a", bulky())
 		}

@@ -38,7 +38,7 @@ func (t *taker) takes(r *http.Request) bool {
 
 // takeOver moves the connection's descriptor out of Go's network poller and leaves the stream to its shard, with the head
 // and the opening to send first. It answers [http.ErrNotSupported] when nothing has happened to the connection yet.
-func (s *Server) takeOver(w http.ResponseWriter, code coding, stream *pubsub.Stream, done func(Summary)) error {
+func (s *Server) takeOver(w http.ResponseWriter, code coding, stream *pubsub.Stream, seen Observer) error {
 	header := w.Header()
 	hijacked, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -51,15 +51,14 @@ func (s *Server) takeOver(w http.ResponseWriter, code coding, stream *pubsub.Str
 	}
 	head := headOf(header)
 	c := &conn{
-		fd: fd, coding: code, server: s, stream: stream, done: done,
-		rest:  appendChunk(head, code.open(s.opening(stream))),
-		bytes: -int64(len(head)), // only the body counts
+		fd: fd, coding: code, server: s, stream: stream, seen: seen,
+		rest: appendChunk(head, code.open(s.opening(stream))),
+		head: len(head),
 	}
 	if err := s.taker.poller.add(c); err != nil {
 		_ = unix.Close(fd)
 		return err
 	}
-	s.tally.bytes.Add(c.bytes)
 	s.tally.open[takenOver].Add(1)
 	stream.Attach(c)
 	return nil

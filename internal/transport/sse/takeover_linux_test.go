@@ -49,7 +49,7 @@ func TestAStreamHoldsNoGoroutineAndItsDescriptorIsGivenBack(t *testing.T) {
 	for range 2 {
 		conns := make([]net.Conn, 0, many)
 		for range many {
-			conn, _ := s.dial("topic=a", 0)
+			conn, _ := s.dial(0)
 			conns = append(conns, conn)
 		}
 		require.Eventually(t, func() bool { return s.publisher.Streams() == many }, patience, time.Millisecond)
@@ -68,7 +68,7 @@ func TestAStreamHoldsNoGoroutineAndItsDescriptorIsGivenBack(t *testing.T) {
 
 func (s *site) dialOnce() {
 	s.Helper()
-	conn, _ := s.dial("topic=a", 0)
+	conn, _ := s.dial(0)
 	require.NoError(s, conn.Close())
 	s.ended()
 }
@@ -212,18 +212,41 @@ func (s *strangers) close() {
 	s.served.Wait()
 }
 
-// What lingers when the server stops is closed with it.
+// Whoever still reads when the server stops is given a moment to read to the end; what then lingers is closed.
 func TestLingeringConnectionsEndWithTheServer(t *testing.T) {
 	s := newSite(t, way{takeOver: true})
 	files := descriptors(t)
-	slow, _ := s.dial("topic=a", 64<<10)
+	asleep, _ := s.dial(64 << 10)
+	slow, in := s.dial(64 << 10)
 	for range 60 {
 		s.publish("a", bulky())
 	}
 	require.NoError(t, s.publisher.Drain(t.Context(), 0))
-	assert.Equal(t, pubsub.EndDrain, s.ended().Reason)
+	for range 2 {
+		assert.Equal(t, pubsub.EndDrain, s.ended().Reason)
+	}
+	var reading sync.WaitGroup
+	reading.Go(func() {
+		text, err := io.ReadAll(chunked(in))
+		assert.NoError(t, err, "the body does not end as HTTP says")
+		assert.Contains(t, string(text), `{"reason":"drain"}`)
+	})
 	s.stop()
+	reading.Wait()
+	require.NoError(t, asleep.Close())
 	require.NoError(t, slow.Close())
 	settles(t, "descriptors", files, 0, func() int { return descriptors(t) })
-	assert.EqualValues(t, 1, s.calls.Load())
+	assert.EqualValues(t, 2, s.calls.Load())
+}
+
+// What a client sends and nobody reads does not make the kernel cut off what it is told.
+func TestAClientThatTalksHearsTheFarewell(t *testing.T) {
+	s := newSite(t, way{takeOver: true})
+	conn, in := s.dial(0)
+	_, err := conn.Write(bytes.Repeat([]byte("hello?"), 1000))
+	require.NoError(t, err)
+	require.NoError(t, s.publisher.Drain(t.Context(), 0))
+	text, err := io.ReadAll(in)
+	require.NoError(t, err)
+	assert.True(t, strings.HasSuffix(string(text), "0\r\n\r\n"))
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,7 +15,7 @@ import (
 
 // write serves a stream from the handler's own goroutine, for connections that cannot be taken over: TLS, HTTP/2,
 // HTTP/1.0, and platforms without a poller.
-func (s *Server) write(w http.ResponseWriter, r *http.Request, code coding, stream *pubsub.Stream, done func(Summary)) {
+func (s *Server) write(w http.ResponseWriter, r *http.Request, code coding, stream *pubsub.Stream, seen Observer) {
 	w.WriteHeader(http.StatusOK)
 	if u, ok := w.(interface{ Unwrap() http.ResponseWriter }); ok {
 		// Gin's writer flushes without an error result, so a failed write would go unnoticed. It writes its head late.
@@ -28,10 +29,10 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, code coding, stre
 		server:  s,
 		w:       w,
 		control: http.NewResponseController(w),
-		mailbox: mailbox{stream: stream, coding: code, limit: s.cfg.MaxBatchBytes, farewell: s.farewell, wake: make(chan struct{}, 1)},
+		mailbox: mailbox{stream: stream, seen: seen, coding: code, limit: s.cfg.MaxBatchBytes, farewell: s.farewell, wake: make(chan struct{}, 1)},
 	}
 	if err := out.put([][]byte{opening}); err != nil {
-		done(Summary{Bytes: out.bytes, Reason: reasonOf(err)})
+		seen.Ended(Summary{Bytes: out.bytes, Reason: reasonOf(err)})
 		return
 	}
 	open := &s.tally.open[wayOf(r)]
@@ -41,7 +42,7 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, code coding, stre
 	open.Add(-1)
 	out.mu.Lock()
 	defer out.mu.Unlock()
-	done(Summary{Events: out.events, Bytes: out.bytes, Reason: out.why})
+	seen.Ended(Summary{Events: out.events, Bytes: out.bytes, Reason: out.why})
 }
 
 // writer moves what its mailbox holds to the client.
@@ -79,19 +80,29 @@ func (w *writer) run(ctx context.Context) {
 	}
 }
 
-// put writes and flushes under one deadline.
+// maxWrite is how much is written under one deadline: a client that takes a large event slowly but steadily stays.
+const maxWrite = 16 << 10
+
+// put writes and flushes, with a deadline for each write.
 func (w *writer) put(frames [][]byte) error {
-	// A writer without deadlines is one of a test; a real connection has them.
-	_ = w.control.SetWriteDeadline(time.Now().Add(w.server.cfg.WriteTimeout))
 	for _, frame := range frames {
-		n, err := w.w.Write(frame)
-		w.bytes += int64(n)
-		w.server.tally.bytes.Add(int64(n))
-		if err != nil {
-			return err
+		for piece := range slices.Chunk(frame, maxWrite) {
+			w.hurry()
+			n, err := w.w.Write(piece)
+			w.bytes += int64(n)
+			w.server.tally.bytes.Add(int64(n))
+			if err != nil {
+				return err
+			}
 		}
 	}
+	w.hurry()
 	return w.control.Flush()
+}
+
+func (w *writer) hurry() {
+	// A writer without deadlines is one of a test; a real connection has them.
+	_ = w.control.SetWriteDeadline(time.Now().Add(w.server.cfg.WriteTimeout))
 }
 
 // reasonOf tells from a failed write whether the client took nothing for too long or has left.
@@ -106,6 +117,7 @@ func reasonOf(err error) pubsub.EndReason {
 // frames, or one frame; the frames are shared with all other streams.
 type mailbox struct {
 	stream   *pubsub.Stream
+	seen     Observer
 	limit    int
 	farewell func(pubsub.EndReason) []byte
 	wake     chan struct{}
@@ -129,18 +141,22 @@ func (m *mailbox) Send(items []*pubsub.Item) (int, error) {
 			m.refused = true
 			return i, nil
 		}
-		m.hold(contentOf(m.coding.chunk(item)))
+		chunk := m.coding.chunk(item)
+		if len(chunk) == 0 {
+			return i, ErrUnencodable
+		}
+		m.hold(contentOf(chunk))
 		m.coding.took(items[i : i+1])
 		m.events++
 	}
 	return len(items), nil
 }
 
-// Beat leaves a heartbeat, unless something is still waiting to be written anyway.
+// Beat leaves a heartbeat, unless something is still waiting to be written anyway and there is nothing to tell.
 func (m *mailbox) Beat(at event.Position) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.frames) > 0 {
+	if len(m.frames) > 0 && at.IsZero() {
 		return nil
 	}
 	m.hold(m.coding.own(AppendBeat(nil, at)))
@@ -151,6 +167,7 @@ func (m *mailbox) Beat(at event.Position) error {
 func (m *mailbox) Reset(r pubsub.Reset) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.seen.Reset(r)
 	m.hold(m.coding.own(AppendReset(nil, r)))
 	return nil
 }

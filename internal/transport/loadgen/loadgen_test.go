@@ -1,0 +1,261 @@
+package loadgen_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"regexp"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"carillon/internal/transport/loadgen"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// tower is a small server of streams that a test can make fail. What is published to a topic goes to its streams.
+type tower struct {
+	web      *httptest.Server
+	mu       sync.Mutex
+	streams  map[string][]chan string
+	deliver  func(stream int, text string) []string // what a stream gets of it; nil is the text
+	answer   func(n int64, w http.ResponseWriter) bool
+	received atomic.Int64
+}
+
+func newTower(t *testing.T) *tower {
+	t.Helper()
+	s := &tower{streams: make(map[string][]chan string)}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /streams/{topic}", s.stream)
+	mux.HandleFunc("POST /publish/{topic}", s.publish)
+	s.web = httptest.NewServer(mux)
+	t.Cleanup(func() { s.web.CloseClientConnections(); s.web.Close() })
+	return s
+}
+
+func (s *tower) stream(w http.ResponseWriter, r *http.Request) {
+	texts := make(chan string, 10_000)
+	s.mu.Lock()
+	s.streams[r.PathValue("topic")] = append(s.streams[r.PathValue("topic")], texts)
+	s.mu.Unlock()
+	rc := http.NewResponseController(w)
+	_, _ = io.WriteString(w, ": welcome\n\n")
+	for rc.Flush() == nil {
+		select {
+		case text := <-texts:
+			// In two pieces, as a network may.
+			_, _ = io.WriteString(w, "data: "+text[:len(text)/2])
+			_ = rc.Flush()
+			_, _ = io.WriteString(w, text[len(text)/2:]+"\n\n")
+		case <-r.Context().Done():
+			return
+		}
+	}
+}
+
+func (s *tower) publish(w http.ResponseWriter, r *http.Request) {
+	text, _ := io.ReadAll(r.Body)
+	if n := s.received.Add(1); s.answer != nil && !s.answer(n, w) {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, texts := range s.streams[r.PathValue("topic")] {
+		copies := []string{string(text)}
+		if s.deliver != nil {
+			copies = s.deliver(i, string(text))
+		}
+		for _, c := range copies {
+			texts <- c
+		}
+	}
+}
+
+func (s *tower) config(t *testing.T) loadgen.Config {
+	t.Helper()
+	u, err := url.Parse(s.web.URL)
+	require.NoError(t, err)
+	return loadgen.Config{
+		URL: u, Streams: 10, Topics: 1, Rate: 100, Publishers: 2, Size: 100, Duration: 300 * time.Millisecond,
+		SubscribePath: "/streams/{n}", PublishPath: "/publish/{n}", PublishMethod: http.MethodPost, Body: `{"t":"{stamp}","pad":"{pad}"}`,
+	}
+}
+
+// What a server did is what the report says.
+func TestReportIsExact(t *testing.T) {
+	for name, test := range map[string]struct {
+		change  func(*loadgen.Config)
+		deliver func(stream int, text string) []string
+		report  loadgen.Report
+	}{
+		"all well":        {report: loadgen.Report{Published: 30, Wanted: 300, Delivered: 300}},
+		"topics":          {change: func(c *loadgen.Config) { c.Topics = 5 }, report: loadgen.Report{Published: 30, Wanted: 60, Delivered: 60}},
+		"stalled streams": {change: func(c *loadgen.Config) { c.Stalled = 4 }, report: loadgen.Report{Stalled: 4, Published: 30, Wanted: 180, Delivered: 180}},
+		"several events at once": {
+			change: func(c *loadgen.Config) { c.Body = "{stamp} {stamp} {stamp}" },
+			report: loadgen.Report{Published: 30, Wanted: 900, Delivered: 900},
+		},
+		"a repeat makes up for no loss": {
+			deliver: func(stream int, text string) []string {
+				switch stream {
+				case 0:
+					return nil
+				case 1:
+					return []string{text, text}
+				}
+				return []string{text}
+			},
+			report: loadgen.Report{Published: 30, Wanted: 300, Delivered: 300, Lost: 30, Repeated: 30},
+		},
+		"nothing to publish": {change: func(c *loadgen.Config) { c.Duration = 0 }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newTower(t)
+			s.deliver = test.deliver
+			cfg := s.config(t)
+			if test.change != nil {
+				test.change(&cfg)
+			}
+			got, err := loadgen.Run(t.Context(), cfg, nil)
+			require.NoError(t, err)
+			assert.Equal(t, 10, got.Streams)
+			assert.Zero(t, got.Closed)
+			assert.Equal(t, test.report, loadgen.Report{
+				Stalled: got.Stalled, Published: got.Published, PublishErrors: got.PublishErrors,
+				Wanted: got.Wanted, Delivered: got.Delivered, Lost: got.Lost, Repeated: got.Repeated,
+			})
+			if got.Published > 0 {
+				assert.Positive(t, got.Latency.P50)
+				assert.GreaterOrEqual(t, got.Latency.Max, got.Latency.P99)
+			}
+		})
+	}
+}
+
+// A server that holds up its publisher is late from when the event was due.
+func TestLatencyCountsFromWhenAnEventWasDue(t *testing.T) {
+	s := newTower(t)
+	s.answer = func(n int64, _ http.ResponseWriter) bool {
+		if n == 1 {
+			time.Sleep(200 * time.Millisecond)
+		}
+		return true
+	}
+	cfg := s.config(t)
+	cfg.Publishers = 1
+	got, err := loadgen.Run(t.Context(), cfg, nil)
+	require.NoError(t, err)
+	assert.Greater(t, got.Latency.P50, 50.0, "half of the events were due while the first was held up")
+}
+
+func TestRefusals(t *testing.T) {
+	t.Run("of the first publish end the run", func(t *testing.T) {
+		s := newTower(t)
+		s.answer = func(_ int64, w http.ResponseWriter) bool {
+			http.Error(w, "no token", http.StatusUnauthorized)
+			return false
+		}
+		cfg := s.config(t)
+		cfg.Duration = time.Hour
+		_, err := loadgen.Run(t.Context(), cfg, nil)
+		assert.ErrorContains(t, err, "a publish was answered 401: no token")
+	})
+	t.Run("of later ones are counted", func(t *testing.T) {
+		s := newTower(t)
+		s.answer = func(n int64, w http.ResponseWriter) bool {
+			if n%3 == 0 {
+				http.Error(w, "busy", http.StatusServiceUnavailable)
+			}
+			return n%3 != 0
+		}
+		got, err := loadgen.Run(t.Context(), s.config(t), nil)
+		require.NoError(t, err)
+		assert.EqualValues(t, 20, got.Published)
+		assert.EqualValues(t, 10, got.PublishErrors)
+		assert.EqualValues(t, 200, got.Delivered)
+		assert.Zero(t, got.Lost)
+	})
+	t.Run("of a stream end the run", func(t *testing.T) {
+		s := newTower(t)
+		cfg := s.config(t)
+		cfg.SubscribePath = "/elsewhere"
+		_, err := loadgen.Run(t.Context(), cfg, nil)
+		assert.ErrorContains(t, err, "a subscription was answered HTTP/1.1 404")
+	})
+	t.Run("by nobody", func(t *testing.T) {
+		s := newTower(t)
+		cfg := s.config(t)
+		s.web.Close()
+		_, err := loadgen.Run(t.Context(), cfg, nil)
+		assert.ErrorContains(t, err, "stream 1 of 10")
+	})
+}
+
+// A run that is cut short ends soon, whatever its server does, and reports what it saw.
+func TestRunIsCutShort(t *testing.T) {
+	s := newTower(t)
+	hold := make(chan struct{})
+	s.answer = func(n int64, _ http.ResponseWriter) bool {
+		if n > 10 {
+			<-hold
+		}
+		return true
+	}
+	t.Cleanup(func() { close(hold) })
+	cfg := s.config(t)
+	cfg.Duration = time.Hour
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	told := make(chan loadgen.Progress, 100)
+	time.AfterFunc(2500*time.Millisecond, cancel)
+	got, err := loadgen.Run(ctx, cfg, func(p loadgen.Progress) { told <- p })
+	require.NoError(t, err)
+	assert.EqualValues(t, 10, got.Published)
+	assert.EqualValues(t, 100, got.Delivered)
+	assert.Zero(t, got.PublishErrors)
+	assert.EqualValues(t, 10, (<-told).Opened)
+}
+
+// Of a process on this machine, what it costs is in the report.
+func TestUsageOfTheServer(t *testing.T) {
+	s := newTower(t)
+	cfg := s.config(t)
+	cfg.PID, cfg.Idle = os.Getpid(), 100*time.Millisecond
+	got, err := loadgen.Run(t.Context(), cfg, nil)
+	require.NoError(t, err)
+	assert.Positive(t, got.Loader.RSS)
+	var table bytes.Buffer
+	require.NoError(t, got.Write(&table))
+	assert.Regexp(t, regexp.MustCompile(`delivered +300 of 300 \(\d+/s\), 0 lost, 0 repeated`), table.String())
+}
+
+func TestValidateNamesTheFlag(t *testing.T) {
+	s := newTower(t)
+	for flag, change := range map[string]func(*loadgen.Config){
+		"url":        func(c *loadgen.Config) { c.URL = &url.URL{Scheme: "ftp", Host: "x"} },
+		"streams":    func(c *loadgen.Config) { c.Streams = 0 },
+		"stalled":    func(c *loadgen.Config) { c.Stalled = 10 },
+		"topics":     func(c *loadgen.Config) { c.Topics = 11 },
+		"publishers": func(c *loadgen.Config) { c.Publishers = 0 },
+		"rate":       func(c *loadgen.Config) { c.Rate = -1 },
+		"paths":      func(c *loadgen.Config) { c.PublishPath = "publish" },
+		"body":       func(c *loadgen.Config) { c.Body = "no time" },
+	} {
+		cfg := s.config(t)
+		change(&cfg)
+		_, err := loadgen.Run(t.Context(), cfg, nil)
+		assert.ErrorContains(t, err, flag, fmt.Sprint(cfg))
+	}
+}
