@@ -139,18 +139,3 @@ func start(p process, s Settings, parts parts) {
 	p.serve(parts.Server)
 	p.drain(s.Drain, parts.Publisher)
 }
-
-// clockObserver counts ticks and says in the log how their publishing goes.
-type clockObserver struct {
-	*metrics.Metrics
-
-	log *zap.Logger
-}
-
-func (o clockObserver) Failing(err error) {
-	o.log.Error("ticks cannot be published", zap.Error(err))
-}
-
-func (o clockObserver) Recovered(lost uint64) {
-	o.log.Info("ticks are published again", zap.Uint64("lost", lost))
-}

@@ -121,27 +121,3 @@ func slowest(streams []StreamInfo, n int) []StreamInfo {
 	})
 	return streams[:min(n, len(streams))]
 }
-
-func (w *window) info(now time.Time) WindowInfo {
-	w.mu.RLock()
-	defer w.mu.RUnlock()
-	info := WindowInfo{Events: int(w.next - w.first), Bytes: w.bytes}
-	if info.Events > 0 {
-		info.Age = now.Sub(w.ring[w.first&uint64(len(w.ring)-1)].Time)
-	}
-	return info
-}
-
-// String is the state as operators read it.
-func (s state) String() string {
-	switch s {
-	case stateLive:
-		return "live"
-	case stateLagging, stateReading:
-		return "lagging"
-	case stateParked:
-		return "parked"
-	case stateNew, stateClosed:
-	}
-	return "closed"
-}

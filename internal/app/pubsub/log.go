@@ -19,8 +19,8 @@ type Log interface {
 	Append(ctx context.Context, events []event.Event) ([]event.Position, error)
 
 	// Read answers the entries that stand right after an offset, oldest first: limit of them, or all there are if those
-	// are fewer; none when the offset is the newest. It fails with [ErrTrimmed] when an entry after the offset is no longer kept, and with
-	// [ErrUnavailable].
+	// are fewer; none when the offset is the newest. It fails with [ErrTrimmed] when an entry after the offset is no
+	// longer kept, and with [ErrUnavailable].
 	Read(ctx context.Context, after uint64, limit int) ([]event.Entry, error)
 
 	// Extent answers what the log keeps at this moment.

@@ -145,25 +145,3 @@ func (r *reader) page(ctx context.Context, after uint64) page {
 		return p
 	}
 }
-
-// turnPage gives a page of history to the stream that waited for it.
-func (s *shard) turnPage(st *Stream, p page) {
-	<-s.reader.ahead
-	if st.state != stateReading {
-		return
-	}
-	switch {
-	case errors.Is(p.err, ErrTrimmed):
-		s.reset(st, ResetExpired, s.pub.log.Extent().Oldest-1)
-		return
-	case p.err != nil: // the engine is stopping, and ends the stream with all others
-		return
-	}
-	st.state = stateLagging
-	if len(p.items) > 0 {
-		s.offer(st, p.items)
-	}
-	if st.state == stateLagging {
-		s.lagging = append(s.lagging, st)
-	}
-}

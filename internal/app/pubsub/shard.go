@@ -27,7 +27,7 @@ type shard struct {
 	pub  *Publisher
 	wake chan struct{}
 
-	mu      sync.Mutex // guards inbox and stopped
+	mu      sync.Mutex // guards inbox, stopped and the queue of the reader
 	inbox   []message
 	stopped bool
 
@@ -184,7 +184,7 @@ func (s *shard) open(st *Stream) {
 		return
 	}
 	st.roll = int32(len(s.roll))
-	st.first = -1
+	st.firstHit = -1
 	s.roll = append(s.roll, st)
 	s.index.add(st)
 	st.cursor, st.told = st.at.Offset, st.at.Offset

@@ -7,7 +7,8 @@ import "carillon/internal/domain/event"
 type Sink interface {
 	// Send takes items in order: all of them, or only the first few when the sink is full. A sink that took fewer calls
 	// [Stream.Ready] once it can take more. A sink may also hold a little of what it took, or of what its client is told
-	// before any item; at the start and after Ready it is called with no items to go on with that. The slice is the caller's again after the call; the items may be kept.
+	// before any item; at the start and after Ready it is called with no items to go on with that. The slice is the
+	// caller's again after the call; the items may be kept.
 	Send(items []*Item) (taken int, err error)
 
 	// Beat shows the client that the stream lives and, unless the position is zero, that it has seen everything up to it.

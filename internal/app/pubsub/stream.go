@@ -26,8 +26,8 @@ type Stream struct {
 	cursor uint64
 	seats  []seat
 	roll   int32 // its place in the shard's roll of streams
-	first  int32 // its hits in the batch being walked: the first and the last of a chain
-	last   int32
+
+	firstHit, lastHit int32 // its hits in the batch being walked, a chain
 
 	// wrote is the tick of the shard's wheel in which the client was last sent anything.
 	wrote int64
@@ -48,6 +48,20 @@ const (
 	stateParked        // its sink is full
 	stateClosed
 )
+
+// String is the state as operators read it.
+func (s state) String() string {
+	switch s {
+	case stateLive:
+		return "live"
+	case stateLagging, stateReading:
+		return "lagging"
+	case stateParked:
+		return "parked"
+	case stateNew, stateClosed:
+	}
+	return "closed"
+}
 
 // Start answers the position the stream starts right after, and what its client must be told before anything else,
 // when it cannot go on from where it asked.

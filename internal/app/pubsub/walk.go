@@ -1,6 +1,7 @@
 package pubsub
 
 import (
+	"errors"
 	"time"
 
 	"carillon/internal/domain/event"
@@ -39,10 +40,10 @@ func (s *shard) walk() bool {
 	taken := 0
 	for _, st := range s.touched {
 		s.picked = s.picked[:0]
-		for h := st.first; h >= 0; h = s.hits[h].next {
+		for h := st.firstHit; h >= 0; h = s.hits[h].next {
 			s.picked = append(s.picked, s.items[s.hits[h].item])
 		}
-		st.first = -1
+		st.firstHit = -1
 		taken += s.deliver(st, s.picked)
 		clear(s.picked)
 	}
@@ -83,13 +84,13 @@ func (s *shard) hit(m *members, topic event.Topic, item int32) {
 		st.cursor = offset
 		at := int32(len(s.hits))
 		s.hits = append(s.hits, hit{item: item, next: -1})
-		if st.first < 0 {
-			st.first = at
+		if st.firstHit < 0 {
+			st.firstHit = at
 			s.touched = append(s.touched, st)
 		} else {
-			s.hits[st.last].next = at
+			s.hits[st.lastHit].next = at
 		}
-		st.last = at
+		st.lastHit = at
 	}
 }
 
@@ -203,4 +204,26 @@ func (s *shard) reset(st *Stream, reason ResetReason, after uint64) {
 	}
 	st.cursor, st.told, st.wrote = after, after, s.wheel.tick
 	s.lag(st)
+}
+
+// turnPage gives a page of history to the stream that waited for it.
+func (s *shard) turnPage(st *Stream, p page) {
+	<-s.reader.ahead
+	if st.state != stateReading {
+		return
+	}
+	switch {
+	case errors.Is(p.err, ErrTrimmed):
+		s.reset(st, ResetExpired, s.pub.log.Extent().Oldest-1)
+		return
+	case p.err != nil: // the engine is stopping, and ends the stream with all others
+		return
+	}
+	st.state = stateLagging
+	if len(p.items) > 0 {
+		s.offer(st, p.items)
+	}
+	if st.state == stateLagging {
+		s.lagging = append(s.lagging, st)
+	}
 }

@@ -107,3 +107,14 @@ func (w *window) find(offset uint64) uint64 {
 	}
 	return w.first + uint64(sort.Search(int(size), func(i int) bool { return at(uint64(i)) > offset }))
 }
+
+// info answers what the window holds.
+func (w *window) info(now time.Time) WindowInfo {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	info := WindowInfo{Events: int(w.next - w.first), Bytes: w.bytes}
+	if info.Events > 0 {
+		info.Age = now.Sub(w.ring[w.first&uint64(len(w.ring)-1)].Time)
+	}
+	return info
+}

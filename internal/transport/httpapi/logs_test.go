@@ -166,7 +166,10 @@ func TestAResetIsInTheLog(t *testing.T) {
 	require.NoError(t, err)
 	eventually(t, "two streams", func() bool { return s.publisher.Streams() == 2 })
 	healthy, _ := s.listen("topic=a")
-	time.Sleep(300 * time.Millisecond) // only a stream that has been at the head is slow
+	eventually(t, "all are at the head, where alone one can be slow", func() bool {
+		now, err := s.publisher.Inspect(t.Context(), 0)
+		return err == nil && now.Streams["live"] == 3
+	})
 	for range 25 {
 		s.publish("a", strings.Repeat("x", 1<<20))
 		for !strings.Contains(healthy.block(), "data: x") { // beats come between

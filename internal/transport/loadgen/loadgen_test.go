@@ -149,7 +149,7 @@ func TestLatencyCountsFromWhenAnEventWasDue(t *testing.T) {
 	s := newTower(t)
 	s.answer = func(n int64, _ http.ResponseWriter) bool {
 		if n == 1 {
-			time.Sleep(200 * time.Millisecond)
+			<-time.After(200 * time.Millisecond)
 		}
 		return true
 	}

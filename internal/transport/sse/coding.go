@@ -64,14 +64,18 @@ func (c *coding) close(frame []byte) []byte {
 
 // acceptsGzip reports whether a client takes gzip (RFC 9110, 12.5.3).
 func acceptsGzip(r *http.Request) bool {
+	others := false
 	for coding := range strings.SplitSeq(strings.Join(r.Header.Values("Accept-Encoding"), ","), ",") {
 		name, parameters, _ := strings.Cut(coding, ";")
-		if name = strings.TrimSpace(name); !strings.EqualFold(name, "gzip") && name != "*" {
-			continue
-		}
 		weight, weighted := strings.CutPrefix(strings.ReplaceAll(parameters, " ", ""), "q=")
 		q, err := strconv.ParseFloat(weight, 64)
-		return !weighted || err == nil && q > 0
+		taken := !weighted || err == nil && q > 0
+		switch name = strings.TrimSpace(name); {
+		case strings.EqualFold(name, "gzip"):
+			return taken
+		case name == "*":
+			others = taken // unless gzip is named, before it or behind
+		}
 	}
-	return false
+	return others
 }

@@ -124,7 +124,7 @@ func (c *conn) Close(why pubsub.EndReason) {
 	}
 	summary.Bytes = c.bytes
 	if open {
-		c.server.taker.poller.linger(c, c.server.lingering())
+		c.server.taker.poller.linger(c, c.server.cfg.WriteTimeout)
 	} else {
 		c.server.taker.poller.close(c)
 	}

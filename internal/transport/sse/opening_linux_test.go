@@ -50,18 +50,17 @@ func stuffed(t *testing.T) (server, client net.Conn, stuffing int) {
 	require.NoError(t, err)
 	control, err := server.(syscall.Conn).SyscallConn()
 	require.NoError(t, err)
-	for full := 0; full < 10; full++ { // the kernel goes on making room for a while
-		require.NoError(t, control.Control(func(fd uintptr) {
-			for {
-				n, err := unix.Write(int(fd), []byte(strings.Repeat("x", 512)))
-				if err != nil {
-					return
+	full := 0
+	require.Eventually(t, func() bool { // the kernel goes on making room for a while
+		full++
+		return control.Control(func(fd uintptr) {
+			for n, err := 0, error(nil); err == nil; n, err = unix.Write(int(fd), []byte(strings.Repeat("x", 512))) {
+				if n > 0 {
+					full, stuffing = 0, stuffing+n
 				}
-				full, stuffing = 0, stuffing+n
 			}
-		}))
-		time.Sleep(10 * time.Millisecond)
-	}
+		}) == nil && full == 10
+	}, patience, 10*time.Millisecond)
 	return server, client, stuffing
 }
 
@@ -88,7 +87,9 @@ func TestABookmarkIsNotLostWhileBytesWait(t *testing.T) {
 	server, client, stuffing := stuffed(t)
 	s.serve(server)
 	newest := s.publish("b", numbered(10, "not for this stream")...)[9]
-	time.Sleep(400 * time.Millisecond) // several beats; were there none, this would only test less
+	other := s.listen("topic=c")
+	go func() { _, _ = other.in.Next() }()
+	require.Eventually(t, func() bool { return other.beats.Load() > 4 }, patience, time.Millisecond) // and as many here
 	in := bufio.NewReader(client)
 	_, err := io.CopyN(io.Discard, in, int64(stuffing))
 	require.NoError(t, err)

@@ -3,6 +3,7 @@ package sse_test
 import (
 	"context"
 	"net"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -141,4 +142,22 @@ func TestClientsThatAreCutOffAreNoticed(t *testing.T) {
 		publishing.Wait()
 		assert.Contains(t, []pubsub.EndReason{pubsub.EndGone, pubsub.EndFailed}, did.Reason)
 	})
+}
+
+// What a client says of gzip itself counts for more than what it says of everything (RFC 9110, 12.5.3).
+func TestGzipIsForThoseWhoAskForIt(t *testing.T) {
+	s := newSite(t, way{takeOver: true, gzip: true})
+	for accepted, want := range map[string]string{
+		"gzip": "gzip", "GZIP;q=0.1": "gzip", "br, gzip": "gzip", "*": "gzip", "*;q=0, gzip": "gzip", "identity, *;q=0.5": "gzip",
+		"": "", "br": "", "gzip;q=0": "", "gzip;q=0, *": "", "*, gzip; q=0": "", "*;q=0": "", "gzip;q=x": "",
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.web.URL+"/?topic=a", nil)
+		require.NoError(t, err)
+		r.Header.Set("Accept-Encoding", accepted)
+		response, err := s.web.Client().Do(r)
+		require.NoError(t, err)
+		assert.Equal(t, want, response.Header.Get("Content-Encoding"), accepted)
+		assert.Equal(t, "Accept-Encoding", response.Header.Get("Vary"))
+		require.NoError(t, response.Body.Close())
+	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"time"
 
 	"carillon/internal/app/pubsub"
 	"carillon/internal/domain/event"
@@ -124,6 +123,3 @@ func (s *Server) farewell(why pubsub.EndReason) []byte {
 func lost(why pubsub.EndReason) bool {
 	return why == pubsub.EndGone || why == pubsub.EndFailed || why == pubsub.EndDead
 }
-
-// lingering is how long a stream that has ended may take to be read to its end.
-func (s *Server) lingering() time.Duration { return s.cfg.WriteTimeout }

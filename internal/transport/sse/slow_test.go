@@ -160,7 +160,7 @@ func TestAClientThatIsSlowButSteadyStays(t *testing.T) {
 type steady struct{ from io.Reader }
 
 func (s steady) Read(b []byte) (int, error) {
-	time.Sleep(5 * time.Millisecond)
+	<-time.After(5 * time.Millisecond)
 	return s.from.Read(b[:min(len(b), 4<<10)])
 }
 

@@ -20,6 +20,6 @@ func (*taker) run(ctx context.Context) error {
 	return nil
 }
 
-func (*Server) takeOver(http.ResponseWriter, coding, *pubsub.Stream, func(Summary)) error {
+func (*Server) takeOver(http.ResponseWriter, coding, *pubsub.Stream, Observer) error {
 	return http.ErrNotSupported
 }
