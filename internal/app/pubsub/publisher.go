@@ -131,7 +131,23 @@ func (p *Publisher) Publish(ctx context.Context, events ...event.Event) ([]event
 	if err == nil {
 		p.seen.Published(len(events), bytes)
 	}
+	if p.crowded() {
+		runtime.Gosched()
+	}
 	return positions, err
+}
+
+// crowded reports whether a shard has come so far behind the head that the window may run away from it. It lacks
+// processor time, not readers: publishers then let it run first, or it would have to get from the log what it could
+// have had from the window.
+func (p *Publisher) crowded() bool {
+	head, room := p.head.Load(), uint64(p.cfg.Window.Events/8)
+	for _, s := range p.shards {
+		if s.walked.Load()+room < head {
+			return true
+		}
+	}
+	return false
 }
 
 // Open finds where a subscription starts. The stream it answers costs nothing until it is attached. Errors match

@@ -11,7 +11,7 @@ import (
 
 const (
 	// pageSize is how many entries of the log's history are read at a time.
-	pageSize = 256
+	pageSize = 1024
 	// pageBytes ends a page of large events early, because pages that are kept are memory.
 	pageBytes = 1 << 20
 	// pagesKept is how many pages a reader keeps, so that clients who replay the same history together share its
@@ -62,6 +62,7 @@ type reader struct {
 	asked chan struct{} // the queue has something
 	ahead chan struct{} // one for each page on its way to the shard
 
+	asks  int       // streams that wait for a page; the shard's own
 	queue []*Stream // guarded by shard.mu
 	kept  [pagesKept]page
 	next  int
@@ -73,6 +74,7 @@ func newReader(log Log, s *shard) reader {
 
 // ask queues a stream for the page after its cursor. Its shard gets the page as a message.
 func (r *reader) ask(st *Stream) {
+	r.asks++
 	r.shard.mu.Lock()
 	r.queue = append(r.queue, st)
 	r.shard.mu.Unlock()

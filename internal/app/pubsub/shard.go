@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"carillon/internal/domain/event"
@@ -20,6 +21,11 @@ const (
 	// busyRest is a rest so short that more is likely to come at once. Whoever wakes a goroutine makes Go run it next,
 	// which under load would mean a walk, and a write to each stream, for nearly every event.
 	busyRest = 500 * time.Microsecond
+	// busyBatch is how many new items are enough for a walk: for more, the shard does not wait.
+	busyBatch = 64
+	// turn is how long a shard with much to do works before it lets others run. Being let in again can take much longer
+	// than that on a busy machine, so it must be worth it.
+	turn = 5 * time.Millisecond
 )
 
 // shard owns a share of the streams. Everything but its inbox belongs to the goroutine in run.
@@ -31,7 +37,8 @@ type shard struct {
 	inbox   []message
 	stopped bool
 
-	at      uint64 // live streams have been given everything up to this offset
+	at      uint64        // live streams have been given everything up to this offset
+	walked  atomic.Uint64 // what at was a moment ago, for publishers to see
 	index   index
 	roll    []*Stream // every stream of the shard
 	lagging []*Stream // queue of streams with a turn to come
@@ -71,6 +78,7 @@ const (
 
 func newShard(p *Publisher, at uint64) *shard {
 	s := &shard{pub: p, wake: make(chan struct{}, 1), at: at, index: newIndex()}
+	s.walked.Store(at)
 	s.reader = newReader(p.log, s)
 	return s
 }
@@ -103,14 +111,18 @@ func (s *shard) run(ctx context.Context) {
 	s.wheel = newWheel(s.pub.cfg.Heartbeat, time.Now())
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	for ctx.Err() == nil {
+	for began := time.Now(); ctx.Err() == nil; {
 		now := time.Now()
 		s.wheel.turn(now, s.look)
 		s.receive()
 		busy := s.walk()
+		s.walked.Store(s.at)
 		s.drain.step(now, s) // after the walk: a stream that ends has been given what was published before
 		if s.catchUp() || busy {
-			runtime.Gosched() // a long replay must not keep publishers from running
+			if s.idle() || now.Sub(began) > turn {
+				runtime.Gosched()
+				began = time.Now()
+			}
 			continue
 		}
 		if next, idle := s.deadline(); idle {
@@ -124,9 +136,10 @@ func (s *shard) run(ctx context.Context) {
 		case <-timer.C:
 		case <-ctx.Done():
 		}
-		if time.Since(rested) < busyRest {
+		if time.Since(rested) < busyRest && s.idle() {
 			runtime.Gosched() // publishers that are ready to run go first, and what they publish is written together
 		}
+		began = time.Now()
 	}
 	reading.Wait()
 	s.mu.Lock()
@@ -136,6 +149,16 @@ func (s *shard) run(ctx context.Context) {
 	for len(s.roll) > 0 {
 		s.end(s.roll[len(s.roll)-1], EndDrain)
 	}
+}
+
+// idle reports whether no stream waits for more than, perhaps, a few new items.
+func (s *shard) idle() bool {
+	if len(s.lagging) > 0 || s.reader.asks > 0 || s.pub.head.Load()-s.at >= busyBatch {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.inbox) == 0
 }
 
 // deadline is when the shard has something to do even if nobody wakes it.

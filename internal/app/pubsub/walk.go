@@ -209,6 +209,7 @@ func (s *shard) reset(st *Stream, reason ResetReason, after uint64) {
 // turnPage gives a page of history to the stream that waited for it.
 func (s *shard) turnPage(st *Stream, p page) {
 	<-s.reader.ahead
+	s.reader.asks--
 	if st.state != stateReading {
 		return
 	}
