@@ -56,7 +56,7 @@ alone() {
 }
 
 pair live-1000x50 --streams 1000 --rate 50 --duration 8s
-pair live-9000x2 --streams 9000 --rate 2 --duration 10s
+pair live-10000x2 --streams 10000 --rate 2 --duration 10s
 pair large-200x50-8KiB --streams 200 --rate 50 --size 8192 --duration 8s
 pair flat-out-200 --streams 200 --rate 0 --publishers 16 --duration 6s
 alone idle-10000 --streams 10000 --duration 0 --idle 20s
