@@ -3,6 +3,7 @@ package pubsub_test
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -108,6 +109,19 @@ func (s *fakeSink) Reset(r pubsub.Reset) error {
 func (s *fakeSink) Close(why pubsub.EndReason) {
 	defer s.enter(true)()
 	s.log = append(s.log, said{what: "close", why: why, when: time.Now()})
+}
+
+// Hold keeps the next call from going on until the release that it answers is called.
+func (s *fakeSink) Hold() (release func()) {
+	s.mu.Lock()
+	return s.mu.Unlock
+}
+
+// AwaitCall returns once a call is going on.
+func (s *fakeSink) AwaitCall() {
+	for s.inside.Load() == 0 {
+		runtime.Gosched()
+	}
 }
 
 // SetRoom says how many items more the sink takes.

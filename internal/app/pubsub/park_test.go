@@ -54,10 +54,13 @@ func TestReadyWithNothingToSend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, config(), newLog(0))
 		st, sink := r.listen(next, "a")
-		r.publish(1, "a")
 		synctest.Wait()
+		release := sink.Hold()
+		r.publish(1, "a")
+		sink.AwaitCall() // else the shard might act on the first before there is a second
 		st.Ready()
 		st.Ready() // is one with the first
+		release()
 		synctest.Wait()
 		assert.Equal(t, 2, sink.resume, "once at the start")
 		sink.Fail()
