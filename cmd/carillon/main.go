@@ -32,7 +32,7 @@ func (e usageError) Unwrap() error { return e.error }
 // run is the program, and answers its exit code.
 func run(args []string, stdout, stderr io.Writer) int {
 	root := newRoot()
-	root.SetArgs(args)
+	root.SetArgs(append([]string{}, args...)) // cobra takes nil for os.Args
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.Execute()
