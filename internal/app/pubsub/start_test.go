@@ -279,7 +279,9 @@ func TestEntriesTheLogSkippedAreNotSilent(t *testing.T) {
 
 func TestOpenWhileTheLogIsAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := start(t, config(), newLog(0))
+		cfg := config()
+		cfg.Window.Events = 1 // what is in the window need not be asked of the log
+		r := start(t, cfg, newLog(0))
 		r.publish(5, "a")
 		r.log.Away(pubsub.ErrUnavailable)
 		for _, from := range []pubsub.Start{pubsub.Last(3), pubsub.Since(time.Hour)} {
