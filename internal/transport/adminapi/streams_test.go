@@ -36,7 +36,7 @@ func TestCloseOneStream(t *testing.T) {
 			require.Equal(t, http.StatusOK, a.status)
 			assert.JSONEq(t, `{"closed":1}`, a.body)
 			assert.Contains(t, one.rest(), closedByOperator)
-			assert.Equal(t, 1, s.publisher.Streams())
+			eventually(t, "one is left", func() bool { return s.publisher.Streams() == 1 })
 			assert.Equal(t, "not_found", s.refused(s.ask(http.MethodPost, "/streams/one/close")), "it has ended")
 
 			s.publish("still here")
@@ -68,7 +68,7 @@ func TestCloseByTopic(t *testing.T) {
 			for _, pattern := range closes {
 				assert.Contains(t, streams[pattern].rest(), closedByOperator, pattern)
 			}
-			assert.Equal(t, len(streams)-len(closes), s.publisher.Streams())
+			eventually(t, "the others are left", func() bool { return s.publisher.Streams() == len(streams)-len(closes) })
 		})
 	}
 }

@@ -110,7 +110,7 @@ func TestClientsThatLeaveAreNoticed(t *testing.T) {
 		}
 		s.publish("a", "still here")
 		assert.Equal(t, "still here", stays.next().Data)
-		assert.Equal(t, 1, s.publisher.Streams())
+		s.counts(1)
 	})
 }
 

@@ -247,6 +247,12 @@ func (s *site) ended() sse.Summary {
 	}
 }
 
+// counts waits until there are so many streams. The publisher counts one out after its sink was closed.
+func (s *site) counts(streams int) {
+	s.Helper()
+	require.Eventually(s, func() bool { return s.publisher.Streams() == streams }, patience, time.Millisecond)
+}
+
 func numbered(n int, data string) []string {
 	texts := make([]string, n)
 	for i := range texts {

@@ -52,7 +52,7 @@ func TestAStreamHoldsNoGoroutineAndItsDescriptorIsGivenBack(t *testing.T) {
 			conn, _ := s.dial(0)
 			conns = append(conns, conn)
 		}
-		require.Eventually(t, func() bool { return s.publisher.Streams() == many }, patience, time.Millisecond)
+		s.counts(many)
 		settles(t, "goroutines", goroutines, 19, runtime.NumGoroutine)
 		assert.Equal(t, files+2*many, descriptors(t), "one for the stream and one for the test's client")
 		for _, conn := range conns {
@@ -104,7 +104,7 @@ func TestNoWriteReachesAForeignConnection(t *testing.T) {
 		close(stop)
 		background.Wait()
 		strangers.close()
-		assert.Zero(t, s.publisher.Streams())
+		s.counts(0)
 		settles(t, "descriptors", files, 0, func() int { return descriptors(t) })
 		assert.Positive(t, strangers.met.Load())
 		assert.Zero(t, strangers.wrong.Load(), "bytes of a stream reached a connection that is none")
