@@ -1,5 +1,7 @@
 package pubsub
 
+import "slices"
+
 // What tests of the engine see of its inside. Call these only while the shards are at rest, after [synctest.Wait]. Time
 // that passes in a bubble wakes a shard without telling the race detector that the look was before, hence norace.
 
@@ -28,4 +30,11 @@ func (p *Publisher) IndexSize() (topics, nodes, wild int) {
 		wild += s.index.wild
 	}
 	return topics, nodes, wild
+}
+
+// Behind reports whether a shard waits for history that it was too slow to find in the window.
+//
+//go:norace
+func (p *Publisher) Behind() bool {
+	return slices.ContainsFunc(p.shards, func(s *shard) bool { return s.behind.asked })
 }

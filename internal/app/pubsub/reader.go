@@ -3,6 +3,7 @@ package pubsub
 import (
 	"context"
 	"errors"
+	"slices"
 	"sort"
 	"time"
 
@@ -27,7 +28,13 @@ const (
 	keepPages = 2 * time.Second
 )
 
-// page is a stretch of the log's history that a stream asked for.
+// ask is a wish for the page after an offset.
+type ask struct {
+	stream *Stream // nil when the shard itself asks
+	after  uint64
+}
+
+// page is a stretch of the log's history that was asked for.
 type page struct {
 	after uint64
 	items []*Item
@@ -54,16 +61,16 @@ func fit(entries []event.Entry) []event.Entry {
 	return entries
 }
 
-// reader reads the log's history for the streams of a shard that are too far behind for the window. It is a goroutine
-// beside the shard's, because a log may be far away and a shard must not wait.
+// reader reads the log's history for the streams of a shard that are too far behind for the window, and for the shard when
+// it is so itself. It is a goroutine beside the shard's, because a log may be far away and a shard must not wait.
 type reader struct {
 	log   Log
 	shard *shard
 	asked chan struct{} // the queue has something
 	ahead chan struct{} // one for each page on its way to the shard
 
-	asks  int       // streams that wait for a page; the shard's own
-	queue []*Stream // guarded by shard.mu
+	asks  int   // how many wait for a page; the shard's own
+	queue []ask // guarded by shard.mu
 	kept  [pagesKept]page
 	next  int
 }
@@ -72,11 +79,16 @@ func newReader(log Log, s *shard) reader {
 	return reader{log: log, shard: s, asked: make(chan struct{}, 1), ahead: make(chan struct{}, pagesAhead)}
 }
 
-// ask queues a stream for the page after its cursor. Its shard gets the page as a message.
-func (r *reader) ask(st *Stream) {
+// ask queues a wish. The shard gets the page as a message. What the shard itself asks for comes first: more streams
+// wait for it.
+func (r *reader) ask(a ask) {
 	r.asks++
 	r.shard.mu.Lock()
-	r.queue = append(r.queue, st)
+	if a.stream == nil {
+		r.queue = slices.Insert(r.queue, 0, a)
+	} else {
+		r.queue = append(r.queue, a)
+	}
 	r.shard.mu.Unlock()
 	select {
 	case r.asked <- struct{}{}:
@@ -96,30 +108,28 @@ func (r *reader) run(ctx context.Context) {
 			continue
 		case <-r.asked:
 		}
-		for st := r.take(); st != nil; st = r.take() {
+		for a, ok := r.take(); ok; a, ok = r.take() {
 			select {
 			case r.ahead <- struct{}{}:
 			case <-ctx.Done():
 				return
 			}
-			// The stream's cursor is at rest while it waits for its page; ask's lock made it visible here.
-			r.shard.post(message{stream: st, what: msgPage, page: r.page(ctx, st.cursor)})
+			r.shard.post(message{stream: a.stream, what: msgPage, page: r.page(ctx, a.after)})
 		}
 		forget.Reset(keepPages)
 	}
 }
 
-func (r *reader) take() *Stream {
+func (r *reader) take() (first ask, ok bool) {
 	r.shard.mu.Lock()
 	defer r.shard.mu.Unlock()
 	if len(r.queue) == 0 {
 		r.queue = nil
-		return nil
+		return ask{}, false
 	}
-	st := r.queue[0]
-	r.queue[0] = nil
+	first, r.queue[0] = r.queue[0], ask{}
 	r.queue = r.queue[1:]
-	return st
+	return first, true
 }
 
 // page answers what the log has after an offset: the rest of a page that was read before, or a new one.

@@ -38,6 +38,7 @@ type shard struct {
 	stopped bool
 
 	at      uint64        // live streams have been given everything up to this offset
+	behind  behind        // what it gets from the log because it was too slow for the window
 	walked  atomic.Uint64 // what at was a moment ago, for publishers to see
 	index   index
 	roll    []*Stream // every stream of the shard
@@ -190,7 +191,13 @@ func (s *shard) receive() {
 		case msgEnd:
 			s.end(m.stream, m.why)
 		case msgPage:
-			s.turnPage(m.stream, m.page)
+			<-s.reader.ahead
+			s.reader.asks--
+			if m.stream == nil {
+				s.takePage(m.page)
+			} else {
+				s.turnPage(m.stream, m.page)
+			}
 		case msgDrain:
 			s.drain.begin(time.Now(), m.drain, len(s.roll))
 		case msgAsk:

@@ -9,51 +9,52 @@ import (
 
 // hit says that an item of the batch being walked goes to a stream; the stream's hits are a chain.
 type hit struct {
-	item int32 // its place in the shard's items
+	item int32 // its place among the items
 	next int32 // the stream's next hit, or -1
 }
 
 // walk gives the next items at the head to the live streams that want them. It reports whether there were any.
 func (s *shard) walk() bool {
-	n, covered := s.next(s.at)
-	if !covered {
-		s.fallBehind()
-		return true
-	}
-	if n == 0 {
+	items := s.upcoming()
+	if len(items) == 0 {
 		return false
 	}
-	for i, item := range s.items[:n] {
-		if len(s.hits) > walkHits {
-			clear(s.items[i:n])
-			n = i
-			break
-		}
-		for _, topic := range item.Event.Topics {
-			s.found = s.index.match(topic, s.found[:0])
-			for _, m := range s.found {
-				s.hit(m, topic, int32(i))
-			}
-		}
-	}
-	s.at = s.items[n-1].Position.Offset
+	n := s.matchAll(items)
+	s.at = items[n-1].Position.Offset
 	taken := 0
 	for _, st := range s.touched {
 		s.picked = s.picked[:0]
 		for h := st.firstHit; h >= 0; h = s.hits[h].next {
-			s.picked = append(s.picked, s.items[s.hits[h].item])
+			s.picked = append(s.picked, items[s.hits[h].item])
 		}
 		st.firstHit = -1
 		taken += s.deliver(st, s.picked)
 		clear(s.picked)
 	}
 	if taken > 0 {
-		s.pub.seen.Delivered(taken, time.Since(s.items[0].Time))
+		s.pub.seen.Delivered(taken, time.Since(items[0].Time))
 	}
 	clear(s.touched)
-	clear(s.items[:n])
 	s.touched, s.hits = s.touched[:0], s.hits[:0]
+	clear(items[:n])
+	s.walkedOver(n)
 	return true
+}
+
+// matchAll notes which items reach which live streams, and answers for how many of the items there was room to.
+func (s *shard) matchAll(items []*Item) int {
+	for i, item := range items {
+		if len(s.hits) > walkHits {
+			return i
+		}
+		for _, topic := range item.Event.Topics {
+			s.found = s.index.match(topic, s.found[:0])
+			for _, m := range s.found {
+				s.hit(m, topic, item.Position.Offset, int32(i))
+			}
+		}
+	}
+	return len(items)
 }
 
 // next copies the items right after an offset into s.items. It reports false when they cannot all be had from the
@@ -72,8 +73,7 @@ func (s *shard) next(after uint64) (int, bool) {
 }
 
 // hit notes that an item reaches the live streams among the members.
-func (s *shard) hit(m *members, topic event.Topic, item int32) {
-	offset := s.items[item].Position.Offset
+func (s *shard) hit(m *members, topic event.Topic, offset uint64, item int32) {
 	for i := range m.list {
 		st := m.list[i].stream
 		// A cursor at or past the offset means another pattern or topic of the same event hit before, or that the
@@ -115,18 +115,6 @@ func (s *shard) deliver(st *Stream, items []*Item) int {
 		st.held = st.held || s.pub.window.covers(st.cursor)
 	}
 	return taken
-}
-
-// fallBehind moves the shard to the head when the window ran away from it, which takes an overloaded machine, or when
-// the log skipped entries. Its live streams catch up from the log, each from where it was.
-func (s *shard) fallBehind() {
-	for _, st := range s.roll {
-		if st.state == stateLive {
-			st.cursor = max(st.cursor, s.at)
-			s.lag(st)
-		}
-	}
-	s.at = s.pub.head.Load()
 }
 
 // catchUp gives a turn to the first few lagging streams. It reports whether there were any.
@@ -176,7 +164,7 @@ func (s *shard) leaveWindow(st *Stream) {
 		return
 	}
 	st.state = stateReading
-	s.reader.ask(st)
+	s.reader.ask(ask{stream: st, after: st.cursor})
 }
 
 // offer gives a lagging stream those of the items that it wants and moves its cursor over the rest.
@@ -208,8 +196,6 @@ func (s *shard) reset(st *Stream, reason ResetReason, after uint64) {
 
 // turnPage gives a page of history to the stream that waited for it.
 func (s *shard) turnPage(st *Stream, p page) {
-	<-s.reader.ahead
-	s.reader.asks--
 	if st.state != stateReading {
 		return
 	}

@@ -1,0 +1,75 @@
+package pubsub_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"carillon/internal/app/pubsub"
+)
+
+// A shard that the window ran away from reads the log once for all of its streams, which know nothing of it.
+func TestAShardThatIsBehindReadsForAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := config()
+		cfg.Window.Events, cfg.Shards = 4, 1
+		r := start(t, cfg, newLog(0))
+		r.log.Set(func(l *fakeLog) { l.slow = 5 * time.Second })
+		var streams []*pubsub.Stream
+		var sinks []*fakeSink
+		for range 100 {
+			st, sink := r.listen(next, "a")
+			streams, sinks = append(streams, st), append(sinks, sink)
+		}
+		synctest.Wait()
+		r.publish(1000, "a") // at once: more than the window holds
+		synctest.Wait()
+		for _, st := range streams {
+			assert.Equal(t, "live", st.State())
+		}
+		r.publish(10, "a")
+		_, later := r.listen(next, "a")
+		time.Sleep(time.Minute)
+		for _, sink := range sinks {
+			assert.Equal(t, numbers(1, 1010), sink.Said())
+		}
+		assert.Empty(t, later.Said())
+		assert.LessOrEqual(t, r.log.Reads(), 2)
+		r.publish(1, "a")
+		synctest.Wait()
+		assert.Equal(t, []string{"1011"}, later.Said())
+	})
+}
+
+// What the log has trimmed before a shard that is behind could read it is missed by its streams, and they are told.
+func TestAShardThatIsBehindTellsWhatIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := config()
+		cfg.Window.Events, cfg.Shards = 4, 1
+		r := start(t, cfg, newLog(10))
+		r.log.Set(func(l *fakeLog) { l.slow = 5 * time.Second })
+		var sinks []*fakeSink
+		for range 10 {
+			_, sink := r.listen(next, "a")
+			sinks = append(sinks, sink)
+		}
+		_, parked := r.listenUpTo(0, next, "a")
+		synctest.Wait()
+		sinks[3].Fail()
+		r.publish(1000, "a")
+		_, ahead := r.listen(pubsub.After("e1-995"), "a")
+		time.Sleep(time.Minute)
+		for i, sink := range sinks {
+			if i == 3 {
+				assert.Equal(t, []string{"close:failed"}, sink.Said())
+				continue
+			}
+			assert.Equal(t, append([]string{"reset:expired@990"}, numbers(991, 1000)...), sink.Said())
+			assert.Equal(t, "e1-0", sink.Only("reset")[0].reset.Requested)
+		}
+		assert.Equal(t, numbers(996, 1000), ahead.Said(), "it missed nothing")
+		assert.Equal(t, []string{"reset:expired@990"}, parked.Said())
+	})
+}
