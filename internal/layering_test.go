@@ -22,6 +22,7 @@ const (
 	domain    = "carillon/internal/domain"
 	app       = "carillon/internal/app"
 	transport = "carillon/internal/transport"
+	problem   = "carillon/internal/problem" // the error document (RFC 9457), which servers write and clients read
 	anything  = "*"
 )
 
@@ -40,12 +41,14 @@ var allowed = []struct {
 	{"configs", nil},
 	{"internal/domain", []string{domain}},
 	{"internal/app", []string{domain, app}},
-	{"internal/transport", []string{domain, app, transport, "go.uber.org/zap", "golang.org/x/sys"}},
+	{"internal/transport", []string{domain, app, transport, problem, "go.uber.org/zap", "golang.org/x/sys"}},
 	{"internal/transport/httpapi", []string{
 		"github.com/gin-gonic/gin", "github.com/gin-contrib",
 		"github.com/hashicorp/golang-lru", "golang.org/x/time", // limits per client: bounded memory, rates
 	}},
-	{"internal/transport/loadgen", []string{"github.com/HdrHistogram/hdrhistogram-go"}},
+	{"internal/problem", nil},
+	{"internal/client", []string{domain, problem, transport + "/sse"}},
+	{"internal/loadgen", []string{domain, transport + "/sse", "golang.org/x/sys", "github.com/HdrHistogram/hdrhistogram-go"}},
 	{"internal/infra", []string{domain, app, "go.uber.org/zap", "golang.org/x/sys"}},
 	{"internal/infra/metrics", []string{"github.com/prometheus/client_golang"}},
 	{"internal/infra/tokens", []string{"github.com/golang-jwt/jwt", "github.com/MicahParks", "golang.org/x/time"}},

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"carillon/internal/transport/loadgen"
+	"carillon/internal/loadgen"
 )
 
 func main() {

@@ -44,7 +44,7 @@ func clockModule(s Settings) fx.Option {
 	return fx.Module("clock",
 		fx.Supply(s.Clock),
 		fx.Provide(
-			func(cfg timefeed.Config, pub *pubsub.Publisher, count *metrics.Metrics, log *zap.Logger) (*timefeed.Feed, error) {
+			func(cfg timefeed.Config, pub *pubsub.Engine, count *metrics.Metrics, log *zap.Logger) (*timefeed.Feed, error) {
 				return timefeed.New(cfg, time.Now, pub, clockObserver{count, log.Named("clock")})
 			},
 		),
@@ -57,7 +57,7 @@ func engineModule(s Settings) fx.Option {
 		fx.Supply(s.History),
 		fx.Provide(
 			memlog.New,
-			func(log *memlog.Log, count *metrics.Metrics) (*pubsub.Publisher, error) {
+			func(log *memlog.Log, count *metrics.Metrics) (*pubsub.Engine, error) {
 				return pubsub.New(s.engine(), log, count)
 			},
 		),
@@ -104,7 +104,7 @@ func httpModule(s Settings, streams capacity) fx.Option {
 type apiDeps struct {
 	fx.In
 
-	Publisher *pubsub.Publisher
+	Publisher *pubsub.Engine
 	Streams   *sse.Server
 	Auth      *tokens.Verifier
 	Page      *webui.Page
@@ -116,7 +116,7 @@ type apiDeps struct {
 type parts struct {
 	fx.In
 
-	Publisher *pubsub.Publisher
+	Publisher *pubsub.Engine
 	Streams   *sse.Server
 	Feed      *timefeed.Feed
 	Tokens    *tokens.Verifier

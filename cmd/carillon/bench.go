@@ -14,7 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"carillon/internal/transport/loadgen"
+	"carillon/internal/loadgen"
 )
 
 // benchFlags are the command line of "carillon bench".

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"carillon/internal/transport/client"
+	"carillon/internal/client"
 )
 
 // defaultURL is the server that the client commands talk to when nobody says which.

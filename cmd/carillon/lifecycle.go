@@ -86,7 +86,7 @@ func (p process) serve(srv *listeningServer) {
 
 // drain ends the streams before anything else stops. It must be appended last, so that it comes first: until the
 // streams have ended, the HTTP server would wait for them, and readiness could not be asked.
-func (p process) drain(cfg DrainConfig, pub *pubsub.Publisher) {
+func (p process) drain(cfg DrainConfig, pub *pubsub.Engine) {
 	p.Lifecycle.Append(fx.StopHook(func(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, cfg.Timeout)
 		defer cancel()

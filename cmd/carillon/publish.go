@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"carillon/internal/transport/client"
+	"carillon/internal/client"
 )
 
 func publishCommand() *cobra.Command {

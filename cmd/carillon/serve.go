@@ -70,7 +70,7 @@ func serve(ctx context.Context, c *configuration, file string, out io.Writer) er
 		Admin     adminServer
 		Tokens    *tokens.Verifier
 		API       *httpapi.API
-		Publisher *pubsub.Publisher
+		Publisher *pubsub.Engine
 	}
 	app := fx.New(options(c.Settings, streams, log), fx.Populate(&running))
 	begun := time.Now()

@@ -13,8 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"carillon/internal/client"
 	"carillon/internal/domain/event"
-	"carillon/internal/transport/client"
 	"carillon/internal/transport/sse"
 )
 

@@ -16,7 +16,7 @@ import (
 type watch struct {
 	log      *zap.Logger
 	reloader reloader
-	engine   *pubsub.Publisher
+	engine   *pubsub.Engine
 }
 
 // awaitEnd waits for a signal to stop, or for a part to fail.

@@ -39,7 +39,7 @@ func (*countingSink) Close(pubsub.EndReason)    {}
 // hall is an engine over the log in memory, with an audience.
 type hall struct {
 	tb    testing.TB
-	pub   *pubsub.Publisher
+	pub   *pubsub.Engine
 	goal  atomic.Int64
 	met   sync.WaitGroup
 	seats int

@@ -1,6 +1,6 @@
 // Package pubsub is the fan-out engine: it carries each published event from the log to every stream that asked for it.
 //
-// One ordered window, many cursors. The [Publisher] appends to the [Log]; what the log delivers goes into a window of
+// One ordered window, many cursors. The [Engine] appends to the [Log]; what the log delivers goes into a window of
 // recent items. A stream owns no queue, only a cursor into that sequence, so a slow reader costs a cursor and not
 // memory, and replay, catching up and living at the head are the same walk.
 //

@@ -15,7 +15,7 @@ func (s *Stream) State() string {
 // IndexSize is how many topics, nodes and pattern subscriptions the indexes of all shards hold.
 //
 //go:norace
-func (p *Publisher) IndexSize() (topics, nodes, wild int) {
+func (p *Engine) IndexSize() (topics, nodes, wild int) {
 	var count func(*node) int
 	count = func(n *node) int {
 		sum := len(n.children)
@@ -35,6 +35,6 @@ func (p *Publisher) IndexSize() (topics, nodes, wild int) {
 // Behind reports whether a shard waits for history that it was too slow to find in the window.
 //
 //go:norace
-func (p *Publisher) Behind() bool {
+func (p *Engine) Behind() bool {
 	return slices.ContainsFunc(p.shards, func(s *shard) bool { return s.behind.asked })
 }

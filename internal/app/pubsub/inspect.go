@@ -38,7 +38,7 @@ type WindowInfo struct {
 }
 
 // Inspect answers what the engine holds, with at most n topics and n streams. It fails only when the context ends first.
-func (p *Publisher) Inspect(ctx context.Context, n int) (Snapshot, error) {
+func (p *Engine) Inspect(ctx context.Context, n int) (Snapshot, error) {
 	sum := Snapshot{Streams: map[string]int{}, Window: p.Window(), Log: p.log.Extent()}
 	counts := map[string]int{}
 	err := p.ask(ctx, func(s *shard) {
@@ -67,11 +67,11 @@ func (p *Publisher) Inspect(ctx context.Context, n int) (Snapshot, error) {
 }
 
 // Answers reports whether every shard is there to serve its streams. It fails only when the context ends first.
-func (p *Publisher) Answers(ctx context.Context) error { return p.ask(ctx, func(*shard) {}) }
+func (p *Engine) Answers(ctx context.Context) error { return p.ask(ctx, func(*shard) {}) }
 
 // End ends the streams that which selects, by name and patterns, and answers how many there were. When the context ends
 // first it fails, and some may have been ended.
-func (p *Publisher) End(ctx context.Context, why EndReason, which func(Subscription) bool) (int, error) {
+func (p *Engine) End(ctx context.Context, why EndReason, which func(Subscription) bool) (int, error) {
 	ended := 0
 	err := p.ask(ctx, func(s *shard) {
 		for _, st := range slices.Clone(s.roll) {
@@ -87,11 +87,11 @@ func (p *Publisher) End(ctx context.Context, why EndReason, which func(Subscript
 	return ended, nil
 }
 
-// Window answers what the window holds. Unlike [Publisher.Inspect] it asks no shard, and costs next to nothing.
-func (p *Publisher) Window() WindowInfo { return p.window.info(time.Now()) }
+// Window answers what the window holds. Unlike [Engine.Inspect] it asks no shard, and costs next to nothing.
+func (p *Engine) Window() WindowInfo { return p.window.info(time.Now()) }
 
 // ask runs a question in each shard's goroutine, one after the other.
-func (p *Publisher) ask(ctx context.Context, question func(*shard)) error {
+func (p *Engine) ask(ctx context.Context, question func(*shard)) error {
 	for _, s := range p.shards {
 		done := make(chan struct{})
 		if !s.post(message{what: msgAsk, ask: func() { defer close(done); question(s) }}) {

@@ -30,7 +30,7 @@ func config() pubsub.Config {
 type rig struct {
 	t    testing.TB
 	log  *fakeLog
-	pub  *pubsub.Publisher
+	pub  *pubsub.Engine
 	stop func() error // ends Run and answers what it returned
 	said int          // how many events were published
 }

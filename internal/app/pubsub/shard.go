@@ -30,7 +30,7 @@ const (
 
 // shard owns a share of the streams. Everything but its inbox belongs to the goroutine in run.
 type shard struct {
-	pub  *Publisher
+	pub  *Engine
 	wake chan struct{}
 
 	mu      sync.Mutex // guards inbox, stopped and the queue of the reader
@@ -77,7 +77,7 @@ const (
 	msgAsk
 )
 
-func newShard(p *Publisher, at uint64) *shard {
+func newShard(p *Engine, at uint64) *shard {
 	s := &shard{pub: p, wake: make(chan struct{}, 1), at: at, index: newIndex()}
 	s.walked.Store(at)
 	s.reader = newReader(p.log, s)

@@ -13,7 +13,7 @@ import (
 
 // begin finds where in the log a subscription starts, and what its client must be told when that is not where it
 // asked to.
-func (p *Publisher) begin(ctx context.Context, sub Subscription) (event.Position, *Reset, error) {
+func (p *Engine) begin(ctx context.Context, sub Subscription) (event.Position, *Reset, error) {
 	extent := p.log.Extent()
 	at := event.Position{Epoch: extent.Epoch, Offset: extent.Newest}
 	var reset *Reset
@@ -62,7 +62,7 @@ func (e Extent) reset(reason ResetReason, requested string, after uint64) (event
 }
 
 // beforeLast finds the offset after which the newest n matching events stand, reading backwards page by page.
-func (p *Publisher) beforeLast(ctx context.Context, sub Subscription, extent Extent) (uint64, error) {
+func (p *Engine) beforeLast(ctx context.Context, sub Subscription, extent Extent) (uint64, error) {
 	probe := Stream{sub: sub}
 	var room [pageSize]*Item
 	missing := sub.Start.last
@@ -92,7 +92,7 @@ func (p *Publisher) beforeLast(ctx context.Context, sub Subscription, extent Ext
 
 // page reads what stands after an offset, as much as there is room for. Most of what anybody asks for is in the window,
 // where it need not be copied.
-func (p *Publisher) page(ctx context.Context, after uint64, room []*Item) ([]*Item, error) {
+func (p *Engine) page(ctx context.Context, after uint64, room []*Item) ([]*Item, error) {
 	if n, _ := p.window.after(after, room); n == len(room) {
 		return room, nil
 	}
@@ -102,7 +102,7 @@ func (p *Publisher) page(ctx context.Context, after uint64, room []*Item) ([]*It
 
 // beforeTime finds the offset after which the events stand that are at most age old. Ages are asked of entries in this
 // process's clock, so a wall clock that jumped changes nothing.
-func (p *Publisher) beforeTime(ctx context.Context, age time.Duration, extent Extent) (uint64, error) {
+func (p *Engine) beforeTime(ctx context.Context, age time.Duration, extent Extent) (uint64, error) {
 	var failed error
 	oldest := extent.Oldest
 	n := sort.Search(int(extent.Newest+1-oldest), func(i int) bool {

@@ -6,7 +6,7 @@ import (
 	"carillon/internal/domain/event"
 )
 
-// Stream is a subscription on its way to one client: a cursor into the log and a small state machine. [Publisher.Open]
+// Stream is a subscription on its way to one client: a cursor into the log and a small state machine. [Engine.Open]
 // makes it, [Stream.Attach] starts it; from then on its shard owns it.
 type Stream struct {
 	sub   Subscription

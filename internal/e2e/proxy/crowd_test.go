@@ -13,8 +13,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"carillon/internal/client"
 	"carillon/internal/domain/event"
-	"carillon/internal/transport/client"
 	"carillon/internal/transport/sse"
 )
 

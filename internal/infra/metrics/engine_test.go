@@ -22,7 +22,7 @@ import (
 type hall struct {
 	testing.TB
 
-	pub   *pubsub.Publisher
+	pub   *pubsub.Engine
 	log   *memlog.Log
 	met   sync.WaitGroup
 	batch []event.Event

@@ -36,7 +36,7 @@ const patience = 10 * time.Second
 type site struct {
 	testing.TB
 
-	publisher *pubsub.Publisher
+	publisher *pubsub.Engine
 	public    *httptest.Server // streams what ?topic= asks for, under the name in ?name=
 	secure    *httptest.Server // the same over HTTP/2
 	admin     *httptest.Server

@@ -23,7 +23,7 @@ type Authenticator interface {
 
 // Deps are the parts the interface stands on.
 type Deps struct {
-	Publisher *pubsub.Publisher
+	Publisher *pubsub.Engine
 	Streams   *sse.Server
 	Auth      Authenticator
 	Page      http.Handler  // serves "/" and "/assets/"

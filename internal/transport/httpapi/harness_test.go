@@ -128,7 +128,7 @@ type server struct {
 
 	url       string
 	api       *httpapi.API
-	publisher *pubsub.Publisher
+	publisher *pubsub.Engine
 	logs      *observer.ObservedLogs
 	client    *http.Client
 }

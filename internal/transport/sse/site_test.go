@@ -64,7 +64,7 @@ type site struct {
 
 	way       way
 	web       *httptest.Server
-	publisher *pubsub.Publisher
+	publisher *pubsub.Engine
 	streams   *sse.Server
 	ends      chan sse.Summary
 	calls     atomic.Int64 // of Ended

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"carillon/internal/client"
 	"carillon/internal/domain/event"
-	"carillon/internal/transport/client"
 	"carillon/internal/transport/sse"
 )
 

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"carillon/internal/transport/client"
+	"carillon/internal/client"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

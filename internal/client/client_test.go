@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"carillon/internal/transport/client"
+	"carillon/internal/client"
 )
 
 func TestNewNamesTheWrongKeyAndNotTheSecret(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"carillon/internal/domain/event"
 )
 
-// Errors of the [Publisher].
+// Errors of the [Engine].
 var (
 	// ErrDraining says that the server is stopping and takes no new streams.
 	ErrDraining = errors.New("server is stopping")
@@ -20,8 +20,8 @@ var (
 	ErrNoPattern = errors.New("subscription without a topic")
 )
 
-// Publisher takes events from publishers and fans them out to streams. Its methods may be called concurrently.
-type Publisher struct {
+// Engine takes events from publishers and fans them out to streams. Its methods may be called concurrently.
+type Engine struct {
 	cfg    Config
 	log    Log
 	seen   Observer
@@ -37,13 +37,13 @@ type Publisher struct {
 	empty    chan struct{} // nudged when the last stream of a draining publisher ends
 }
 
-// New makes a publisher over a log; [Publisher.Run] sets it going.
-func New(cfg Config, log Log, observer Observer) (*Publisher, error) {
+// New makes a publisher over a log; [Engine.Run] sets it going.
+func New(cfg Config, log Log, observer Observer) (*Engine, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	extent := log.Extent()
-	p := &Publisher{
+	p := &Engine{
 		cfg:    cfg,
 		log:    log,
 		seen:   observer,
@@ -64,7 +64,7 @@ func New(cfg Config, log Log, observer Observer) (*Publisher, error) {
 
 // Run carries events to streams until the context ends; then it ends the streams that are left and returns nil. A log
 // that is away for a while is waited for; Run gives up, and ends all streams, only when the log fails otherwise.
-func (p *Publisher) Run(ctx context.Context) error {
+func (p *Engine) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	defer running.Wait()
@@ -77,7 +77,7 @@ func (p *Publisher) Run(ctx context.Context) error {
 }
 
 // follow takes what the log delivers, and goes on from there when the log comes back.
-func (p *Publisher) follow(ctx context.Context) error {
+func (p *Engine) follow(ctx context.Context) error {
 	for {
 		err := p.log.Follow(ctx, p.head.Load(), p.take)
 		if err != nil && !errors.Is(err, ErrUnavailable) && ctx.Err() == nil {
@@ -92,7 +92,7 @@ func (p *Publisher) follow(ctx context.Context) error {
 }
 
 // take moves what the log delivers into the window and wakes the shards.
-func (p *Publisher) take(entries []event.Entry) {
+func (p *Engine) take(entries []event.Entry) {
 	if len(entries) == 0 {
 		return
 	}
@@ -104,7 +104,7 @@ func (p *Publisher) take(entries []event.Entry) {
 }
 
 // expire drops what is too old even while nothing is published.
-func (p *Publisher) expire(ctx context.Context) {
+func (p *Engine) expire(ctx context.Context) {
 	every := time.NewTicker(max(p.cfg.Window.Age/16, 10*time.Millisecond))
 	defer every.Stop()
 	for {
@@ -119,7 +119,7 @@ func (p *Publisher) expire(ctx context.Context) {
 
 // Publish puts events into the log, together and in this order, and answers the position of each. It returns once the
 // log has them and does not wait for any stream. Errors match [event.ErrInvalid], [ErrUnavailable] or the context's.
-func (p *Publisher) Publish(ctx context.Context, events ...event.Event) ([]event.Position, error) {
+func (p *Engine) Publish(ctx context.Context, events ...event.Event) ([]event.Position, error) {
 	bytes := 0
 	for _, e := range events {
 		if err := e.Validate(); err != nil {
@@ -140,7 +140,7 @@ func (p *Publisher) Publish(ctx context.Context, events ...event.Event) ([]event
 // crowded reports whether a shard has come so far behind the head that the window may run away from it. It lacks
 // processor time, not readers: publishers then let it run first, or it would have to get from the log what it could
 // have had from the window.
-func (p *Publisher) crowded() bool {
+func (p *Engine) crowded() bool {
 	head, room := p.head.Load(), uint64(p.cfg.Window.Events/8)
 	for _, s := range p.shards {
 		if s.walked.Load()+room < head {
@@ -152,7 +152,7 @@ func (p *Publisher) crowded() bool {
 
 // Open finds where a subscription starts. The stream it answers costs nothing until it is attached. Errors match
 // [ErrNoPattern], [ErrDraining], [ErrUnavailable] or the context's.
-func (p *Publisher) Open(ctx context.Context, sub Subscription) (*Stream, error) {
+func (p *Engine) Open(ctx context.Context, sub Subscription) (*Stream, error) {
 	if len(sub.Patterns) == 0 {
 		return nil, ErrNoPattern
 	}
@@ -171,14 +171,14 @@ func (p *Publisher) Open(ctx context.Context, sub Subscription) (*Stream, error)
 }
 
 // Streams is how many streams are attached.
-func (p *Publisher) Streams() int { return int(p.streams.Load()) }
+func (p *Engine) Streams() int { return int(p.streams.Load()) }
 
 // Draining reports whether the publisher takes no new streams any more.
-func (p *Publisher) Draining() bool { return p.draining.Load() }
+func (p *Engine) Draining() bool { return p.draining.Load() }
 
 // Drain refuses new streams and ends those there are evenly over a window of time, each with [EndDrain]. It returns
 // when all have ended or the context has.
-func (p *Publisher) Drain(ctx context.Context, window time.Duration) error {
+func (p *Engine) Drain(ctx context.Context, window time.Duration) error {
 	p.draining.Store(true)
 	for _, s := range p.shards {
 		s.post(message{what: msgDrain, drain: window})
@@ -195,20 +195,20 @@ func (p *Publisher) Drain(ctx context.Context, window time.Duration) error {
 }
 
 // ended counts a stream out.
-func (p *Publisher) ended(why EndReason) {
+func (p *Engine) ended(why EndReason) {
 	p.seen.Ended(why)
 	if p.streams.Add(-1) == 0 {
 		p.nudgeEmpty()
 	}
 }
 
-func (p *Publisher) nudgeEmpty() {
+func (p *Engine) nudgeEmpty() {
 	select {
 	case p.empty <- struct{}{}:
 	default:
 	}
 }
 
-func (p *Publisher) position(offset uint64) event.Position {
+func (p *Engine) position(offset uint64) event.Position {
 	return event.Position{Epoch: p.epoch, Offset: offset}
 }
