@@ -1,0 +1,252 @@
+package disklog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"syscall"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"carillon/internal/app/pubsub"
+	"carillon/internal/domain/event"
+)
+
+const (
+	// A transaction holds at most about so much, so that it stays short and the file's growth bounded. A single append
+	// may be larger.
+	groupEvents = 8192
+	groupBytes  = 8 << 20
+
+	// A transaction deletes at most so many trimmed entries, and as many keys: a fixed number, and twice what it adds,
+	// so that it catches up.
+	deleteStep = 512
+)
+
+// Run commits appends until the context ends. Appends that still wait then fail with [pubsub.ErrUnavailable]. It may be
+// called once.
+func (l *Log) Run(ctx context.Context) error {
+	if !l.running.CompareAndSwap(false, true) {
+		return errors.New("disklog: Run was called before")
+	}
+	defer close(l.stopped)
+	shortest := min(l.cfg.Age, l.cfg.KeyWindow)
+	idle := time.NewTicker(min(max(shortest/16, 10*time.Millisecond), time.Minute))
+	defer idle.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case r := <-l.waiting:
+			l.commit(l.gather(r))
+		case <-idle.C:
+			l.reclaim(ctx)
+		}
+	}
+}
+
+// gather takes all requests that wait into one group.
+func (l *Log) gather(first *request) []*request {
+	var group []*request
+	events, bytes := 0, 0
+	for r := first; ; {
+		if r.claim() {
+			group = append(group, r)
+			events, bytes = events+len(r.events), bytes+r.bytes
+		}
+		if events >= groupEvents || bytes >= groupBytes {
+			return group
+		}
+		select {
+		case r = <-l.waiting:
+		default:
+			return group
+		}
+	}
+}
+
+// reclaim deletes what was trimmed while nothing is appended, step by step.
+func (l *Log) reclaim(ctx context.Context) {
+	for ctx.Err() == nil && len(l.waiting) == 0 && l.broken == nil {
+		c := l.plan(nil)
+		if (c.oldest == l.oldestOnDisk && c.keys == 0) || l.write(c) != nil {
+			return
+		}
+		l.apply(c)
+	}
+}
+
+// commit writes a group in one transaction, delivers it and finishes its requests.
+func (l *Log) commit(group []*request) {
+	err := l.broken
+	if err == nil {
+		c := l.plan(group)
+		if len(c.entries) > 0 {
+			err = l.write(c)
+		}
+		if err == nil && len(c.entries) > 0 {
+			l.apply(c)
+		}
+	}
+	for _, r := range group {
+		r.finish(err)
+	}
+}
+
+// change is what one transaction does to the log.
+type change struct {
+	now     int64 // by the log's clock
+	wall    int64 // the time of the new entries
+	state   state
+	entries []event.Entry
+	records [][]byte
+	oldest  uint64 // entries before it are deleted
+	keys    int    // so many forgotten keys are deleted
+}
+
+// plan assigns offsets and decides what to delete. It changes nothing that matters when the transaction fails.
+func (l *Log) plan(group []*request) *change {
+	c := &change{now: l.clock.now(), wall: max(time.Now().UnixNano(), l.wall)}
+	l.keys.trim(c.now)
+	l.mu.Lock()
+	l.history.trim(c.now)
+	c.state = state{first: l.history.first, next: l.history.next}
+	l.mu.Unlock()
+
+	fresh := make(map[event.Key]uint64) // keys of this transaction
+	for _, r := range group {
+		r.positions = make([]event.Position, len(r.events))
+		for i, e := range r.events {
+			offset, known := l.keys.offsets[e.Key]
+			if !known {
+				offset, known = fresh[e.Key]
+			}
+			if !known {
+				offset = c.state.next
+				c.state.next++
+				if !e.Key.IsZero() {
+					fresh[e.Key] = offset
+				}
+				finish(r.records[i], offset, c.wall)
+				c.records = append(c.records, r.records[i])
+				c.entries = append(c.entries, event.Entry{
+					Position: event.Position{Epoch: l.epoch, Offset: offset}, Time: time.Unix(0, c.wall), Event: e,
+				})
+			}
+			r.positions[i] = event.Position{Epoch: l.epoch, Offset: offset}
+		}
+	}
+	step := deleteStep + 2*len(c.entries)
+	c.oldest = min(c.state.first, l.oldestOnDisk+uint64(step))
+	c.keys = min(l.keys.deletes.length(), step)
+	return c
+}
+
+// write commits a change to the file.
+func (l *Log) write(c *change) error {
+	var id int
+	err := guard(func() error {
+		tx, err := l.file.db.Begin(true)
+		if err != nil {
+			return err
+		}
+		id = tx.ID()
+		if err := l.fill(tx, c); err != nil {
+			return errors.Join(err, tx.Rollback())
+		}
+		return tx.Commit()
+	})
+	switch {
+	case err == nil:
+		return nil
+	case diskFull(err) && !l.metaWritten(id):
+		return fmt.Errorf("%w: the disk is full: %w", pubsub.ErrUnavailable, err)
+	default:
+		l.broken = fmt.Errorf("%w: a write failed, no more appends until a restart: %w", pubsub.ErrUnavailable, err)
+		return l.broken
+	}
+}
+
+// fill makes a change in a transaction.
+func (l *Log) fill(tx *bbolt.Tx, c *change) error {
+	entries, keys := tx.Bucket(entriesBucket), tx.Bucket(keysBucket)
+	entries.FillPercent, keys.FillPercent = 1, 1 // both are appended to
+	for offset := l.oldestOnDisk; offset < c.oldest; offset++ {
+		if err := entries.Delete(offsetKey(offset)); err != nil {
+			return err
+		}
+	}
+	for i := range c.keys {
+		if err := keys.Delete(offsetKey(l.keys.deletes.items[l.keys.deletes.head+i])); err != nil {
+			return err
+		}
+	}
+	for i, e := range c.entries {
+		k := offsetKey(e.Position.Offset)
+		if err := entries.Put(k, c.records[i]); err != nil {
+			return err
+		}
+		if e.Event.Key.IsZero() {
+			continue
+		}
+		if err := keys.Put(k, encodeKey(e.Event.Key, e.Position.Offset, c.wall)); err != nil {
+			return err
+		}
+	}
+	return putState(tx, c.state)
+}
+
+// apply makes a committed change visible and delivers it.
+func (l *Log) apply(c *change) {
+	l.oldestOnDisk = c.oldest
+	for range c.keys {
+		l.keys.deletes.pop()
+	}
+	for _, e := range c.entries {
+		if !e.Event.Key.IsZero() {
+			l.keys.remember(e.Event.Key, e.Position.Offset, c.now)
+		}
+	}
+	l.keys.trim(c.now)
+	if len(c.entries) == 0 {
+		return
+	}
+	l.wall = c.wall
+	l.order.Lock()
+	defer l.order.Unlock()
+	l.mu.Lock()
+	for _, record := range c.records {
+		l.history.push(mark{at: c.now, size: recordSize(record)})
+	}
+	l.history.trim(c.now)
+	l.mu.Unlock()
+	for _, f := range l.followers {
+		f.take(c.entries)
+	}
+}
+
+// diskFull reports whether an error says that the disk, or the owner's share of it, has no room.
+func diskFull(err error) bool {
+	full := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+	// A write that found no room wrote nothing of which the log depends. An fsync that did is another matter: what it
+	// did not write is gone from the page cache.
+	if failed, ok := errors.AsType[*fs.PathError](err); ok && failed.Op == "write" {
+		return full
+	}
+	// bbolt keeps only the text of an error of growing the file.
+	return err != nil && strings.Contains(err.Error(), "file resize error") && strings.Contains(err.Error(), syscall.ENOSPC.Error())
+}
+
+// metaWritten reports whether a failed transaction reached its last step, the meta page, which readers and the next
+// transaction may see although bbolt has undone the transaction.
+func (l *Log) metaWritten(id int) bool {
+	written := true
+	_ = l.file.db.View(func(tx *bbolt.Tx) error {
+		written = tx.ID() >= id
+		return nil
+	})
+	return written
+}

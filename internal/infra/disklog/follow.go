@@ -1,0 +1,93 @@
+package disklog
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"carillon/internal/app/pubsub"
+	"carillon/internal/domain/event"
+)
+
+// follower is whoever is told of each append.
+type follower struct {
+	after   uint64 // the last offset it was given
+	deliver func([]event.Entry)
+}
+
+// take delivers what stands after the follower's offset, which may be one that the log has yet to reach.
+func (f *follower) take(entries []event.Entry) {
+	for len(entries) > 0 && entries[0].Position.Offset <= f.after {
+		entries = entries[1:]
+	}
+	if len(entries) > 0 {
+		f.after = entries[len(entries)-1].Position.Offset
+		f.deliver(entries)
+	}
+}
+
+// followPage is how many entries a follower is given at a time while it catches up.
+const followPage = 1024
+
+// Follow implements [pubsub.Log]. Entries that are kept are read from the file page by page. The last page is read and
+// delivered while commits wait; from then on the committer delivers what it commits, from memory.
+func (l *Log) Follow(ctx context.Context, after uint64, deliver func([]event.Entry)) error {
+	f := &follower{after: after, deliver: deliver}
+	for joined := false; !joined; {
+		if ctx.Err() != nil {
+			return nil
+		}
+		var err error
+		if joined, err = l.catchUp(ctx, f); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+	}
+	defer l.leave(f)
+	<-ctx.Done()
+	return nil
+}
+
+// catchUp delivers one page, and reports whether the follower has got everything and was added to the others.
+func (l *Log) catchUp(ctx context.Context, f *follower) (joined bool, err error) {
+	if extent := l.Extent(); f.after < extent.Newest && extent.Newest-max(f.after, extent.Oldest-1) > followPage {
+		return false, l.deliverPage(ctx, f)
+	}
+	l.order.Lock()
+	defer l.order.Unlock()
+	for f.after < l.Extent().Newest { // the log does not grow meanwhile
+		before := f.after
+		if err := l.deliverPage(ctx, f); err != nil {
+			return false, err
+		}
+		if f.after == before { // what was left is trimmed
+			break
+		}
+	}
+	l.followers = append(l.followers, f)
+	return true, nil
+}
+
+// deliverPage delivers the next entries that are kept.
+func (l *Log) deliverPage(ctx context.Context, f *follower) error {
+	for {
+		from := max(f.after, l.Extent().Oldest-1)
+		page, err := l.Read(ctx, from, followPage)
+		if errors.Is(err, pubsub.ErrTrimmed) {
+			continue // trimmed just now
+		}
+		if err == nil {
+			f.take(page)
+		}
+		return err
+	}
+}
+
+// leave waits for a delivery that is under way.
+func (l *Log) leave(f *follower) {
+	l.order.Lock()
+	defer l.order.Unlock()
+	l.followers = slices.DeleteFunc(l.followers, func(other *follower) bool { return other == f })
+}
