@@ -12,7 +12,7 @@ import (
 
 // An entry is stored under its offset (8 bytes, big-endian, so that the tree's order is the log's) as
 //
-//	checksum  4 bytes, CRC-32C of the offset and of all that follows
+//	checksum  4 bytes, CRC-32C of all that follows, XOR both halves of the offset
 //	time      8 bytes, nanoseconds since 1970
 //	size      4 bytes, [event.Event.Size] when it was appended
 //	retry     uvarint, milliseconds
@@ -53,10 +53,9 @@ func seal(offset uint64, record []byte) {
 	binary.BigEndian.PutUint32(record, checksum(offset, record))
 }
 
+// checksum covers the offset too, so that a record in the wrong place is found.
 func checksum(offset uint64, record []byte) uint32 {
-	var k [offsetLength]byte
-	binary.BigEndian.PutUint64(k[:], offset)
-	return crc32.Update(crc32.Checksum(k[:], castagnoli), castagnoli, record[timeAt:])
+	return crc32.Checksum(record[timeAt:], castagnoli) ^ uint32(offset) ^ uint32(offset>>32)
 }
 
 // unseal checks a record's length and checksum.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -65,6 +66,9 @@ func boltOptions(readOnly bool) *bbolt.Options {
 
 // openFile opens an existing file and takes its lock.
 func openFile(path string, readOnly bool) (*file, error) {
+	if info, err := os.Stat(path); err == nil && info.Size() == 0 {
+		return nil, fmt.Errorf("%s: %w: the file is empty", path, ErrDamaged)
+	}
 	f := &file{}
 	options := boltOptions(readOnly)
 	options.OpenFile = func(name string, flag int, mode fs.FileMode) (_ *os.File, err error) {
@@ -117,7 +121,11 @@ func isOne(err error, targets ...error) bool {
 func guard(f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
-		if r := recover(); r != nil {
+		switch r := recover().(type) {
+		case nil:
+		case runtime.Error:
+			err = fmt.Errorf("%w: a page cannot be read: %w", ErrDamaged, r)
+		default:
 			err = fmt.Errorf("%w: %v", ErrDamaged, r)
 		}
 	}()
