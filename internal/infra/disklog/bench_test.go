@@ -90,7 +90,7 @@ func BenchmarkFloor(b *testing.B) {
 		b.Run(fmt.Sprintf("appenders=%d", appenders), func(b *testing.B) {
 			f, err := os.Create(filepath.Join(b.TempDir(), "floor"))
 			require.NoError(b, err)
-			defer f.Close()
+			b.Cleanup(func() { require.NoError(b, f.Close()) })
 			record := make([]byte, 140)
 			waiting := make(chan chan error, 1024)
 			var run sync.WaitGroup

@@ -20,7 +20,7 @@ import (
 // damaged writes a log, damages its file, and returns its configuration and what it held.
 func damaged(t *testing.T, damage func(file []byte) []byte) (disklog.Config, []event.Entry) {
 	t.Helper()
-	cfg := config(t.TempDir(), pubsubtest.Roomy())
+	cfg := config(memoryDir(t), pubsubtest.Roomy())
 	log := open(t, cfg)
 	for n := range 300 {
 		publish(t, log, say(t, fmt.Sprintf("event number %d of the log", n), fmt.Sprintf("key number %d", n)))
@@ -107,7 +107,7 @@ func TestRandomDamage(t *testing.T) {
 	used := len(bytes.TrimRight(good, "\x00"))
 	random := rand.New(rand.NewPCG(1, 2))
 	refused := 0
-	for range 200 {
+	for range 100 {
 		bad := bytes.Clone(good)
 		at := 2*4096 + random.IntN(used-2*4096)
 		for n := range 1 + random.IntN(64) {
@@ -124,7 +124,7 @@ func TestRandomDamage(t *testing.T) {
 		require.NoError(t, log.Close())
 	}
 	assert.Positive(t, refused)
-	t.Logf("%d of 200 were refused; the others hit free pages", refused)
+	t.Logf("%d of 100 were refused; the others hit free pages", refused)
 }
 
 // Entries that are gone are noticed although every checksum is right.

@@ -68,7 +68,7 @@ func TestLog(t *testing.T) {
 // needs no disk.
 func memoryDir(t testing.TB) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "disklog")
+	dir, err := os.MkdirTemp("/dev/shm", "disklog") //nolint:usetesting // in memory, where a commit costs no fsync
 	if err != nil {
 		return t.TempDir()
 	}
