@@ -167,6 +167,24 @@ func createFile(dir string, epoch event.Epoch) error {
 	return syncDirectory(dir)
 }
 
+// makeDirectory creates a directory, and its parents, that survive a power loss.
+func makeDirectory(dir string) error {
+	err := os.Mkdir(dir, 0o700)
+	switch parent := filepath.Dir(dir); {
+	case errors.Is(err, fs.ErrExist):
+		return nil
+	case errors.Is(err, fs.ErrNotExist) && parent != dir:
+		if err := makeDirectory(parent); err != nil {
+			return err
+		}
+		return makeDirectory(dir)
+	case err != nil:
+		return err
+	default:
+		return syncDirectory(parent)
+	}
+}
+
 func syncDirectory(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

@@ -33,6 +33,7 @@ func config(dir string, limits pubsubtest.Limits) disklog.Config {
 // instance is an open log whose committer runs.
 type instance struct {
 	*disklog.Log
+	cfg   disklog.Config
 	close func() // may be called again
 }
 
@@ -44,7 +45,7 @@ func open(t testing.TB, cfg disklog.Config) instance {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() { done <- log.Run(ctx) }()
-	i := instance{Log: log, close: sync.OnceFunc(func() {
+	i := instance{Log: log, cfg: cfg, close: sync.OnceFunc(func() {
 		cancel()
 		assert.NoError(t, <-done)
 		assert.NoError(t, log.Close())
@@ -56,7 +57,13 @@ func open(t testing.TB, cfg disklog.Config) instance {
 func TestLog(t *testing.T) {
 	pubsubtest.TestLog(t, pubsubtest.Adapter{
 		Open: func(t testing.TB, limits pubsubtest.Limits) pubsub.Log {
-			return open(t, config(memoryDir(t), limits)).Log
+			return open(t, config(memoryDir(t), limits))
+		},
+		Reopen: func(t testing.TB, log pubsub.Log) pubsub.Log {
+			old, ok := log.(instance)
+			require.True(t, ok)
+			old.close()
+			return open(t, old.cfg)
 		},
 		FakeTime:    true,
 		SameProcess: true,

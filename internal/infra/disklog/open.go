@@ -48,7 +48,7 @@ func Open(cfg Config) (*Log, error) {
 }
 
 func open(cfg Config) (*Log, error) {
-	if err := os.MkdirAll(cfg.Path, 0o700); err != nil {
+	if err := makeDirectory(cfg.Path); err != nil {
 		return nil, err
 	}
 	path := filepath.Join(cfg.Path, fileName)

@@ -31,6 +31,10 @@ type Adapter struct {
 	// Open makes an empty log within bounds. What must be closed is closed by the test's Cleanup.
 	Open func(t testing.TB, limits Limits) pubsub.Log
 
+	// Reopen ends a log that Open or Reopen returned, as at the end of its process, and returns it as the next process
+	// opens it, within the same bounds. It is nil for a log that ends with its process.
+	Reopen func(t testing.TB, log pubsub.Log) pubsub.Log
+
 	// FakeTime says that the log runs in a bubble of [synctest], so that ages and key windows can be waited for.
 	FakeTime bool
 	// SameProcess says that an entry reaches every follower before the Append that kept it returns.
@@ -43,11 +47,14 @@ type Adapter struct {
 // TestLog holds a log to what the port promises, one subtest for each promise. Run it under the race detector.
 func TestLog(t *testing.T, a Adapter) {
 	t.Helper()
-	for _, group := range [][]promise{appending(), reading(), trimming(), remembering(), following(), together()} {
+	for _, group := range [][]promise{appending(), reading(), trimming(), remembering(), following(), restarting(), together()} {
 		for _, p := range group {
 			t.Run(p.name, func(t *testing.T) {
 				if p.needsTime && !a.FakeTime {
 					t.Skip("needs fake time")
+				}
+				if p.needsReopen && a.Reopen == nil {
+					t.Skip("this log ends with its process")
 				}
 				if p.own {
 					p.check(t, a)
@@ -61,10 +68,11 @@ func TestLog(t *testing.T, a Adapter) {
 
 // promise is one thing a log must do.
 type promise struct {
-	name      string
-	check     func(*testing.T, Adapter)
-	needsTime bool // it waits for ages or windows to pass
-	own       bool // it opens bubbles itself
+	name        string
+	check       func(*testing.T, Adapter)
+	needsTime   bool // it waits for ages or windows to pass
+	needsReopen bool // it restarts the log
+	own         bool // it opens bubbles itself
 }
 
 // run calls check as a test of its own: in a bubble where the log can live in one.
