@@ -32,6 +32,7 @@ func (s *countingSink) Send(items []*pubsub.Item) (int, error) {
 	return len(items), nil
 }
 
+func (*countingSink) Flush() error              { return nil }
 func (*countingSink) Beat(event.Position) error { return nil }
 func (*countingSink) Reset(pubsub.Reset) error  { return nil }
 func (*countingSink) Close(pubsub.EndReason)    {}

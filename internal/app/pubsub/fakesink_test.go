@@ -68,14 +68,11 @@ func (s *fakeSink) enter(news bool) func() {
 }
 
 func (s *fakeSink) Send(items []*pubsub.Item) (int, error) {
-	defer s.enter(len(items) > 0)()
+	defer s.enter(true)()
 	s.sends++
 	s.most = max(s.most, len(items))
 	if s.fail {
 		return 0, errBroken
-	}
-	if len(items) == 0 {
-		s.resume++
 	}
 	for i, item := range items {
 		if s.room == 0 {
@@ -86,6 +83,16 @@ func (s *fakeSink) Send(items []*pubsub.Item) (int, error) {
 		s.log = append(s.log, said{what: "item", at: item.Position, event: item.Event, when: time.Now()})
 	}
 	return len(items), nil
+}
+
+// Flush counts.
+func (s *fakeSink) Flush() error {
+	defer s.enter(false)()
+	s.resume++
+	if s.fail {
+		return errBroken
+	}
+	return nil
 }
 
 func (s *fakeSink) Beat(at event.Position) error {

@@ -43,7 +43,7 @@ func (l *listener) check(all []event.Entry) error {
 	if err := l.sink.Complaint(); err != nil {
 		return err
 	}
-	begin, _ := l.stream.Start()
+	begin, _ := opening(l.stream)
 	seen := begin.Offset
 	mine := l.matching(all, 0)
 	due := after(mine, seen)
@@ -105,7 +105,7 @@ func (l *listener) checkReset(r pubsub.Reset, seen uint64, all []event.Entry) er
 
 // checkStart compares where a subscription begins with what the log holds at that moment.
 func (l *listener) checkStart(s startWish, kept []event.Entry, extent pubsub.Extent, now time.Time) error {
-	begin, reset := l.stream.Start()
+	begin, reset := opening(l.stream)
 	wrong := fmt.Errorf("%+v began at %d with %+v in %+v", s, begin.Offset, reset, extent)
 	floor := extent.Oldest - 1
 	switch s.how {

@@ -120,6 +120,12 @@ func (r *rig) listenUpTo(room int, from pubsub.Start, texts ...string) (*pubsub.
 	return st, sink
 }
 
+// opening returns where a stream starts and what its client must be told about that.
+func opening(st *pubsub.Stream) (event.Position, *pubsub.Reset) {
+	o := st.Opening()
+	return o.At, o.Reset
+}
+
 // next is where a subscription starts that asks for nothing old.
 var next pubsub.Start
 

@@ -240,7 +240,7 @@ func (s *shard) ready(st *Stream) {
 		s.lag(st)
 	case stateLagging, stateReading, stateLive:
 		// It took everything, but may hold the end of it.
-		if _, err := st.sink.Send(nil); err != nil {
+		if err := st.sink.Flush(); err != nil {
 			s.end(st, EndFailed)
 		}
 	case stateNew, stateClosed:

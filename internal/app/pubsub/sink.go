@@ -6,10 +6,13 @@ import "carillon/internal/domain/event"
 // may block. An error ends the stream with [EndFailed].
 type Sink interface {
 	// Send takes items in order: all of them, or only the first few when the sink is full. A sink that took fewer calls
-	// [Stream.Ready] once it can take more. A sink may also hold a little of what it took, or of what its client is told
-	// before any item; at the start and after Ready it is called with no items to go on with that. The slice is the
-	// caller's again after the call; the items may be kept.
+	// [Stream.Ready] once it can take more. There is at least one item. The slice is the caller's again after the call;
+	// the items may be kept.
 	Send(items []*Item) (taken int, err error)
+
+	// Flush goes on with what the sink holds back: a part of an item that it took, or what its client is told before any
+	// item. It is called when the stream is attached and after [Stream.Ready].
+	Flush() error
 
 	// Beat shows the client that the stream lives and, unless the position is zero, that it has seen everything up to it.
 	Beat(at event.Position) error

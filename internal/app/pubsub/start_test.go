@@ -48,7 +48,7 @@ func TestResume(t *testing.T) {
 				r.publish(20, "a")
 				synctest.Wait()
 				st, sink := r.listen(pubsub.After(c.requested), "a")
-				from, told := st.Start()
+				from, told := opening(st)
 				assert.Equal(t, at(c.from), from)
 				assert.Equal(t, c.reset, told)
 				r.publish(1, "a")
@@ -66,7 +66,7 @@ func TestResumeInAnEmptyLog(t *testing.T) {
 			requested string
 			why       pubsub.ResetReason
 		}{{"e1-0", ""}, {"e1-1", pubsub.ResetFuture}, {"e0-7", pubsub.ResetEpoch}, {"?", pubsub.ResetMalformed}} {
-			from, told := r.open(pubsub.Subscription{Patterns: patterns("a"), Start: pubsub.After(c.requested)}).Start()
+			from, told := opening(r.open(pubsub.Subscription{Patterns: patterns("a"), Start: pubsub.After(c.requested)}))
 			assert.Equal(t, at(0), from, c.requested)
 			if c.why == "" {
 				assert.Nil(t, told)
@@ -77,7 +77,7 @@ func TestResumeInAnEmptyLog(t *testing.T) {
 			assert.True(t, told.Oldest.IsZero() && told.Newest.IsZero(), "there is no oldest and no newest event")
 		}
 		for _, from := range []pubsub.Start{next, pubsub.Last(5), pubsub.Since(time.Hour)} {
-			begin, told := r.open(pubsub.Subscription{Patterns: patterns("a"), Start: from}).Start()
+			begin, told := opening(r.open(pubsub.Subscription{Patterns: patterns("a"), Start: from}))
 			assert.Equal(t, at(0), begin)
 			assert.Nil(t, told)
 		}
@@ -94,14 +94,14 @@ func TestResumeWhenNothingIsKept(t *testing.T) {
 		r := start(t, config(), newLog(0))
 		r.publish(5, "a")
 		r.log.Trim(5)
-		from, told := r.open(pubsub.Subscription{Patterns: patterns("a"), Start: pubsub.After("e1-5")}).Start()
+		from, told := opening(r.open(pubsub.Subscription{Patterns: patterns("a"), Start: pubsub.After("e1-5")}))
 		assert.Equal(t, at(5), from)
 		assert.Nil(t, told)
-		from, told = r.open(pubsub.Subscription{Patterns: patterns("a"), Start: pubsub.After("e1-4")}).Start()
+		from, told = opening(r.open(pubsub.Subscription{Patterns: patterns("a"), Start: pubsub.After("e1-4")}))
 		assert.Equal(t, at(5), from)
 		assert.Equal(t, &pubsub.Reset{Reason: pubsub.ResetExpired, Requested: "e1-4", Newest: at(5), At: at(5)}, told)
 		for _, start := range []pubsub.Start{pubsub.Last(5), pubsub.Since(time.Hour)} {
-			from, told = r.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone, Start: start}).Start()
+			from, told = opening(r.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone, Start: start}))
 			assert.Equal(t, at(5), from)
 			assert.Nil(t, told)
 		}
@@ -168,7 +168,7 @@ func TestLastWhileTheLogIsTrimmed(t *testing.T) {
 				}
 			}
 		})
-		from, told := r.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone, Start: pubsub.Last(1000)}).Start()
+		from, told := opening(r.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone, Start: pubsub.Last(1000)}))
 		assert.Equal(t, at(200), from)
 		assert.Nil(t, told)
 
@@ -177,7 +177,7 @@ func TestLastWhileTheLogIsTrimmed(t *testing.T) {
 				l.Trim(600)
 			}
 		})
-		from, _ = r.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone, Start: pubsub.Last(1000)}).Start()
+		from, _ = opening(r.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone, Start: pubsub.Last(1000)}))
 		assert.Equal(t, at(600), from)
 	})
 }
@@ -205,7 +205,7 @@ func TestSince(t *testing.T) {
 			{1 << 62, 10},
 		} {
 			st, sink := r.listen(pubsub.Since(c.age), "a")
-			from, told := st.Start()
+			from, told := opening(st)
 			assert.Equal(t, at(uint64(c.from)), from, "since %s", c.age)
 			assert.Nil(t, told)
 			synctest.Wait()

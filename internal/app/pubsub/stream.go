@@ -63,15 +63,20 @@ func (s state) String() string {
 	return "closed"
 }
 
-// Start answers the position the stream starts right after, and what its client must be told before anything else,
-// when it cannot go on from where it asked.
-func (s *Stream) Start() (event.Position, *Reset) { return s.at, s.reset }
+// Opening is where a stream starts, which its client is told before the first event.
+type Opening struct {
+	At      event.Position // the stream starts right after this position
+	Reset   *Reset         // set when the stream cannot start where the client asked
+	Resumed bool           // the stream starts at the position that the client named, which the client need not be told
+}
 
-// Resumed reports whether the stream goes on from a position its client named, which need not be told to it.
-func (s *Stream) Resumed() bool { return s.sub.Start.how == startAfter && s.reset == nil }
+// Opening returns where the stream starts.
+func (s *Stream) Opening() Opening {
+	return Opening{At: s.at, Reset: s.reset, Resumed: s.sub.Start.how == startAfter && s.reset == nil}
+}
 
 // Attach hands the stream to its shard, which calls the sink from now on. It must be called once, after the client was
-// told what [Stream.Start] answers.
+// told what [Stream.Opening] returns.
 func (s *Stream) Attach(sink Sink) {
 	s.sink = sink
 	s.shard.pub.streams.Add(1)

@@ -3,6 +3,7 @@ package pubsub
 import (
 	"sort"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -10,13 +11,13 @@ import (
 // pointers out under a read lock that is held for a few hundred nanoseconds.
 type window struct {
 	limits WindowConfig
+	bytes  atomic.Int64 // of the items and their encodings, which are made while the items are here
 
 	mu    sync.RWMutex
 	ring  []*Item // a power of two long; the item with index i stands at i & (len-1)
 	first uint64  // index of the oldest item
 	next  uint64  // index after the newest item
-	bytes int64
-	floor uint64 // every item with an offset above it is here
+	floor uint64  // every item with an offset above it is here
 }
 
 func newWindow(limits WindowConfig, floor uint64) *window {
@@ -33,11 +34,25 @@ func (w *window) push(items []*Item) {
 		}
 		w.ring[w.next&uint64(len(w.ring)-1)] = item
 		w.next++
-		w.bytes += int64(item.weight)
-		// Trimming as we go keeps a large batch from growing the ring past its bound.
-		for w.next-w.first > uint64(w.limits.Events) || w.bytes > w.limits.Bytes && w.next-w.first > 1 {
-			w.drop()
-		}
+		item.window = w
+		w.bytes.Add(item.size.Load())
+		w.trim() // for each item, so that a large batch does not grow the ring past its bound
+	}
+}
+
+// trim drops the oldest items while the window holds more events or bytes than it may. The newest item always stays.
+func (w *window) trim() {
+	for w.next-w.first > uint64(w.limits.Events) || w.bytes.Load() > w.limits.Bytes && w.next-w.first > 1 {
+		w.drop()
+	}
+}
+
+// grew counts bytes that were added to an item in the window.
+func (w *window) grew(bytes int64) {
+	if w.bytes.Add(bytes) > w.limits.Bytes {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.trim()
 	}
 }
 
@@ -52,7 +67,7 @@ func (w *window) expire(now time.Time) {
 
 func (w *window) drop() {
 	slot := &w.ring[w.first&uint64(len(w.ring)-1)]
-	w.bytes -= int64((*slot).weight)
+	w.bytes.Add(-(*slot).size.Swap(dropped))
 	w.floor = (*slot).Position.Offset
 	*slot = nil
 	w.first++
@@ -112,7 +127,7 @@ func (w *window) find(offset uint64) uint64 {
 func (w *window) info(now time.Time) WindowInfo {
 	w.mu.RLock()
 	defer w.mu.RUnlock()
-	info := WindowInfo{Events: int(w.next - w.first), Bytes: w.bytes}
+	info := WindowInfo{Events: int(w.next - w.first), Bytes: w.bytes.Load()}
 	if info.Events > 0 {
 		info.Age = now.Sub(w.ring[w.first&uint64(len(w.ring)-1)].Time)
 	}

@@ -58,6 +58,7 @@ func (l *listener) Send(items []*pubsub.Item) (int, error) {
 	return len(items), nil
 }
 
+func (*listener) Flush() error              { return nil }
 func (*listener) Beat(event.Position) error { return nil }
 func (*listener) Reset(pubsub.Reset) error  { return nil }
 func (*listener) Close(pubsub.EndReason)    {}

@@ -56,7 +56,7 @@ func (a *API) subscribe(c *gin.Context) {
 
 // resetOf says in the log that a stream cannot go on where its client left off.
 func resetOf(stream *pubsub.Stream) zap.Field {
-	if _, reset := stream.Start(); reset != nil {
+	if reset := stream.Opening().Reset; reset != nil {
 		return zap.String("reset", string(reset.Reason))
 	}
 	return zap.Skip()

@@ -16,19 +16,26 @@ const chunkHead = 18
 // lastChunk ends a chunked body cleanly.
 const lastChunk = "0\r\n\r\n"
 
+// chunks and deflatedChunks are the encodings that taken-over connections and handlers share.
+var (
+	chunks         = pubsub.NewEncoding(encodeChunk)
+	deflatedChunks = pubsub.NewEncoding(encodeDeflated)
+)
+
 // encodeChunk is the event's frame in a chunk of its own, so that the same bytes serve every HTTP/1.1 stream however
 // they are batched. It is nil for an event that cannot be encoded, which ends the streams that want it: none may be left
 // out silently.
-func encodeChunk(e event.Entry) []byte {
+func encodeChunk(e event.Entry) ([]byte, int) {
 	room := chunkHead + len(e.Event.Data.String()) + len(e.Event.Type.String()) + 128
 	b, err := AppendEvent(make([]byte, chunkHead, room), e)
 	if err != nil {
-		return nil
+		return nil, 0
 	}
 	head := appendSize(make([]byte, 0, chunkHead), len(b)-chunkHead)
 	start := chunkHead - len(head)
 	copy(b[start:], head)
-	return append(b, '\r', '\n')[start:]
+	chunk := append(b, '\r', '\n')[start:]
+	return chunk, cap(chunk)
 }
 
 // appendChunk writes a chunk.

@@ -18,10 +18,9 @@ type coding struct {
 // chunk is the item in this coding, in a chunk of its own. It is empty for an item that cannot be encoded.
 func (c *coding) chunk(item *pubsub.Item) []byte {
 	if c.gzip {
-		_, chunk := splitDeflated(item.Bytes(pubsub.FormGzipChunk, encodeDeflated))
-		return chunk
+		return deflatedChunks.Of(item).chunk
 	}
-	return item.Bytes(pubsub.FormChunk, encodeChunk)
+	return chunks.Of(item)
 }
 
 // took counts items in that were written, or will be.
@@ -30,8 +29,7 @@ func (c *coding) took(items []*pubsub.Item) {
 		return
 	}
 	for _, item := range items {
-		sum, _ := splitDeflated(item.Bytes(pubsub.FormGzipChunk, encodeDeflated))
-		c.sum.join(sum)
+		c.sum.join(deflatedChunks.Of(item).sum)
 	}
 }
 

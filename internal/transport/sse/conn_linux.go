@@ -28,9 +28,9 @@ type conn struct {
 	bytes   int64
 }
 
-// Send writes as many items as the socket takes, several in one call. With no items it goes on with what is left.
+// Send writes as many items as the socket takes, several in one call.
 func (c *conn) Send(items []*pubsub.Item) (int, error) {
-	if err := c.push(); err != nil || len(c.rest) > 0 {
+	if err := c.Flush(); err != nil || len(c.rest) > 0 {
 		return 0, err
 	}
 	taken := 0
@@ -110,7 +110,7 @@ func (c *conn) Reset(r pubsub.Reset) error {
 func (c *conn) control(frame []byte) error {
 	// rest may be shared: clipping it makes appending copy.
 	c.rest = appendChunk(slices.Clip(c.rest), c.coding.own(frame))
-	return c.push()
+	return c.Flush()
 }
 
 // Close says farewell and closes the connection; where the socket is full, the poller sees to it for a while.
@@ -120,7 +120,7 @@ func (c *conn) Close(why pubsub.EndReason) {
 	if open {
 		c.rest = appendChunk(slices.Clip(c.rest), c.coding.close(c.server.farewell(why)))
 		c.rest = append(c.rest, lastChunk...)
-		open = c.flush() == nil && len(c.rest) > 0
+		open = c.writeLeft() == nil && len(c.rest) > 0
 	}
 	summary.Bytes = c.bytes
 	if open {
@@ -152,17 +152,17 @@ func (c *conn) Explain(why pubsub.EndReason) pubsub.EndReason {
 	return why
 }
 
-// push writes what is left, and asks to be told when there is room for what still is.
-func (c *conn) push() error {
-	err := c.flush()
+// Flush writes what is left, and asks to be told when there is room for what still is.
+func (c *conn) Flush() error {
+	err := c.writeLeft()
 	if err == nil && len(c.rest) > 0 {
 		c.server.taker.poller.awaitRoom(c)
 	}
 	return err
 }
 
-// flush writes what is left.
-func (c *conn) flush() error {
+// writeLeft writes what is left.
+func (c *conn) writeLeft() error {
 	if len(c.rest) == 0 {
 		return nil
 	}

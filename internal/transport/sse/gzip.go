@@ -31,8 +31,6 @@ type checksum struct {
 	shift uint32 // x to the power of 8*size modulo the CRC's polynomial, bits reflected
 }
 
-const checksumSize = 12
-
 func sumOf(b []byte) checksum {
 	return checksum{crc: crc32.ChecksumIEEE(b), size: uint32(len(b)), shift: shiftOf(len(b))}
 }
@@ -100,13 +98,18 @@ var compressors = sync.Pool{New: func() any {
 	return w
 }}
 
-// encodeDeflated is an event's frame, deflated, in a chunk, behind its checksum.
-func encodeDeflated(e event.Entry) []byte {
+// deflated is an event's frame, deflated, in a chunk. The chunk is nil for an event that cannot be encoded.
+type deflated struct {
+	sum   checksum // of the frame
+	chunk []byte
+}
+
+// encodeDeflated compresses an event's frame.
+func encodeDeflated(e event.Entry) (deflated, int) {
 	frame, err := AppendEvent(nil, e)
 	if err != nil {
-		return nil
+		return deflated{}, 0
 	}
-	sum := sumOf(frame)
 	var out bytes.Buffer
 	w, _ := compressors.Get().(*flate.Writer)
 	defer compressors.Put(w)
@@ -114,19 +117,6 @@ func encodeDeflated(e event.Entry) []byte {
 	// A buffer takes everything. Flush ends the blocks on a byte and does not mark them as the last.
 	_, _ = w.Write(frame)
 	_ = w.Flush()
-	b := binary.LittleEndian.AppendUint32(make([]byte, 0, checksumSize+chunkHead+out.Len()), sum.crc)
-	b = binary.LittleEndian.AppendUint32(b, sum.size)
-	b = binary.LittleEndian.AppendUint32(b, sum.shift)
-	return appendChunk(b, out.Bytes())
-}
-
-func splitDeflated(b []byte) (checksum, []byte) {
-	if len(b) < checksumSize {
-		return sumOf(nil), nil
-	}
-	return checksum{
-		crc:   binary.LittleEndian.Uint32(b),
-		size:  binary.LittleEndian.Uint32(b[4:]),
-		shift: binary.LittleEndian.Uint32(b[8:]),
-	}, b[checksumSize:]
+	chunk := appendChunk(make([]byte, 0, chunkHead+out.Len()), out.Bytes())
+	return deflated{sum: sumOf(frame), chunk: chunk}, cap(chunk)
 }

@@ -215,7 +215,7 @@ func (p *poller) pass(t ticket, events uint32) {
 		return
 	}
 	if _, lingers := p.lingering[at.conn]; lingers {
-		if err := at.conn.flush(); err != nil || len(at.conn.rest) == 0 || events&(unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+		if err := at.conn.writeLeft(); err != nil || len(at.conn.rest) == 0 || events&(unix.EPOLLHUP|unix.EPOLLERR) != 0 {
 			p.dismiss(at.conn)
 		}
 		return

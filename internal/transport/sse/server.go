@@ -100,13 +100,13 @@ func (s *Server) head(w http.ResponseWriter, r *http.Request) {
 
 // opening is what a client is told before any event: when to come back, where it stands, and what it missed.
 func (s *Server) opening(stream *pubsub.Stream) []byte {
-	at, reset := stream.Start()
-	if reset != nil || stream.Resumed() {
-		at = event.Position{} // the reset tells it, or the client knows it
+	opening := stream.Opening()
+	if opening.Reset != nil || opening.Resumed {
+		opening.At = event.Position{} // the reset tells it, or the client knows it
 	}
-	b := AppendOpening(nil, jitter(s.cfg.Retry), at)
-	if reset != nil {
-		b = AppendReset(b, *reset)
+	b := AppendOpening(nil, jitter(s.cfg.Retry), opening.At)
+	if opening.Reset != nil {
+		b = AppendReset(b, *opening.Reset)
 	}
 	return b
 }

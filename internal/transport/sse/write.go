@@ -152,6 +152,9 @@ func (m *mailbox) Send(items []*pubsub.Item) (int, error) {
 	return len(items), nil
 }
 
+// Flush does nothing: the writing goroutine goes on by itself.
+func (m *mailbox) Flush() error { return nil }
+
 // Beat leaves a heartbeat, unless something is still waiting to be written anyway and there is nothing to tell.
 func (m *mailbox) Beat(at event.Position) error {
 	m.mu.Lock()
