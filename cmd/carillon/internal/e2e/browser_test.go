@@ -19,13 +19,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// browser is one running Chromium, whose tabs the tests open.
+// browser is a running Chromium in which the tests open tabs.
 type browser struct {
-	ctx  context.Context //nolint:containedctx // to chromedp, a browser is a context
+	ctx  context.Context //nolint:containedctx // chromedp represents a browser by a context
 	stop func()
 }
 
-var errNoBrowser = errors.New("no Chromium is on the PATH; `make test` installs what the tests need")
+var errNoBrowser = errors.New("no Chromium on the PATH; `make test` installs what the tests need")
 
 func startBrowser(profile string) (*browser, error) {
 	path := ""
@@ -44,8 +44,8 @@ func startBrowser(profile string) (*browser, error) {
 	options := []chromedp.ExecAllocatorOption{chromedp.ExecPath(path), chromedp.UserDataDir(profile), chromedp.Headless}
 	for _, flag := range []string{
 		"no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-dev-shm-usage",
-		"disable-background-networking", "disable-component-update", "disable-sync", // nobody to talk to but us
-		"disable-background-timer-throttling", "disable-backgrounding-occluded-windows", "disable-renderer-backgrounding", // every tab counts
+		"disable-background-networking", "disable-component-update", "disable-sync", // no connections but those of the tests
+		"disable-background-timer-throttling", "disable-backgrounding-occluded-windows", "disable-renderer-backgrounding", // tabs in the background are tested, too
 	} {
 		options = append(options, chromedp.Flag(flag, true))
 	}
@@ -57,31 +57,31 @@ func startBrowser(profile string) (*browser, error) {
 		return nil, fmt.Errorf("start %s (`make test` installs what the tests need): %w", path, err)
 	}
 	return &browser{ctx: ctx, stop: func() {
-		_ = chromedp.Cancel(ctx) // it is gone either way, and the tests are over
+		_ = chromedp.Cancel(ctx) // the tests are over, so an error does not matter
 		cancel()
 		forget()
 	}}, nil
 }
 
-// page is one tab, and what the browser had to say about it.
+// page is a tab and what the browser reported about it.
 type page struct {
 	t   *testing.T
-	ctx context.Context //nolint:containedctx // and so is a tab
+	ctx context.Context //nolint:containedctx // chromedp represents a tab by a context
 
 	mu         sync.Mutex
-	complaints []string // errors and warnings: exceptions, failed requests, breaches of the Content-Security-Policy
-	requests   []string // every address asked for
-	encodings  []string // of each event stream that was answered
+	complaints []string // errors and warnings: exceptions, failed requests, violations of the Content-Security-Policy
+	requests   []string // the URL of every request
+	encodings  []string // the content coding of each event stream
 }
 
-// openPage opens an address in a tab of its own, which is closed with the test.
+// openPage opens a URL in a new tab, which is closed at the end of the test.
 func openPage(t *testing.T, address string) *page {
 	t.Helper()
 	p := &page{t: t}
 	ctx, cancel := chromedp.NewContext(chromium.ctx, chromedp.WithListener(p.note))
 	t.Cleanup(cancel)
 	p.ctx = ctx
-	require.NoError(t, chromedp.Do(ctx), "open a tab") // without a limit of time, which would be the tab's
+	require.NoError(t, chromedp.Do(ctx), "open a tab") // without a timeout, which would apply to the tab
 	p.do(chromedp.Navigate(address))
 	return p
 }
@@ -116,7 +116,7 @@ func (p *page) note(event any) {
 	}
 }
 
-// noted answers a copy of what was noted so far.
+// noted returns a copy of what was noted so far.
 func (p *page) noted(what *[]string) []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -130,7 +130,7 @@ func (p *page) do(actions ...chromedp.Action[chromedp.Void]) {
 	require.NoError(p.t, chromedp.Do(ctx, actions...))
 }
 
-// eval runs JavaScript in the tab and answers its value, awaited.
+// eval runs JavaScript in the tab and returns its value; a promise is awaited.
 func eval[T any](p *page, js string) T {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.ctx, patience)
@@ -140,7 +140,8 @@ func eval[T any](p *page, js string) T {
 	return v
 }
 
-// until waits for a condition in the tab. It asks from outside: the page's policy forbids it to make code of text.
+// until waits for a condition in the tab. It polls from outside, because the policy of the page forbids scripts to evaluate
+// text.
 func (p *page) until(condition string) {
 	p.t.Helper()
 	limit, again := time.After(patience), time.NewTicker(25*time.Millisecond)
@@ -149,13 +150,13 @@ func (p *page) until(condition string) {
 		select {
 		case <-again.C:
 		case <-limit:
-			require.FailNow(p.t, "in the browser this never came to be: "+condition, "complaints: %q\nthe page:\n%s",
+			require.FailNow(p.t, "condition not met in the browser: "+condition, "complaints: %q\nthe page:\n%s",
 				p.noted(&p.complaints), eval[string](p, `document.body.innerText.slice(0, 3000)`))
 		}
 	}
 }
 
-// untilNoted waits for something the browser notes about the tab.
+// untilNoted waits until the browser has reported something about the tab.
 func (p *page) untilNoted(what *[]string, fits func(string) bool) {
 	p.t.Helper()
 	require.EventuallyWithT(p.t, func(c *assert.CollectT) {

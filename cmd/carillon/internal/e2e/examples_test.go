@@ -17,34 +17,34 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// startExample builds one of the examples and starts it on a free port beside a server, and answers the address of its
-// page. It must end in order with the test.
+// startExample builds an example and starts it on a free port with the server of a node. It returns the URL of its page.
+// The example is stopped at the end of the test and must then stop in order.
 func startExample(t *testing.T, name string, n *node, args ...string) string {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), name)
-	built, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "carillon/examples/"+name).CombinedOutput()
+	binary := filepath.Join(t.TempDir(), name)
+	built, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "carillon/examples/"+name).CombinedOutput()
 	require.NoError(t, err, "%s", built)
 
-	cmd := exec.CommandContext(context.Background(), program, append([]string{"-addr", "127.0.0.1:0", "-carillon", n.url("")}, args...)...)
+	cmd := exec.CommandContext(context.Background(), binary, append([]string{"-addr", "127.0.0.1:0", "-carillon", n.URL("")}, args...)...)
 	cmd.Env = append(os.Environ(), "CARILLON_TOKEN="+secret)
-	var said bytes.Buffer
-	cmd.Stderr = &said
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
 	line, reading := bufio.NewReader(out).ReadString('\n')
 	t.Cleanup(func() {
 		require.NoError(t, cmd.Process.Signal(syscall.SIGTERM))
-		assert.NoError(t, cmd.Wait(), "%s", said.String())
+		assert.NoError(t, cmd.Wait(), "%s", stderr.String())
 	})
 	require.NoError(t, reading)
 	page, found := strings.CutPrefix(strings.TrimSpace(line), "open ")
-	require.True(t, found, "%s said %q", name, line)
+	require.True(t, found, "%s printed %q", name, line)
 	return page
 }
 
 func TestExampleStock(t *testing.T) {
-	whole(t)
+	endToEnd(t)
 	n := startNode(t)
 	p := openPage(t, startExample(t, "stock", n))
 	p.until(`document.querySelectorAll("#shares tr").length === 3`)
@@ -58,24 +58,24 @@ func TestExampleStock(t *testing.T) {
 }
 
 func TestExampleDashboard(t *testing.T) {
-	whole(t)
+	endToEnd(t)
 	n := startNode(t, "ADMIN_ADDR=127.0.0.1:0")
-	address := startExample(t, "dashboard", n, "-admin", "http://"+n.admin)
-	const watching = `document.querySelector("#audience").textContent === `
+	address := startExample(t, "dashboard", n, "-admin", "http://"+n.AdminAddr)
+	const audienceIs = `document.querySelector("#audience").textContent === `
 	first := openPage(t, address)
-	first.until(watching + `"1"`)
+	first.until(audienceIs + `"1"`)
 	second := openPage(t, address)
-	second.until(watching + `"2"`)
-	first.until(watching + `"2"`)
+	second.until(audienceIs + `"2"`)
+	first.until(audienceIs + `"2"`)
 	first.until(`document.querySelector("#bars").children.length > 1`)
 	assert.Regexp(t, `^\d+\.\d\d$`, eval[string](first, `document.querySelector("#load").textContent`))
 	second.do(chromedp.Navigate("about:blank"))
-	first.until(watching + `"1"`)
+	first.until(audienceIs + `"1"`)
 	assert.Empty(t, first.noted(&first.complaints))
 }
 
 func TestExampleChat(t *testing.T) {
-	whole(t)
+	endToEnd(t)
 	n := startNode(t)
 	address := startExample(t, "chat", n)
 	const roster = `document.querySelector("#roster").textContent === `
@@ -95,7 +95,7 @@ func TestExampleChat(t *testing.T) {
 		p.until(`document.querySelector("#messages").innerText.trim() === "Ben hello <b>all</b>"`)
 	}
 	late := enter("Cy")
-	late.until(`document.querySelector("#messages").innerText.includes("hello")`) // it was said before she came
+	late.until(`document.querySelector("#messages").innerText.includes("hello")`) // it was sent before Cy came
 
 	ben.do(chromedp.Navigate("about:blank"))
 	ada.until(roster + `"Ada, Cy"`)
@@ -103,7 +103,7 @@ func TestExampleChat(t *testing.T) {
 }
 
 func TestExampleJob(t *testing.T) {
-	whole(t)
+	endToEnd(t)
 	n := startNode(t)
 	p := openPage(t, startExample(t, "job", n, "-step", (20*time.Millisecond).String()))
 	p.do(click("#start"))
@@ -114,5 +114,5 @@ func TestExampleJob(t *testing.T) {
 	assert.EqualValues(t, 100, eval[int](p, `document.querySelector("#bar").value`))
 	assert.Empty(t, p.noted(&p.complaints))
 	p.do(chromedp.Reload())
-	p.until(`document.querySelector("#said").textContent === "done"`) // it still is, to whoever comes later
+	p.until(`document.querySelector("#said").textContent === "done"`) // also for a page that is opened later
 }

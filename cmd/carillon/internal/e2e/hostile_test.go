@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// hostileData is text that a server may not let out of its line, or that a parser could take for something else. Where a
-// text comes back otherwise than it was sent, it is a pair.
+// hostileData are texts that could break the framing or that a parser could misread. want is what the browser must receive;
+// "" means the text as sent.
 var hostileData = []struct{ sent, want string }{
 	{sent: "plain"},
 	{sent: ""},
@@ -60,86 +60,86 @@ var hostileData = []struct{ sent, want string }{
 	{sent: strings.Repeat(strings.Repeat("x", 4095)+"\r", 1<<8), want: strings.Repeat(strings.Repeat("x", 4095)+"\n", 1<<8)},
 }
 
-// hostileTypes are odd, and good. Two are what a browser calls its own news.
+// hostileTypes are unusual but valid types. Two are the names of EventSource's notifications.
 var hostileTypes = []string{
 	"error", "open", "close", "a b", "data: x", ": comment", "id", "id: 7", "event", ":", "::", `{"a":1}`, `"`, `\`, "/", "*", "**",
 	"carillon", "Carillon.reset", "__proto__", "constructor", "toString", "naïve", "日本語", "a\u00a0b", "\ufffd", "🔔", "🏳️", "e\u0301",
 	"\U0010ffff", "\ue000", strings.Repeat("x", 255), strings.Repeat("ü", 127),
 }
 
-// hostileTopics, too.
+// hostileTopics are unusual but valid topics.
 var hostileTopics = []string{"/", "//", "a//b", "data: x", "https://example.com/books/1?q=x&y=%0A#z", "🔔", "a b", " a ", "\ufffd", "..", "__proto__"}
 
-// What was accepted reads back the same in a browser: through its own EventSource, and through the page's stream.
-func TestHostileEventsReachABrowserUnchanged(t *testing.T) {
-	whole(t)
+// A browser receives what the server accepted unchanged, with its EventSource and with the page's own class.
+func TestHostileEventsReachBrowserUnchanged(t *testing.T) {
+	endToEnd(t)
 	for name, settings := range map[string][]string{
 		"written by a shard":               nil,
 		"compressed, and by its goroutine": {"STREAM_COMPRESSION=true", "STREAM_TAKE_OVER=false"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := startNode(t, append(quiet, settings...)...)
-			p := openListener(t, n.url(""))
+			p := openListener(t, n.URL(""))
 			p.listenOpen("native", "**", hostileTypes...)
 			eval[bool](p, `listenOwn("own", "/events?topic=**")`)
 			p.until(`streams.own.opened === 1`)
 
-			var want []row
+			var want []shownEvent
 			for _, data := range hostileData {
 				id := n.publish(t, "news", "", data.sent)
 				if data.want == "" {
 					data.want = data.sent
 				}
-				want = append(want, row{ID: id, Type: "message", Data: data.want})
+				want = append(want, shownEvent{ID: id, Type: "message", Data: data.want})
 			}
 			for _, kind := range hostileTypes {
-				want = append(want, row{ID: n.publish(t, "news", kind, kind), Type: kind, Data: kind})
+				want = append(want, shownEvent{ID: n.publish(t, "news", kind, kind), Type: kind, Data: kind})
 			}
 			for _, topic := range hostileTopics {
-				want = append(want, row{ID: n.publish(t, topic, "", topic), Type: "message", Data: topic})
+				want = append(want, shownEvent{ID: n.publish(t, topic, "", topic), Type: "message", Data: topic})
 			}
 			want = append(want, publishAll(t, n, "news", "the end")...)
 			for _, stream := range []string{"native", "own"} {
-				p.until(fmt.Sprintf(`streams[%q].heard.at(-1)?.Data === "the end"`, stream))
+				p.until(fmt.Sprintf(`streams[%q].received.at(-1)?.Data === "the end"`, stream))
 			}
-			same(t, want, p.heard("native", len(want)))
-			if !eval[bool](p, `JSON.stringify(streams.own.heard) === JSON.stringify(streams.native.heard)`) {
-				same(t, want, p.heard("own", len(want)))
-				t.Error("the page's own stream heard something else")
+			assertSame(t, want, p.received("native", len(want)))
+			if !eval[bool](p, `JSON.stringify(streams.own.received) === JSON.stringify(streams.native.received)`) {
+				assertSame(t, want, p.received("own", len(want)))
+				t.Error("the page's own class received something else")
 			}
-			assert.Zero(t, eval[int](p, `streams.native.failed`), "never cut")
+			assert.Zero(t, eval[int](p, `streams.native.failed`), "the connection was never lost")
 		})
 	}
 }
 
-// same compares what was heard with what should have been, and shows no megabytes.
-func same(t *testing.T, want, heard []row) {
+// assertSame compares what was received with what should have been, and prints only the start of large texts.
+func assertSame(t *testing.T, want, received []shownEvent) {
 	t.Helper()
-	for i := range min(len(want), len(heard)) {
-		require.True(t, want[i] == heard[i], "want %.300q, heard %.300q", want[i], heard[i])
+	for i := range min(len(want), len(received)) {
+		require.True(t, want[i] == received[i], "want %.300q, received %.300q", want[i], received[i])
 	}
-	assert.Len(t, heard, len(want))
+	assert.Len(t, received, len(want))
 }
 
-// What a browser sends as the place to resume after comes from a page, and may be anything.
-func TestAHostilePositionIsToldFromAGoodOne(t *testing.T) {
-	whole(t)
+// The position that a browser sends comes from a page and may be anything.
+func TestHostilePositionIsMalformed(t *testing.T) {
+	endToEnd(t)
 	n := startNode(t, quiet...)
 	publishAll(t, n, "news", "one")
-	p := openListener(t, n.url(""))
+	p := openListener(t, n.URL(""))
 	for _, sent := range []string{
 		"x", "-", "a-1-2", " ", "data: x", "🔔", `"}`, "\n", "a\r\ndata: forged\r\n\r\n", "\x00", "\u2028", "\ufeff", "\u202e", strings.Repeat("x", 4096),
 	} {
-		answer := eval[row](p, fmt.Sprintf(`new Promise((done) => {
+		first := eval[shownEvent](p, fmt.Sprintf(`new Promise((done) => {
 			const source = new EventSource("/events?topic=news&last_event_id=" + encodeURIComponent(%q));
-			const first = ({lastEventId, type, data}) => { source.close(); done({ID: lastEventId, Type: type, Data: data ?? ""}); };
-			for (const type of ["message", "carillon.reset", "carillon.goaway", "error"]) source.addEventListener(type, first);
+			const finish = ({lastEventId, type, data}) => { source.close(); done({ID: lastEventId, Type: type, Data: data ?? ""}); };
+			for (const type of ["message", "carillon.reset", "carillon.goaway", "error"]) source.addEventListener(type, finish);
 		})`, sent))
-		require.Equal(t, "carillon.reset", answer.Type, "%q", sent)
-		assert.NotEmpty(t, answer.ID)
+		require.Equal(t, "carillon.reset", first.Type, "%q", sent)
+		assert.NotEmpty(t, first.ID)
 		var reset struct{ Reason, Requested string }
-		require.NoError(t, json.Unmarshal([]byte(answer.Data), &reset))
+		require.NoError(t, json.Unmarshal([]byte(first.Data), &reset))
 		assert.Equal(t, "malformed", reset.Reason, "%q", sent)
-		assert.Empty(t, reset.Requested, "what is no position is not repeated")
+		assert.Empty(t, reset.Requested, "an invalid position is not echoed")
 	}
 }

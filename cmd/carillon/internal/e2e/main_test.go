@@ -1,28 +1,25 @@
-// Package e2e_test runs the whole program as a child process and looks at it the way its users do: with a real Chromium on
-// its page and on its streams, with curl, and with a plain HTTP client. Every process it starts is its own child, on a port
-// of the loopback that the system chose; it ends those and no other.
+// Package e2e_test runs the whole program as a child process and uses it as its users do: with a real Chromium on its page
+// and on its streams, with curl, and with a plain HTTP client. Every process is a child of the test, on a port of the
+// loopback interface that the system chose; the tests end those processes and no other.
 package e2e_test
 
 import (
-	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime/debug"
-	"slices"
 	"testing"
-	"time"
+
+	"carillon/cmd/carillon/internal/servertest"
 )
 
-// patience bounds every wait for something that should happen soon. It is long because machines are slow, not programs.
-const patience = 20 * time.Second
+// patience bounds every wait for something that should happen soon.
+const patience = servertest.Patience
 
-// carillon is the program under test, and chromium the browser all tests share. Neither is there under -short.
+// program is the program under test, and chromium the browser that all tests share. Neither is set with -short.
 var (
-	carillon string
+	program  servertest.Program
 	chromium *browser
 )
 
@@ -49,32 +46,15 @@ func prepareAndRun(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	defer chromium.stop()
-	if carillon, err = build(dir); err != nil {
+	if program, err = servertest.Build(dir, servertest.RaceFlag()...); err != nil {
 		return 1, err
 	}
 	return m.Run(), nil
 }
 
-// build makes the program, with the race detector where the tests run under it. CARILLON_PROGRAM names one that is there.
-func build(dir string) (string, error) {
-	if built := os.Getenv("CARILLON_PROGRAM"); built != "" {
-		return built, nil
-	}
-	program := filepath.Join(dir, "carillon")
-	args := []string{"build", "-o", program}
-	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
-		args = append(args, "-race")
-	}
-	cmd := exec.CommandContext(context.Background(), "go", append(args, "carillon/cmd/carillon")...)
-	cmd.Stderr = os.Stderr
-	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("build the program: %w", err)
-	}
-	return program, nil
-}
-
-// whole marks a test of the whole program: skipped under -short, and run beside the others, since all of them mostly wait.
-func whole(t *testing.T) {
+// endToEnd marks a test of the whole program: it is skipped with -short, and runs in parallel with the others, because all
+// of them mostly wait.
+func endToEnd(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("starts the whole program and a browser")

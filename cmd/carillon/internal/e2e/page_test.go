@@ -17,16 +17,16 @@ const (
 	watchIsLive = `document.querySelector("#watch-state").dataset.state === "live"`
 )
 
-// row is one event in a log of the page.
-type row struct{ ID, Type, Data string }
+// shownEvent is an event as the page shows it or a script received it.
+type shownEvent struct{ ID, Type, Data string }
 
-// rows reads a log of the page, the oldest first.
-func (p *page) rows(log string) []row {
+// events returns the events in a list of the page, the oldest first.
+func (p *page) events(list string) []shownEvent {
 	p.t.Helper()
-	rows := eval[[]row](p, fmt.Sprintf(`[...document.querySelectorAll("%s .event")].map((e) => (
-		{ID: e.querySelector(".id").textContent, Type: e.querySelector(".type").textContent, Data: e.querySelector(".data").textContent}))`, log))
-	slices.Reverse(rows)
-	return rows
+	events := eval[[]shownEvent](p, fmt.Sprintf(`[...document.querySelectorAll("%s .event")].map((e) => (
+		{ID: e.querySelector(".id").textContent, Type: e.querySelector(".type").textContent, Data: e.querySelector(".data").textContent}))`, list))
+	slices.Reverse(events)
+	return events
 }
 
 func click(id string) chromedp.Action[chromedp.Void] { return chromedp.Click(chromedp.CSS(id)) }
@@ -35,12 +35,12 @@ func fill(id, text string) chromedp.Action[chromedp.Void] {
 	return chromedp.SetValue(chromedp.CSS(id), text)
 }
 
-// The clock of a zone the browser is not in can only come from the server.
-func TestThePageShowsTheServersTime(t *testing.T) {
-	whole(t)
+// The time zone is not that of the browser, so what the page shows must come from the server.
+func TestPageShowsTheServersTime(t *testing.T) {
+	endToEnd(t)
 	zone := time.FixedZone("", 13*60*60)
 	n := startNode(t, "CLOCK_TIMEZONE=Etc/GMT-13")
-	p := openPage(t, n.url("/"))
+	p := openPage(t, n.URL("/"))
 	began := time.Now()
 	eval[bool](p, `(() => {
 		const clock = document.querySelector("#clock");
@@ -60,59 +60,58 @@ func TestThePageShowsTheServersTime(t *testing.T) {
 	assert.Regexp(t, `^-?\d+$`, eval[string](p, `document.querySelector("#offset").dataset.ms`))
 	assert.NotContains(t, eval[string](p, `document.querySelector("#offset").textContent`), "not known")
 
-	log := p.rows("#log")
-	var said []string
-	for _, r := range log {
+	var data []string
+	for _, r := range p.events("#log") {
 		assert.Equal(t, "message", r.Type)
 		assert.NotEmpty(t, r.ID)
-		said = append(said, r.Data)
+		data = append(data, r.Data)
 	}
-	assert.Subset(t, said, shown)
+	assert.Subset(t, data, shown)
 
 	assert.Empty(t, p.noted(&p.complaints))
 	requests := p.noted(&p.requests)
 	for _, address := range requests {
-		assert.True(t, strings.HasPrefix(address, n.url("/")), "the page asked %s", address)
+		assert.True(t, strings.HasPrefix(address, n.URL("/")), "the page requested %s", address)
 	}
-	assert.Contains(t, requests, n.url("/events"))
+	assert.Contains(t, requests, n.URL("/events"))
 
-	// What was just found empty can fill: the policy holds, and breaches of it are noticed.
+	// The check for complaints works: violations of the policy and errors are noticed.
 	eval[bool](p, `document.body.append(Object.assign(new Image(), {src: "http://127.0.0.1:9/elsewhere.png"})) ?? true`)
 	p.untilNoted(&p.complaints, func(c string) bool { return strings.Contains(c, "Content Security Policy") })
-	eval[bool](p, `console.error("heard") ?? true`)
+	eval[bool](p, `console.error("noticed") ?? true`)
 	p.untilNoted(&p.complaints, func(c string) bool { return c == "console.error" })
 }
 
-func TestThePageSurvivesARestart(t *testing.T) {
-	whole(t)
+func TestPageAfterARestart(t *testing.T) {
+	endToEnd(t)
 	n := startNode(t)
-	p := openPage(t, n.url("/"))
+	p := openPage(t, n.URL("/"))
 	p.until(`document.querySelectorAll("#log .event").length >= 2`)
 	p.until(clockIsLive)
-	n.kill(t)
+	n.Kill(t)
 	p.until(`document.querySelector("#state").dataset.state === "reconnecting"`)
-	before := len(p.rows("#log"))
+	before := len(p.events("#log"))
 
-	startNodeAt(t, n.addr)
+	startNode(t, "HTTP_ADDR="+n.Addr)
 	p.until(`document.querySelector("#log .event[data-type='carillon.reset']")`)
 	p.until(clockIsLive)
 	p.until(fmt.Sprintf(`document.querySelectorAll("#log .event").length >= %d`, before+3))
-	after := p.rows("#log")[before:]
-	assert.Equal(t, "carillon.reset", after[0].Type, "the first word of the new server")
+	after := p.events("#log")[before:]
+	assert.Equal(t, "carillon.reset", after[0].Type, "the first event of the new server")
 	assert.Contains(t, after[0].Data, `"reason":"epoch"`)
-	epoch := func(r row) string { return r.ID[:strings.LastIndex(r.ID, "-")] }
-	assert.NotEqual(t, epoch(p.rows("#log")[0]), epoch(after[1]))
+	epoch := func(e shownEvent) string { return e.ID[:strings.LastIndex(e.ID, "-")] }
+	assert.NotEqual(t, epoch(p.events("#log")[0]), epoch(after[1]))
 	for _, r := range after[1:] {
 		assert.Equal(t, "message", r.Type)
 		assert.Equal(t, epoch(after[0]), epoch(r))
 	}
-	assert.NotEmpty(t, eval[string](p, `document.querySelector("#notice").textContent`), "a person is told")
+	assert.NotEmpty(t, eval[string](p, `document.querySelector("#notice").textContent`), "the page shows a notice")
 }
 
-func TestThePageWatchesPublishesAndResumes(t *testing.T) {
-	whole(t)
+func TestPageWatchesPublishesAndResumes(t *testing.T) {
+	endToEnd(t)
 	n := startNode(t)
-	p := openPage(t, n.url("/"))
+	p := openPage(t, n.URL("/"))
 	p.do(click("#watch-start")) // topics, type and data as the page suggests them
 	p.until(watchIsLive)
 	result := func(outcome string) string {
@@ -122,19 +121,19 @@ func TestThePageWatchesPublishesAndResumes(t *testing.T) {
 	}
 	assert.Contains(t, result("refused"), "401")
 	p.do(fill("#publish-token", secret))
-	said := result("kept")
+	kept := result("kept")
 	p.until(`document.querySelector("#watch-log .event")`)
-	published := p.rows("#watch-log")
-	require.Len(t, published, 1, "what was refused is nowhere")
+	published := p.events("#watch-log")
+	require.Len(t, published, 1, "the refused event was not published")
 	assert.Equal(t, "Hello from the bell tower", published[0].Data)
 	assert.Equal(t, "message", published[0].Type)
-	assert.Contains(t, said, published[0].ID)
+	assert.Contains(t, kept, published[0].ID)
 
 	p.do(fill("#publish-topic", "orders/42/status"), fill("#publish-type", "paid"), fill("#publish-data", "€ 10\n<b>bold</b>"))
 	result("kept")
 	p.until(`document.querySelectorAll("#watch-log .event").length === 2`)
-	assert.Equal(t, "paid", p.rows("#watch-log")[1].Type)
-	assert.Equal(t, "€ 10\n<b>bold</b>", p.rows("#watch-log")[1].Data, "text, not markup")
+	assert.Equal(t, "paid", p.events("#watch-log")[1].Type)
+	assert.Equal(t, "€ 10\n<b>bold</b>", p.events("#watch-log")[1].Data, "text, not markup")
 
 	p.do(fill("#publish-token", "wrong"))
 	assert.Contains(t, result("refused"), "401")
@@ -147,7 +146,7 @@ func TestThePageWatchesPublishesAndResumes(t *testing.T) {
 	assert.Equal(t, "kept", eval[string](p, `document.querySelector("#resume-result").dataset.outcome`),
 		eval[string](p, `document.querySelector("#resume-result").textContent`))
 	count := 0
-	for _, r := range p.rows("#watch-log") {
+	for _, r := range p.events("#watch-log") {
 		assert.NotEqual(t, "carillon.reset", r.Type)
 		if r.Data == "while away" {
 			count++
@@ -159,11 +158,11 @@ func TestThePageWatchesPublishesAndResumes(t *testing.T) {
 	p.until(`document.querySelector("#watch-state").dataset.state === "closed" && document.querySelector("#watch-stop").disabled`)
 }
 
-// A browser calls its own news "error" and "open", too. Events that a publisher gave such a type are not mistaken for them.
-func TestThePageIsNotMisledByTypes(t *testing.T) {
-	whole(t)
+// EventSource notifies of "error" and "open". The page tells events of these types from the notifications.
+func TestPageWithEventsNamedLikeNotifications(t *testing.T) {
+	endToEnd(t)
 	n := startNode(t, quiet...)
-	p := openPage(t, n.url("/"))
+	p := openPage(t, n.URL("/"))
 	p.until(clockIsLive)
 	eval[bool](p, `(() => {
 		const state = document.querySelector("#state");
@@ -179,20 +178,20 @@ func TestThePageIsNotMisledByTypes(t *testing.T) {
 	assert.Empty(t, eval[[]string](p, `states`))
 }
 
-func TestThePageIsToldOfADrain(t *testing.T) {
-	whole(t)
+func TestPageShowsADrain(t *testing.T) {
+	endToEnd(t)
 	n := startNode(t)
-	p := openPage(t, n.url("/"))
+	p := openPage(t, n.URL("/"))
 	p.until(`document.querySelector("#log .event")`)
 	p.do(click("#watch-start"))
 	p.until(watchIsLive)
-	assert.Zero(t, n.stop(t), "with streams open, within drain.timeout")
+	assert.Zero(t, n.Stop(t), "with streams open, within drain.timeout")
 	p.until(`document.querySelector("#log .event[data-type='carillon.goaway']")`)
 	p.until(`document.querySelector("#watch-log .event[data-type='carillon.goaway']")`)
-	for _, log := range []string{"#log", "#watch-log"} {
-		rows := p.rows(log)
-		assert.Equal(t, "carillon.goaway", rows[len(rows)-1].Type)
-		assert.JSONEq(t, `{"reason":"drain"}`, rows[len(rows)-1].Data)
+	for _, list := range []string{"#log", "#watch-log"} {
+		events := p.events(list)
+		assert.Equal(t, "carillon.goaway", events[len(events)-1].Type)
+		assert.JSONEq(t, `{"reason":"drain"}`, events[len(events)-1].Data)
 	}
 	p.until(`document.querySelector("#state").dataset.state === "reconnecting"`)
 }

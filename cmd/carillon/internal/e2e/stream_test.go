@@ -9,13 +9,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// listening lets a tab follow streams with the browser's own EventSource, or with the one the page brings along. It keeps
-// what each heard, and never mistakes an event for news of the stream's own, whatever its type.
-const listening = `
+// listenerScript lets a tab open streams with the browser's EventSource or with the page's own class. It keeps the events
+// of each, and tells events of the types "open" and "error" from the notifications of EventSource.
+const listenerScript = `
 globalThis.streams = {};
 globalThis.listen = (name, url, types) => {
 	const source = new EventSource(url);
-	const s = (streams[name] = {source, heard: [], opened: 0, failed: 0, gaveUp: false});
+	const s = (streams[name] = {source, received: [], opened: 0, failed: 0, gaveUp: false});
 	const isMessage = (e) => e instanceof MessageEvent;
 	source.addEventListener("open", (e) => { if (!isMessage(e)) s.opened++; });
 	source.addEventListener("error", (e) => {
@@ -24,15 +24,15 @@ globalThis.listen = (name, url, types) => {
 		s.gaveUp ||= source.readyState === EventSource.CLOSED;
 	});
 	for (const type of new Set(types))
-		source.addEventListener(type, (e) => { if (isMessage(e)) s.heard.push({ID: e.lastEventId, Type: e.type, Data: e.data}); });
+		source.addEventListener(type, (e) => { if (isMessage(e)) s.received.push({ID: e.lastEventId, Type: e.type, Data: e.data}); });
 	return true;
 };
 globalThis.listenOwn = async (name, url) => {
 	const {Stream} = await import("/assets/stream.mjs");
-	const s = (streams[name] = {heard: [], opened: 0});
+	const s = (streams[name] = {received: [], opened: 0});
 	s.source = new Stream({
 		url,
-		onEvent: ({id, type, data}) => s.heard.push({ID: id, Type: type, Data: data}),
+		onEvent: ({id, type, data}) => s.received.push({ID: id, Type: type, Data: data}),
 		onState: (state) => { if (state === "live") s.opened++; },
 	});
 	s.source.open();
@@ -40,15 +40,16 @@ globalThis.listenOwn = async (name, url) => {
 };
 true`
 
-// openListener opens a tab that follows streams of a server and does nothing else.
+// openListener opens a tab that only opens streams of a server.
 func openListener(t *testing.T, base string) *page {
 	t.Helper()
 	p := openPage(t, base+"/healthz")
-	eval[bool](p, listening)
+	eval[bool](p, listenerScript)
 	return p
 }
 
-// listen follows a topic with the browser's EventSource, listening for types besides "message" and the control events.
+// listen subscribes to a topic with the browser's EventSource, for events of types besides "message" and the control
+// events.
 func (p *page) listen(name, topic string, types ...string) {
 	p.t.Helper()
 	kinds, err := json.Marshal(append([]string{"message", "carillon.reset", "carillon.goaway"}, types...))
@@ -56,123 +57,123 @@ func (p *page) listen(name, topic string, types ...string) {
 	eval[bool](p, fmt.Sprintf(`listen(%q, "/events?topic=%s", %s)`, name, topic, kinds))
 }
 
-// listenOpen does so and waits until the stream is open.
+// listenOpen is like listen and waits until the stream is open.
 func (p *page) listenOpen(name, topic string, types ...string) {
 	p.t.Helper()
 	p.listen(name, topic, types...)
 	p.until(fmt.Sprintf(`streams[%q].opened === 1`, name))
 }
 
-// heard waits for so many events on a stream and answers them all.
-func (p *page) heard(name string, atLeast int) []row {
+// received waits for a number of events on a stream and returns all of them.
+func (p *page) received(name string, atLeast int) []shownEvent {
 	p.t.Helper()
-	p.until(fmt.Sprintf(`streams[%q].heard.length >= %d`, name, atLeast))
-	return eval[[]row](p, fmt.Sprintf(`streams[%q].heard`, name))
+	p.until(fmt.Sprintf(`streams[%q].received.length >= %d`, name, atLeast))
+	return eval[[]shownEvent](p, fmt.Sprintf(`streams[%q].received`, name))
 }
 
-// hasRead lets the browser read what came before: it fetches something over the same network.
-func (p *page) hasRead() {
+// settle lets the browser read what was sent before: it fetches something over the same network.
+func (p *page) settle() {
 	p.t.Helper()
-	assert.Equal(p.t, "ok\n", eval[string](p, `fetch("/healthz").then((answer) => answer.text())`))
+	assert.Equal(p.t, "ok\n", eval[string](p, `fetch("/healthz").then((response) => response.text())`))
 }
 
-// publishAll publishes messages on a topic and answers them as they should arrive.
-func publishAll(t *testing.T, n *node, topic string, all ...string) []row {
+// publishAll publishes messages on a topic and returns them as they should arrive.
+func publishAll(t *testing.T, n *node, topic string, all ...string) []shownEvent {
 	t.Helper()
-	var want []row
+	var want []shownEvent
 	for _, data := range all {
-		want = append(want, row{ID: n.publish(t, topic, "", data), Type: "message", Data: data})
+		want = append(want, shownEvent{ID: n.publish(t, topic, "", data), Type: "message", Data: data})
 	}
 	return want
 }
 
-func TestABrowserResumesByItselfAfterACut(t *testing.T) {
-	whole(t)
+func TestBrowserResumesAfterALostConnection(t *testing.T) {
+	endToEnd(t)
 	t.Run("after events", func(t *testing.T) {
 		n := startNode(t, quiet...)
-		w := startWire(t, n.addr)
-		p := openListener(t, w.url(""))
+		link := startLink(t, n.Addr)
+		p := openListener(t, link.url(""))
 		p.listenOpen("s", "news")
 		want := publishAll(t, n, "news", "one", "two")
 		for round := range 3 {
-			assert.Equal(t, want, p.heard("s", len(want)))
-			w.cut()
+			assert.Equal(t, want, p.received("s", len(want)))
+			link.cut()
 			last := want[len(want)-1].ID
 			want = append(want, publishAll(t, n, "news", "missed", "missed as well", fmt.Sprint(round))...)
-			publishAll(t, n, "other", "not ours")
-			w.mend()
+			publishAll(t, n, "other", "of another topic")
+			link.restore()
 			want = append(want, publishAll(t, n, "news", "after")...)
-			assert.Equal(t, want, p.heard("s", len(want)), "each once, in order")
-			streams := w.streams(t)
+			assert.Equal(t, want, p.received("s", len(want)), "each once, in order")
+			streams := link.streams(t)
 			assert.Equal(t, last, streams[len(streams)-1].lastEventID)
 		}
 		assert.False(t, eval[bool](p, `streams.s.gaveUp`))
 	})
-	// The opening brings an id without an event: to a browser that is where it stands, however often it is cut.
+	// A stream starts with an id without an event. The browser resumes after it, however often the connection is lost.
 	t.Run("before any event", func(t *testing.T) {
 		n := startNode(t, quiet...)
-		publishAll(t, n, "news", "before its time")
-		w := startWire(t, n.addr)
-		p := openListener(t, w.url(""))
+		publishAll(t, n, "news", "before the subscription")
+		link := startLink(t, n.Addr)
+		p := openListener(t, link.url(""))
 		p.listenOpen("s", "news")
-		bookmark := w.awaitBookmark(t, 0)
+		id := link.awaitID(t, 0)
 		for range 3 {
-			p.hasRead()
+			p.settle()
 			opened := eval[int](p, `streams.s.opened`)
-			w.cut()
+			link.cut()
 			publishAll(t, n, "other", "the log goes on")
-			w.mend()
+			link.restore()
 			p.until(fmt.Sprintf(`streams.s.opened > %d`, opened))
-			streams := w.streams(t)
-			assert.Equal(t, bookmark, streams[len(streams)-1].lastEventID)
+			streams := link.streams(t)
+			assert.Equal(t, id, streams[len(streams)-1].lastEventID)
 		}
-		assert.Empty(t, eval[[]row](p, `streams.s.heard`))
-		w.cut()
+		assert.Empty(t, eval[[]shownEvent](p, `streams.s.received`))
+		link.cut()
 		want := publishAll(t, n, "news", "missed", "missed as well")
-		w.mend()
+		link.restore()
 		want = append(want, publishAll(t, n, "news", "after")...)
-		assert.Equal(t, want, p.heard("s", len(want)), "what it never saw the start of, and no reset")
+		assert.Equal(t, want, p.received("s", len(want)), "without a reset")
 	})
-	// Where the topic is silent while the log moves on, heartbeats bring it.
-	t.Run("long after the log has forgotten where it began", func(t *testing.T) {
+	// While the topic is silent and the log advances, heartbeats carry the position.
+	t.Run("long after the log has dropped its first position", func(t *testing.T) {
 		n := startNode(t, "CLOCK_INTERVAL=1h", "STREAM_HEARTBEAT=100ms", "HISTORY_EVENTS=20")
-		w := startWire(t, n.addr)
-		p := openListener(t, w.url(""))
+		link := startLink(t, n.Addr)
+		p := openListener(t, link.url(""))
 		p.listenOpen("s", "news")
-		first := w.awaitBookmark(t, 0)
+		first := link.awaitID(t, 0)
 		others := publishAll(t, n, "other", make([]string, 15)...)
-		w.awaitBookmark(t, offsetOf(t, others[7].ID)) // it is told once what it knows is in the older half
-		p.hasRead()
-		w.cut()
+		link.awaitID(t, offsetOf(t, others[7].ID)) // it is sent an id once the last one is in the older half of the history
+		p.settle()
+		link.cut()
 		publishAll(t, n, "other", make([]string, 8)...)
 		want := publishAll(t, n, "news", "missed")
-		w.mend()
-		assert.Equal(t, want, p.heard("s", 1), "and no reset")
-		streams := w.streams(t)
+		link.restore()
+		assert.Equal(t, want, p.received("s", 1), "and no reset")
+		streams := link.streams(t)
 		require.Len(t, streams, 2)
 		assert.Equal(t, streams[0].lastID(), streams[1].lastEventID)
 		assert.NotEqual(t, first, streams[1].lastEventID)
 	})
 }
 
-func TestABrowserThatIsRefusedComesBack(t *testing.T) {
-	whole(t)
+func TestRefusedBrowserReconnects(t *testing.T) {
+	endToEnd(t)
 	for _, limit := range []string{"LIMITS_MAX_STREAMS=1", "LIMITS_MAX_STREAMS_PER_IP=1"} {
 		t.Run(limit, func(t *testing.T) {
 			n := startNode(t, append(quiet, limit, "STREAM_REFUSED_RETRY=100ms")...)
-			p := openListener(t, n.url(""))
+			p := openListener(t, n.URL(""))
 			p.listenOpen("first", "news")
 			p.listen("second", "news&last=1")
-			for _, turnedAway := range p.heard("second", 3) {
-				assert.Equal(t, row{Type: "carillon.goaway", Data: `{"reason":"limit"}`}, turnedAway)
+			for _, refusal := range p.received("second", 3) {
+				assert.Equal(t, shownEvent{Type: "carillon.goaway", Data: `{"reason":"limit"}`}, refusal)
 			}
 			eval[bool](p, `streams.first.source.close() ?? true`)
-			want := publishAll(t, n, "news", "heard at last")
-			p.until(`streams.second.heard.at(-1).Type === "message"`)
+			want := publishAll(t, n, "news", "after the refusals")
+			p.until(`streams.second.received.at(-1).Type === "message"`)
 			want = append(want, publishAll(t, n, "news", "and live")...)
-			p.until(`streams.second.heard.at(-1).Data === "and live"`)
-			heard := p.heard("second", 5)
-			assert.Equal(t, want, heard[len(heard)-2:])
+			p.until(`streams.second.received.at(-1).Data === "and live"`)
+			events := p.received("second", 5)
+			assert.Equal(t, want, events[len(events)-2:])
 			assert.False(t, eval[bool](p, `streams.second.gaveUp`))
 		})
 	}

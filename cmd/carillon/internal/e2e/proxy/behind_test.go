@@ -19,23 +19,23 @@ import (
 )
 
 const (
-	here  = "127.0.0.1" // where the proxies connect from, too
-	there = "127.0.0.2" // clients elsewhere
-	away  = "127.0.0.3"
+	proxyHost = "127.0.0.1" // the address from which the proxies connect
+	clientA   = "127.0.0.2"
+	clientB   = "127.0.0.3"
 )
 
-// An event goes through at once: nothing comes after it that could push it out of a buffer.
-func TestAnEventArrivesThroughTheProxyAtOnce(t *testing.T) {
+// An event passes through at once: nothing follows it that could push it out of a buffer.
+func TestEventPassesProxyAtOnce(t *testing.T) {
 	for _, proxy := range proxies {
 		t.Run(proxy.name, func(t *testing.T) {
 			proxy.ready(t)
 			n := startNode(t, "STREAM_HEARTBEAT=1h", "CLOCK_INTERVAL=1h")
-			base := "https://" + proxy.start(t, []string{n.addr})
+			base := "https://" + proxy.start(t, []string{n.Addr})
 			for _, version := range []int{1, 2} {
 				t.Run(fmt.Sprintf("HTTP %d", version), func(t *testing.T) {
-					tr := transport(t, version, there)
+					tr := transport(t, version, clientA)
 					s := open(t, tr, base+"/events?topic=news", nil)
-					isStream(t, s, version)
+					assertStream(t, s, version)
 					assert.Equal(t, []string{"no-cache, no-store, no-transform"}, s.head.Header["Cache-Control"])
 					for _, data := range []string{"one", "two", strings.Repeat("three", 10_000)} {
 						publish(t, tr, base, data)
@@ -47,8 +47,8 @@ func TestAnEventArrivesThroughTheProxyAtOnce(t *testing.T) {
 	}
 }
 
-// The proxies' own limits on silence, made short, cut a silent stream, and one with heartbeats never.
-func TestHeartbeatsSurviveTheProxysTimeout(t *testing.T) {
+// The timeouts of the proxies, made short, end a silent stream but not one with heartbeats.
+func TestHeartbeatsKeepStreamsThroughProxy(t *testing.T) {
 	short := map[string][]edit{
 		"nginx":   {{"proxy_read_timeout 60s", "proxy_read_timeout 3s"}},
 		"haproxy": {{"timeout client 60s", "timeout client 3s"}, {"timeout server 60s", "timeout server 3s"}},
@@ -60,92 +60,93 @@ func TestHeartbeatsSurviveTheProxysTimeout(t *testing.T) {
 			t.Run("without heartbeats", func(t *testing.T) {
 				t.Parallel()
 				n := startNode(t, "STREAM_HEARTBEAT=1h", "CLOCK_INTERVAL=1h")
-				s := open(t, transport(t, 2, there), "https://"+proxy.start(t, []string{n.addr}, edits...)+"/events", nil)
-				isStream(t, s, 2)
+				s := open(t, transport(t, 2, clientA), "https://"+proxy.start(t, []string{n.Addr}, edits...)+"/events", nil)
+				assertStream(t, s, 2)
 				select {
 				case _, ok := <-s.events:
-					assert.False(t, ok, "an event came from nowhere")
+					assert.False(t, ok, "an event that nobody published")
 				case <-time.After(patience):
-					t.Error("nothing cut the stream: this test proves nothing")
+					t.Error("the proxy did not end the stream: the test proves nothing")
 				}
 			})
 			t.Run("with heartbeats", func(t *testing.T) {
 				t.Parallel()
 				n := startNode(t, "STREAM_HEARTBEAT=1s", "CLOCK_INTERVAL=1h")
-				tr := transport(t, 2, there)
-				base := "https://" + proxy.start(t, []string{n.addr}, edits...)
+				tr := transport(t, 2, clientA)
+				base := "https://" + proxy.start(t, []string{n.Addr}, edits...)
 				s := open(t, tr, base+"/events?topic=news", nil)
-				isStream(t, s, 2)
-				for range 7 { // the opening's, and at least five seconds of heartbeats
+				assertStream(t, s, 2)
+				for range 7 { // that of the opening, and at least five seconds of heartbeats
 					select {
 					case <-s.beats:
 					case m := <-s.events:
-						require.FailNow(t, "the stream ended, or brought what nobody published", "%+v", m)
+						require.FailNow(t, "the stream ended, or an event that nobody published", "%+v", m)
 					case <-time.After(patience):
-						require.FailNow(t, "no heartbeat came")
+						require.FailNow(t, "no heartbeat arrived")
 					}
 				}
-				publish(t, tr, base, "still there?")
-				assert.Equal(t, "still there?", s.next(t).Data)
+				publish(t, tr, base, "after the heartbeats")
+				assert.Equal(t, "after the heartbeats", s.next(t).Data)
 			})
 		})
 	}
 }
 
-// A client that leaves the proxy leaves Carillon too, long before a heartbeat could find out.
-func TestAClientsLeavingReachesUsThroughTheProxy(t *testing.T) {
+// When a client closes its stream to the proxy, the proxy closes its own at once, before a heartbeat could detect it.
+func TestClosedStreamIsNoticedThroughProxy(t *testing.T) {
 	for _, proxy := range proxies {
 		t.Run(proxy.name, func(t *testing.T) {
 			proxy.ready(t)
 			n := startNode(t, "STREAM_HEARTBEAT=1h", "CLOCK_INTERVAL=1h")
-			base := "https://" + proxy.start(t, []string{n.addr})
+			base := "https://" + proxy.start(t, []string{n.Addr})
 			for version := 1; version <= 2; version++ {
-				s := open(t, transport(t, version, there), base+"/events", nil)
-				isStream(t, s, version)
+				s := open(t, transport(t, version, clientA), base+"/events", nil)
+				assertStream(t, s, version)
 				s.leave()
-				n.awaitMany(t, version, "a stream's end", func(r record) bool { return r.Msg == "stream closed" && r.Reason == "gone" })
+				n.AwaitMany(t, version, "the end of a stream", closedBecause("gone"))
 			}
 		})
 	}
 }
 
-// The address a trusted proxy tells is the client's. What the client wrote itself, or anybody else says, is not.
-func TestClientAddressBehindTheProxy(t *testing.T) {
+// The client's address comes from X-Forwarded-For of a trusted proxy, and not from what the client itself or anybody else
+// sends.
+func TestClientAddressBehindProxy(t *testing.T) {
 	for _, proxy := range proxies {
 		t.Run(proxy.name, func(t *testing.T) {
 			proxy.ready(t)
 			forged := http.Header{"X-Forwarded-For": {"203.0.113.9"}}
 			t.Run("trusted", func(t *testing.T) {
-				n := startNode(t, "HTTP_TRUSTED_PROXIES="+here, "LIMITS_MAX_STREAMS_PER_IP=1", "CLOCK_INTERVAL=1h")
-				base := "https://" + proxy.start(t, []string{n.addr})
-				isStream(t, open(t, transport(t, 1, there), base+"/events", nil), 1)
-				isStream(t, open(t, transport(t, 2, away), base+"/events", forged), 2)
-				for _, peer := range []string{there, away} {
-					n.await(t, "a stream of "+peer, func(r record) bool { return r.Msg == "stream opened" && r.Peer == peer })
+				n := startNode(t, "HTTP_TRUSTED_PROXIES="+proxyHost, "LIMITS_MAX_STREAMS_PER_IP=1", "CLOCK_INTERVAL=1h")
+				base := "https://" + proxy.start(t, []string{n.Addr})
+				assertStream(t, open(t, transport(t, 1, clientA), base+"/events", nil), 1)
+				assertStream(t, open(t, transport(t, 2, clientB), base+"/events", forged), 2)
+				for _, peer := range []string{clientA, clientB} {
+					n.Await(t, "a stream of "+peer, openedBy(peer))
 				}
-				again := open(t, transport(t, 1, there), base+"/events", forged)
-				isStream(t, again, 1) // a stream, since a browser would take a status for the end, that only says
+				again := open(t, transport(t, 1, clientA), base+"/events", forged)
+				assertStream(t, again, 1) // a stream that only ends, because a browser would not reconnect after an error status
 				assert.Equal(t, sse.TypeGoaway, again.next(t).Type)
 
-				direct := open(t, transport(t, 1, "127.0.0.4"), "http://"+n.addr+"/events", forged)
-				isStream(t, direct, 1)
-				n.await(t, "a stream of the one that came by itself", func(r record) bool { return r.Msg == "stream opened" && r.Peer == "127.0.0.4" })
+				direct := open(t, transport(t, 1, "127.0.0.4"), "http://"+n.Addr+"/events", forged)
+				assertStream(t, direct, 1)
+				n.Await(t, "a stream of the direct client", openedBy("127.0.0.4"))
 			})
 			t.Run("not trusted", func(t *testing.T) {
 				n := startNode(t, "LIMITS_MAX_STREAMS_PER_IP=1", "CLOCK_INTERVAL=1h")
-				base := "https://" + proxy.start(t, []string{n.addr})
-				isStream(t, open(t, transport(t, 1, there), base+"/events", nil), 1)
-				n.await(t, "a stream of the proxy", func(r record) bool { return r.Msg == "stream opened" && r.Peer == here })
-				second := open(t, transport(t, 1, away), base+"/events", nil)
+				base := "https://" + proxy.start(t, []string{n.Addr})
+				assertStream(t, open(t, transport(t, 1, clientA), base+"/events", nil), 1)
+				n.Await(t, "a stream of the proxy", openedBy(proxyHost))
+				second := open(t, transport(t, 1, clientB), base+"/events", nil)
 				assert.Equal(t, sse.TypeGoaway, second.next(t).Type, "all behind the proxy are one address")
 			})
 		})
 	}
 }
 
-// A proxy that compresses everything does not hold events back: HAProxy leaves streams alone (no-transform), nginx
-// compresses each event as it comes.
-func TestCompressionInTheProxyHoldsNothingBack(t *testing.T) {
+// A proxy that compresses everything does not delay events: HAProxy does not compress streams (no-transform), and nginx
+// compresses each event at once.
+func TestCompressionInProxyDelaysNothing(t *testing.T) {
 	on := map[string]edit{
 		"nginx":   {"server_name events.example.com;", "gzip on; gzip_proxied any; gzip_min_length 0; gzip_types text/event-stream;"},
 		"haproxy": {"default_backend carillon", "default_backend carillon\n    compression algo gzip\n    compression type text/event-stream"},
@@ -154,8 +155,8 @@ func TestCompressionInTheProxyHoldsNothingBack(t *testing.T) {
 		t.Run(proxy.name, func(t *testing.T) {
 			proxy.ready(t)
 			n := startNode(t, "STREAM_HEARTBEAT=1h", "CLOCK_INTERVAL=1h")
-			base := "https://" + proxy.start(t, []string{n.addr}, on[proxy.name])
-			tr := transport(t, 2, there)
+			base := "https://" + proxy.start(t, []string{n.Addr}, on[proxy.name])
+			tr := transport(t, 2, clientA)
 			ctx, leave := context.WithTimeout(t.Context(), patience)
 			defer leave()
 			req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/events?topic=news", http.NoBody)
@@ -183,32 +184,31 @@ func TestCompressionInTheProxyHoldsNothingBack(t *testing.T) {
 	}
 }
 
-// While one node stops, new streams are led to the other; where there is none, a browser is told to come back.
-func TestStreamsAreLedToANodeThatTakesThem(t *testing.T) {
+// While one node stops, new streams go to the other. If there is none, a browser is told to reconnect later.
+func TestProxySendsStreamsToANodeThatIsReady(t *testing.T) {
 	for _, proxy := range proxies {
 		t.Run(proxy.name, func(t *testing.T) {
 			proxy.ready(t)
 			stopping := startNode(t, "DRAIN_WINDOW=15s", "DRAIN_TIMEOUT=20s", "CLOCK_INTERVAL=1h")
 			staying := startNode(t, "CLOCK_INTERVAL=1h")
-			base := "https://" + proxy.start(t, []string{stopping.addr, staying.addr})
-			// Streams of the node's own, so that it is long in stopping.
+			base := "https://" + proxy.start(t, []string{stopping.Addr, staying.Addr})
+			// Direct streams, so that the node takes long to stop.
 			for range 20 {
-				isStream(t, open(t, transport(t, 1, here), "http://"+stopping.addr+"/events", nil), 1)
+				assertStream(t, open(t, transport(t, 1, proxyHost), "http://"+stopping.Addr+"/events", nil), 1)
 			}
-			stopping.stop(t)
-			stopping.await(t, "that it drains", func(r record) bool { return r.Msg == "draining" })
-			unready(t, stopping.addr)
-			for i := range 40 { // of many addresses, since each belongs to one of the nodes
+			stopping.Terminate(t)
+			stopping.AwaitMessage(t, "draining")
+			awaitHealthCheck(t, stopping.Addr)
+			for i := range 40 { // from many addresses, because the proxy assigns each to a node
 				s := open(t, transport(t, 1+i%2, fmt.Sprintf("127.0.1.%d", i+1)), base+"/events?topic=news&last=1", nil)
-				isStream(t, s, 1+i%2)
+				assertStream(t, s, 1+i%2)
 			}
-			staying.awaitMany(t, 40, "all streams", func(r record) bool { return r.Msg == "stream opened" })
+			staying.AwaitMany(t, 40, "all streams", isOpened)
 
-			staying.stop(t)
-			staying.wait(t)
+			staying.Stop(t)
 			for version := 1; version <= 2; version++ {
-				later := open(t, transport(t, version, there), base+"/events", nil)
-				isStream(t, later, version)
+				later := open(t, transport(t, version, clientA), base+"/events", nil)
+				assertStream(t, later, version)
 				m := later.next(t)
 				assert.Equal(t, sse.TypeGoaway, m.Type)
 				assert.JSONEq(t, `{"reason":"unavailable"}`, m.Data)
@@ -217,18 +217,18 @@ func TestStreamsAreLedToANodeThatTakesThem(t *testing.T) {
 	}
 }
 
-// unready waits until a node's health is asked for again: HAProxy asks twice a second.
-func unready(t *testing.T, addr string) {
+// awaitHealthCheck checks that a node is not ready and waits until the proxies know: HAProxy checks twice a second.
+func awaitHealthCheck(t *testing.T, addr string) {
 	t.Helper()
-	resp, err := transport(t, 1, here).RoundTrip(httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+addr+"/readyz", http.NoBody))
+	resp, err := transport(t, 1, proxyHost).RoundTrip(httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+addr+"/readyz", http.NoBody))
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
 	require.Equal(t, http.StatusServiceUnavailable, resp.StatusCode)
 	<-time.After(1200 * time.Millisecond)
 }
 
-// A subscription that met a broken node is repeated with the other. A publish is not: it may have been published.
-func TestProxiesRepeatOnlyWhatIsSafe(t *testing.T) {
+// A subscription that fails on one node is retried on the other. A publish is not, because it may have been published.
+func TestProxiesRetryOnlyWhatIsSafe(t *testing.T) {
 	for _, proxy := range proxies {
 		t.Run(proxy.name, func(t *testing.T) {
 			proxy.ready(t)
@@ -249,7 +249,7 @@ func TestProxiesRepeatOnlyWhatIsSafe(t *testing.T) {
 				return srv.Listener.Addr().String()
 			}
 			base := "https://" + proxy.start(t, []string{broken(), broken()})
-			tr := transport(t, 1, there)
+			tr := transport(t, 1, clientA)
 			resp, err := tr.RoundTrip(httptest.NewRequestWithContext(t.Context(), http.MethodPost, base+"/events?topic=news", strings.NewReader("once")))
 			require.NoError(t, err)
 			require.NoError(t, resp.Body.Close())
@@ -260,12 +260,12 @@ func TestProxiesRepeatOnlyWhatIsSafe(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, resp.Body.Close())
 			assert.GreaterOrEqual(t, subscriptions.Load(), int64(2))
-			assert.Equal(t, http.StatusOK, resp.StatusCode, "a browser is told to come back")
+			assert.Equal(t, http.StatusOK, resp.StatusCode, "a browser is told to reconnect")
 		})
 	}
 }
 
-// Publishes go over connections that are kept.
+// Publishes use persistent connections.
 func TestProxiesKeepConnectionsForPublishing(t *testing.T) {
 	for _, proxy := range proxies {
 		t.Run(proxy.name, func(t *testing.T) {
@@ -284,12 +284,12 @@ func TestProxiesKeepConnectionsForPublishing(t *testing.T) {
 			}
 			srv.Start()
 			t.Cleanup(srv.Close)
-			base, tr := "https://"+proxy.start(t, []string{srv.Listener.Addr().String()}), transport(t, 2, there)
+			base, tr := "https://"+proxy.start(t, []string{srv.Listener.Addr().String()}), transport(t, 2, clientA)
 			for range 200 {
 				publish(t, tr, base, "again")
 			}
 			assert.EqualValues(t, 200, publishes.Load())
-			assert.Less(t, connections.Load(), int64(100), "health checks have connections of their own")
+			assert.Less(t, connections.Load(), int64(100), "health checks use connections of their own")
 		})
 	}
 }

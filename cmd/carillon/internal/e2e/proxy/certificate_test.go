@@ -14,13 +14,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// pair is a certificate for 127.0.0.1 that signs itself, in files.
-type pair struct {
+// keyPair is a self-signed certificate for 127.0.0.1 and its key, in files.
+type keyPair struct {
 	crt, key, both string
 	pool           *x509.CertPool
 }
 
-func certificate(t *testing.T) pair {
+func certificate(t *testing.T) keyPair {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
@@ -40,7 +40,7 @@ func certificate(t *testing.T) pair {
 	keyPEM := string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}))
 	dir, pool := t.TempDir(), x509.NewCertPool()
 	require.True(t, pool.AppendCertsFromPEM([]byte(crtPEM)))
-	return pair{
+	return keyPair{
 		crt: write(t, dir, "carillon.crt", crtPEM), key: write(t, dir, "carillon.key", keyPEM),
 		both: write(t, dir, "carillon.pem", crtPEM+keyPEM), pool: pool,
 	}

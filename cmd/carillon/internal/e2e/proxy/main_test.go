@@ -1,45 +1,38 @@
 // Package proxy_test runs the program as its operators do: behind nginx and HAProxy with the settings in deploy/, with its
-// own TLS, and through a rolling restart. Every process it starts is its own child, on ports of the loopback that nobody uses.
+// own TLS, and through a rolling restart. Every process is a child of the test, on free ports of the loopback interface.
 package proxy_test
 
 import (
-	"context"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"carillon/cmd/carillon/internal/servertest"
 )
 
-// carillon is the program under test; empty under -short.
-var carillon string
+// program is the program under test; it is not set with -short.
+var program servertest.Program
 
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if testing.Short() {
 		os.Exit(m.Run())
 	}
-	os.Exit(withProgram(m))
+	os.Exit(buildAndRun(m))
 }
 
-// withProgram builds the program and runs the tests. CARILLON_PROGRAM names one that is built already.
-func withProgram(m *testing.M) int {
-	if carillon = os.Getenv("CARILLON_PROGRAM"); carillon != "" {
-		return m.Run()
-	}
+func buildAndRun(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "carillon-proxy")
 	if err == nil {
-		defer func() { _ = os.RemoveAll(dir) }() // what is left of it is the system's to clean
-		carillon = filepath.Join(dir, "carillon")
-		build := exec.CommandContext(context.Background(), "go", "build", "-o", carillon, "carillon/cmd/carillon")
-		build.Stderr = os.Stderr
-		err = build.Run()
+		defer func() { _ = os.RemoveAll(dir) }() // what remains is cleaned up by the system
+		program, err = servertest.Build(dir)
 	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "building the program:", err)
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	code := m.Run()
@@ -50,7 +43,7 @@ func withProgram(m *testing.M) int {
 	return code
 }
 
-// needs skips a test of whole programs under -short, and fails one whose program is not there.
+// needs skips a test with -short, and fails it if a program is not installed.
 func needs(t *testing.T, programs ...string) {
 	t.Helper()
 	if testing.Short() {
@@ -63,7 +56,7 @@ func needs(t *testing.T, programs ...string) {
 	}
 }
 
-// find answers where a program is, also where only root's PATH looks; "" is nowhere.
+// find returns the path of a program, also from the folder that only the PATH of root has, or "".
 func find(name string) string {
 	for _, candidate := range []string{name, "/usr/sbin/" + name} {
 		if file, err := exec.LookPath(candidate); err == nil {

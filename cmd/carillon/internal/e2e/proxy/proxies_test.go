@@ -15,10 +15,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// edit is one change of the settings a test runs a proxy with: all that an operator would change, and no more.
+// edit is a change of the settings in deploy/ for a test: one that an operator would make, too.
 type edit struct{ from, to string }
 
-// proxy is one that has settings in deploy/. It is started in front of one or two nodes, and answers its address.
+// proxy is one that has settings in deploy/. start starts it in front of one or two nodes and returns its address.
 type proxy struct {
 	name  string
 	start func(t *testing.T, nodes []string, edits ...edit) string
@@ -26,23 +26,23 @@ type proxy struct {
 
 var proxies = []proxy{{"nginx", startNginx}, {"haproxy", startHAProxy}}
 
-// ready makes sure that a test can use the proxy, beside other tests.
+// ready checks that the proxy is installed, and lets the test run in parallel with others.
 func (p proxy) ready(t *testing.T) {
 	t.Helper()
 	needs(t, p.name)
 	t.Parallel()
 }
 
-// startNginx starts nginx in front of one or two nodes, and answers its address.
+// startNginx starts nginx in front of one or two nodes and returns its address.
 func startNginx(t *testing.T, nodes []string, edits ...edit) string {
 	t.Helper()
 	dir, addr, cert := t.TempDir(), freeAddr(t), certificate(t)
-	site := settingsOf(t, "nginx/carillon.conf", nodes, append(edits,
+	text := settingsOf(t, "nginx/carillon.conf", nodes, append(edits,
 		edit{"listen 443", "listen " + addr},
 		edit{"/etc/nginx/carillon.crt", cert.crt},
 		edit{"/etc/nginx/carillon.key", cert.key},
 	))
-	write(t, dir, "carillon.conf", site)
+	write(t, dir, "carillon.conf", text)
 	user := ""
 	if os.Getuid() == 0 {
 		user = "user root;"
@@ -61,23 +61,24 @@ http {
 	return addr
 }
 
-// startHAProxy starts HAProxy in front of one or two nodes, and answers its address.
+// startHAProxy starts HAProxy in front of one or two nodes and returns its address.
 func startHAProxy(t *testing.T, nodes []string, edits ...edit) string {
 	t.Helper()
 	dir, addr, cert := t.TempDir(), freeAddr(t), certificate(t)
 	text := settingsOf(t, "haproxy/haproxy.cfg", nodes, append(edits,
 		edit{"bind :443", "bind " + addr},
 		edit{"/etc/haproxy/carillon.pem", cert.both},
-		edit{"maxconn 20000", "maxconn 5000"}, // it takes no more than the machine's limit of files allows
+		edit{"maxconn 20000", "maxconn 5000"}, // more may exceed the file limit of the machine
 	))
 	runProxy(t, addr, exec.CommandContext(context.Background(), find("haproxy"), "-db", "-f", write(t, dir, "haproxy.cfg", text)))
 	return addr
 }
 
-// settingsOf is a file of deploy/ with its example addresses replaced, and without the second instance where there is one.
+// settingsOf returns a file of deploy/ with its example addresses replaced, and without the second instance if there is only
+// one node.
 func settingsOf(t *testing.T, name string, nodes []string, edits []edit) string {
 	t.Helper()
-	content, err := os.ReadFile(filepath.Join("../../../deploy", name))
+	content, err := os.ReadFile(filepath.Join("../../../../../deploy", name))
 	require.NoError(t, err)
 	text := string(content)
 	require.LessOrEqual(t, len(nodes), 2)
@@ -100,12 +101,12 @@ func settingsOf(t *testing.T, name string, nodes []string, edits []edit) string 
 	return text
 }
 
-// runProxy starts a proxy, waits until it listens, and ends it with the test.
+// runProxy starts a proxy and waits until it listens. It is stopped at the end of the test.
 func runProxy(t *testing.T, addr string, cmd *exec.Cmd) {
 	t.Helper()
-	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	file, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	require.NoError(t, err)
-	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Stdout, cmd.Stderr = file, file
 	require.NoError(t, cmd.Start())
 	ended := make(chan struct{})
 	go func() {
@@ -120,9 +121,9 @@ func runProxy(t *testing.T, addr string, cmd *exec.Cmd) {
 			_ = cmd.Process.Kill()
 			<-ended
 		}
-		_ = log.Close()
-		if said, err := os.ReadFile(log.Name()); err == nil && t.Failed() {
-			t.Logf("%s said:\n%s", filepath.Base(cmd.Path), said[:min(len(said), 4000)])
+		_ = file.Close()
+		if output, err := os.ReadFile(file.Name()); err == nil && t.Failed() {
+			t.Logf("output of %s:\n%s", filepath.Base(cmd.Path), output[:min(len(output), 4000)])
 		}
 	})
 	limit, again := time.After(patience), time.NewTicker(20*time.Millisecond)
@@ -142,7 +143,7 @@ func runProxy(t *testing.T, addr string, cmd *exec.Cmd) {
 	}
 }
 
-// freeAddr is an address of the loopback that was free a moment ago: proxies cannot tell which port they were given.
+// freeAddr returns a loopback address that was free a moment ago: proxies cannot report which port they were given.
 func freeAddr(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -151,6 +152,7 @@ func freeAddr(t *testing.T) string {
 	return l.Addr().String()
 }
 
+// write writes a file and returns its path.
 func write(t *testing.T, dir, name, text string) string {
 	t.Helper()
 	file := filepath.Join(dir, name)

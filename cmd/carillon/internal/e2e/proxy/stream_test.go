@@ -17,15 +17,15 @@ import (
 	"carillon/internal/transport/sse"
 )
 
-// transport speaks as a browser would, over one version of HTTP only, from an address of the loopback.
+// transport returns a transport for one version of HTTP only, as a browser would use it, from a loopback address.
 func transport(t *testing.T, version int, from string) *http.Transport {
 	t.Helper()
-	speaks := &http.Protocols{}
-	speaks.SetHTTP1(version == 1)
-	speaks.SetHTTP2(version == 2)
+	protocols := &http.Protocols{}
+	protocols.SetHTTP1(version == 1)
+	protocols.SetHTTP2(version == 2)
 	tr := &http.Transport{
-		Protocols:          speaks,
-		DisableCompression: true, // a decompressor may hold an event back
+		Protocols:          protocols,
+		DisableCompression: true, // a decompressor may delay an event
 		TLSClientConfig:    &tls.Config{InsecureSkipVerify: true},
 		DialContext:        (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}).DialContext,
 	}
@@ -37,11 +37,11 @@ func transport(t *testing.T, version int, from string) *http.Transport {
 type stream struct {
 	head   *http.Response
 	events chan sse.Message // closed at the stream's end
-	beats  chan struct{}    // each comment, as far as there is room
+	beats  chan struct{}    // an element for each comment, unless it is full
 	leave  context.CancelFunc
 }
 
-// open asks for a stream and reads it until the test leaves it.
+// open opens a stream and reads it until the end of the test, or until leave is called.
 func open(t *testing.T, tr http.RoundTripper, address string, header http.Header) *stream {
 	t.Helper()
 	ctx, leave := context.WithCancel(context.Background())
@@ -49,9 +49,9 @@ func open(t *testing.T, tr http.RoundTripper, address string, header http.Header
 	require.NoError(t, err)
 	req.Header.Set("Accept", "text/event-stream")
 	maps.Copy(req.Header, header)
-	watch := time.AfterFunc(patience, leave)
+	timeout := time.AfterFunc(patience, leave)
 	resp, err := tr.RoundTrip(req)
-	watch.Stop()
+	timeout.Stop()
 	require.NoError(t, err)
 	s := &stream{head: resp, events: make(chan sse.Message), beats: make(chan struct{}, 100), leave: leave}
 	done := make(chan struct{})
@@ -94,12 +94,12 @@ func (s *stream) next(t *testing.T) sse.Message {
 		require.True(t, ok, "the stream ended")
 		return m
 	case <-time.After(patience):
-		require.FailNow(t, "no event came")
+		require.FailNow(t, "no event arrived")
 	}
 	return sse.Message{}
 }
 
-// publish sends an event on the topic news and wants it acknowledged.
+// publish publishes an event on the topic news.
 func publish(t *testing.T, tr http.RoundTripper, base, data string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -110,13 +110,13 @@ func publish(t *testing.T, tr http.RoundTripper, base, data string) {
 	resp, err := tr.RoundTrip(req)
 	require.NoError(t, err)
 	defer resp.Body.Close()
-	said, err := io.ReadAll(resp.Body)
+	body, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
-	require.Equal(t, http.StatusCreated, resp.StatusCode, "%s", said)
+	require.Equal(t, http.StatusCreated, resp.StatusCode, "%s", body)
 }
 
-// isStream checks that an answer is an event stream.
-func isStream(t *testing.T, s *stream, version int) {
+// assertStream checks that a response is an event stream.
+func assertStream(t *testing.T, s *stream, version int) {
 	t.Helper()
 	require.Equal(t, http.StatusOK, s.head.StatusCode)
 	assert.Equal(t, version, s.head.ProtoMajor)
