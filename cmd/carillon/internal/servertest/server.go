@@ -5,6 +5,7 @@ package servertest
 import (
 	"context"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,7 +24,7 @@ var defaults = []string{
 // environ returns variables for the defaults and for settings of the form KEY=VALUE, where the last one wins.
 func environ(settings []string) []string {
 	values := map[string]string{}
-	for _, setting := range append(defaults[:len(defaults):len(defaults)], settings...) {
+	for _, setting := range slices.Concat(defaults, settings) {
 		key, value, _ := strings.Cut(setting, "=")
 		values[key] = value
 	}
