@@ -49,7 +49,8 @@ func newMetrics(t testing.TB, q *quiet) *metrics.Metrics {
 	m := metrics.New(metrics.Build{Version: "1.2.3", Commit: "abc", Go: "go1.26"})
 	require.NoError(t, m.Watch(metrics.Sources{
 		Engine: q, Log: newLog(t), Clock: q,
-		Streams: func() (map[string]int64, int64) { return map[string]int64{"taken_over": 2, "http1": 1}, 99 },
+		Streams:           func() (map[string]int64, int64) { return map[string]int64{"taken_over": 2, "http1": 1}, 99 },
+		LogRecordsDropped: func() uint64 { return 14 },
 	}))
 	return m
 }
@@ -122,6 +123,7 @@ func TestCounts(t *testing.T) {
 		"window_bytes":                                                "400",
 		"window_oldest_age_seconds":                                   "1.5",
 		"history_events":                                              "0",
+		"log_records_dropped_total":                                   "14",
 		"history_bytes":                                               "0",
 		"history_oldest_age_seconds":                                  "0",
 		"clock_ticks_total":                                           "11",

@@ -15,6 +15,8 @@ type Sources struct {
 	Log     pubsub.Log
 	Clock   Clock
 	Streams func() (open map[string]int64, bytes int64) // how many are open by transport, and what was written to all
+
+	LogRecordsDropped func() uint64 // log records that were dropped; nil where none can be
 }
 
 // Engine is what is asked of the engine.
@@ -41,6 +43,9 @@ func (m *Metrics) Watch(sources Sources) error {
 	s.windowBytes = s.desc("window_bytes", "What the events in the window weigh, as window.bytes counts it.")
 	s.windowAge = s.desc("window_oldest_age_seconds", "Age of the oldest event in the window; 0 when there is none.")
 	s.historyEvents = s.desc("history_events", "Events that a client which comes back can still get.")
+	if sources.LogRecordsDropped != nil {
+		s.recordsDropped = s.desc("log_records_dropped_total", "Log records that were dropped because the output did not take them in time.")
+	}
 	s.ticks = s.desc("clock_ticks_total", "Ticks of the clock.")
 	s.ticksSkipped = s.desc("clock_ticks_skipped_total", "Ticks that were slept through or jumped over.")
 	s.ticksFailed = s.desc("clock_ticks_failed_total", "Ticks that could not be published.")
@@ -59,6 +64,7 @@ type state struct {
 	streams, written, draining              *prometheus.Desc
 	windowEvents, windowBytes, windowAge    *prometheus.Desc
 	historyEvents, historyBytes, historyAge *prometheus.Desc
+	recordsDropped                          *prometheus.Desc
 	ticks, ticksSkipped, ticksFailed        *prometheus.Desc
 }
 
@@ -105,6 +111,10 @@ func (s *state) Collect(out chan<- prometheus.Metric) {
 		bytes, age := log.Kept()
 		gauge(s.historyBytes, float64(bytes))
 		gauge(s.historyAge, age.Seconds())
+	}
+
+	if s.sources.LogRecordsDropped != nil {
+		counter(s.recordsDropped, float64(s.sources.LogRecordsDropped()))
 	}
 
 	clock := s.sources.Clock.Stats()
