@@ -13,7 +13,7 @@ import (
 	"carillon/internal/infra/memlog"
 	"carillon/internal/infra/metrics"
 	"carillon/internal/transport/adminapi"
-	"carillon/internal/transport/sse"
+	"carillon/internal/transport/delivery"
 )
 
 // metricsModule counts.
@@ -23,7 +23,7 @@ func metricsModule() fx.Option {
 			b := thisBuild()
 			return metrics.New(metrics.Build{Version: b.version, Commit: b.commit, Go: b.goVersion})
 		}),
-		fx.Invoke(func(count *metrics.Metrics, pub *pubsub.Engine, log *memlog.Log, feed *timefeed.Feed, streams *sse.Server) error {
+		fx.Invoke(func(count *metrics.Metrics, pub *pubsub.Engine, log *memlog.Log, feed *timefeed.Feed, streams *delivery.Server) error {
 			return count.Watch(metrics.Sources{Engine: pub, Log: log, Clock: feed, Streams: func() (map[string]int64, int64) {
 				stats := streams.Stats()
 				return stats.Open, stats.Bytes
@@ -35,7 +35,7 @@ func metricsModule() fx.Option {
 // adminModule speaks to those who look after the server.
 func adminModule(s Settings) fx.Option {
 	return fx.Module("admin",
-		fx.Provide(func(pub *pubsub.Engine, streams *sse.Server, count *metrics.Metrics, log *zap.Logger) (adminServer, error) {
+		fx.Provide(func(pub *pubsub.Engine, streams *delivery.Server, count *metrics.Metrics, log *zap.Logger) (adminServer, error) {
 			if !s.Admin.config().Enabled() {
 				return adminServer{}, nil
 			}

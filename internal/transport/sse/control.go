@@ -22,8 +22,8 @@ func AppendOpening(b []byte, retry time.Duration, at event.Position) []byte {
 	return append(AppendID(b, at), '\n')
 }
 
-// AppendBeat writes a heartbeat: a comment, and a bookmark where there is a position to tell.
-func AppendBeat(b []byte, at event.Position) []byte {
+// AppendHeartbeat writes a heartbeat: a comment, and a bookmark where there is a position to tell.
+func AppendHeartbeat(b []byte, at event.Position) []byte {
 	return append(AppendID(append(b, ":\n"...), at), '\n')
 }
 

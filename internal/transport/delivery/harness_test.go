@@ -1,4 +1,4 @@
-package sse_test
+package delivery_test
 
 import (
 	"bufio"
@@ -23,6 +23,7 @@ import (
 	"carillon/internal/domain/access"
 	"carillon/internal/domain/event"
 	"carillon/internal/infra/memlog"
+	"carillon/internal/transport/delivery"
 	"carillon/internal/transport/sse"
 )
 
@@ -31,8 +32,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // patience is how long a test waits for what must happen. It is no measure of anything.
 const patience = 30 * time.Second
 
-// way is how a stream gets from its shard to its client.
-type way struct {
+// connKind is how a stream gets from its shard to its client.
+type connKind struct {
 	name     string
 	takeOver bool
 	secure   bool
@@ -40,9 +41,9 @@ type way struct {
 	gzip     bool
 }
 
-// ways are all of them. Whatever a stream promises, it promises on each.
-func ways() []way {
-	return []way{
+// connKinds returns all of them: what a stream promises holds on each.
+func connKinds() []connKind {
+	return []connKind{
 		{name: "taken over", takeOver: true},
 		{name: "taken over, gzip", takeOver: true, gzip: true},
 		{name: "HTTP/1.1"},
@@ -52,72 +53,81 @@ func ways() []way {
 	}
 }
 
-func everyWay(t *testing.T, test func(t *testing.T, w way)) {
-	for _, w := range ways() {
-		t.Run(w.name, func(t *testing.T) { test(t, w) })
+func forEachKind(t *testing.T, test func(t *testing.T, kind connKind)) {
+	for _, kind := range connKinds() {
+		t.Run(kind.name, func(t *testing.T) { test(t, kind) })
 	}
 }
 
-// site is a server of streams on a socket. It serves what ?topic= asks for, after ?after=.
-type site struct {
+// testServer is a server of streams on a socket. It serves what ?topic= asks for, after ?after=: as Server-Sent Events, and
+// in the format of [lineCodec] under /lines.
+type testServer struct {
 	*testing.T
 
-	way       way
-	web       *httptest.Server
-	publisher *pubsub.Engine
-	streams   *sse.Server
-	ends      chan sse.Summary
-	calls     atomic.Int64 // of Ended
-	resets    atomic.Int64
-	halt      func() // ends the engine alone
-	stop      func()
+	kind       connKind
+	web        *httptest.Server
+	engine     *pubsub.Engine
+	streams    *delivery.Server
+	sse, lines *delivery.Transport
+	ends       chan delivery.Summary
+	calls      atomic.Int64 // of Ended
+	resets     atomic.Int64
+	stopEngine func() // ends the engine alone
+	stop       func()
 }
 
-func newSite(t *testing.T, w way, change ...func(*sse.Config, *pubsub.Config)) *site {
+func newTestServer(t *testing.T, kind connKind, change ...func(*delivery.Config, *pubsub.Config)) *testServer {
 	t.Helper()
-	stream := sse.Config{
+	cfg := delivery.Config{
 		Retry: 2 * time.Second, RefusedRetry: 5 * time.Second, WriteTimeout: 2 * patience,
-		MaxBatchBytes: 64 << 10, TakeOver: w.takeOver, Compression: w.gzip,
+		MaxBatchBytes: 64 << 10, TakeOver: kind.takeOver, Compression: kind.gzip,
 	}
-	engine := pubsub.Config{
+	engineCfg := pubsub.Config{
 		Window:    pubsub.WindowConfig{Events: 1 << 16, Bytes: 1 << 30, Age: time.Hour},
 		Heartbeat: time.Minute,
 		Slow:      pubsub.SlowClose,
 	}
 	for _, c := range change {
-		c(&stream, &engine)
+		c(&cfg, &engineCfg)
 	}
 	log, err := memlog.New(memlog.Config{Events: 1 << 16, Bytes: 1 << 30, Age: time.Hour, Keys: 1, KeyWindow: time.Hour})
 	require.NoError(t, err)
-	publisher, err := pubsub.New(engine, log, pubsub.Unobserved{})
+	engine, err := pubsub.New(engineCfg, log, pubsub.Unobserved{})
 	require.NoError(t, err)
-	streams, err := sse.New(stream)
+	streams, err := delivery.New(cfg)
 	require.NoError(t, err)
 
-	s := &site{T: t, way: w, publisher: publisher, streams: streams, ends: make(chan sse.Summary, 1<<16)}
+	s := &testServer{
+		T: t, kind: kind, engine: engine, streams: streams, ends: make(chan delivery.Summary, 1<<16),
+		sse: streams.Transport(sse.Codec{}), lines: streams.Transport(lineCodec{}),
+	}
 	s.web = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		st, err := publisher.Open(r.Context(), subscriptionOf(r))
+		st, err := engine.Open(r.Context(), subscriptionOf(r))
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			return
 		}
-		streams.Serve(w, r, st, s)
+		if r.URL.Path == "/lines" {
+			s.lines.Serve(w, r, st, s)
+			return
+		}
+		s.sse.Serve(w, r, st, s)
 	}))
-	s.web.Listener = narrow{s.web.Listener}
-	s.web.EnableHTTP2 = w.http2
-	if w.secure {
+	s.web.Listener = smallBuffers{s.web.Listener}
+	s.web.EnableHTTP2 = kind.http2
+	if kind.secure {
 		s.web.StartTLS()
 	} else {
 		s.web.Start()
 	}
 	var engines, pollers sync.WaitGroup
-	stopEngine, stopPoller := begin(&engines, publisher.Run), begin(&pollers, streams.Run)
-	s.halt = func() {
+	stopEngine, stopPoller := begin(&engines, engine.Run), begin(&pollers, streams.Run)
+	s.stopEngine = func() {
 		stopEngine()
 		engines.Wait()
 	}
 	s.stop = sync.OnceFunc(func() {
-		s.halt()
+		s.stopEngine()
 		stopPoller() // the poller outlives the streams, as it must
 		pollers.Wait()
 		s.web.Client().CloseIdleConnections()
@@ -127,18 +137,18 @@ func newSite(t *testing.T, w way, change ...func(*sse.Config, *pubsub.Config)) *
 	return s
 }
 
-// Reset and Ended make the site the observer of all its streams.
-func (s *site) Reset(pubsub.Reset) { s.resets.Add(1) }
+// Reset and Ended make the test server the observer of all its streams.
+func (s *testServer) Reset(pubsub.Reset) { s.resets.Add(1) }
 
-func (s *site) Ended(did sse.Summary) {
+func (s *testServer) Ended(did delivery.Summary) {
 	s.calls.Add(1)
 	s.ends <- did
 }
 
-// narrow makes connections whose kernel keeps little for readers that are slow.
-type narrow struct{ net.Listener }
+// smallBuffers makes connections whose kernel keeps little for readers that are slow.
+type smallBuffers struct{ net.Listener }
 
-func (l narrow) Accept() (net.Conn, error) {
+func (l smallBuffers) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	if err == nil {
 		err = conn.(*net.TCPConn).SetWriteBuffer(64 << 10)
@@ -164,8 +174,8 @@ func subscriptionOf(r *http.Request) pubsub.Subscription {
 	return sub
 }
 
-// publish puts one event for each text into the log, in one call, and answers their ids.
-func (s *site) publish(topic string, texts ...string) []string {
+// publish puts one event for each text into the log, in one call, and returns their ids.
+func (s *testServer) publish(topic string, texts ...string) []string {
 	s.Helper()
 	events := make([]event.Event, 0, len(texts))
 	for _, text := range texts {
@@ -173,7 +183,7 @@ func (s *site) publish(topic string, texts ...string) []string {
 		require.NoError(s, err)
 		events = append(events, event.Event{Topics: []event.Topic{event.MustTopic(topic)}, Data: data})
 	}
-	positions, err := s.publisher.Publish(s.Context(), events...)
+	positions, err := s.engine.Publish(s.Context(), events...)
 	require.NoError(s, err)
 	ids := make([]string, 0, len(positions))
 	for _, p := range positions {
@@ -184,32 +194,40 @@ func (s *site) publish(topic string, texts ...string) []string {
 
 // reader is a client of a stream.
 type reader struct {
-	t     testing.TB
-	body  io.Reader
-	in    *sse.Decoder
-	close func()
-	beats atomic.Int64
+	t          testing.TB
+	body       io.Reader
+	in         *sse.Decoder
+	close      func()
+	heartbeats atomic.Int64
 }
 
-func (s *site) listen(query string) *reader {
+// listen opens a stream of Server-Sent Events.
+func (s *testServer) listen(query string) *reader {
 	s.Helper()
-	r, err := http.NewRequestWithContext(s.Context(), http.MethodGet, s.web.URL+"/?"+query, nil)
+	body := s.get("/?" + query).Body
+	return s.read(body, sync.OnceFunc(func() { _ = body.Close() }))
+}
+
+// get opens a stream.
+func (s *testServer) get(target string) *http.Response {
+	s.Helper()
+	r, err := http.NewRequestWithContext(s.Context(), http.MethodGet, s.web.URL+target, nil)
 	require.NoError(s, err)
-	if !s.way.gzip {
+	if !s.kind.gzip {
 		r.Header.Set("Accept-Encoding", "identity") // Go's client asks for gzip, and undoes it, by itself
 	}
 	response, err := s.web.Client().Do(r)
 	require.NoError(s, err)
 	require.Equal(s, http.StatusOK, response.StatusCode)
-	assert.Equal(s, s.way.http2, response.ProtoMajor == 2)
-	assert.Equal(s, s.way.gzip, response.Uncompressed)
-	return s.read(response.Body, sync.OnceFunc(func() { _ = response.Body.Close() }))
+	assert.Equal(s, s.kind.http2, response.ProtoMajor == 2)
+	assert.Equal(s, s.kind.gzip, response.Uncompressed)
+	return response
 }
 
-func (s *site) read(body io.Reader, closing func()) *reader {
+func (s *testServer) read(body io.Reader, closing func()) *reader {
 	s.Cleanup(closing)
 	c := &reader{t: s, body: body, close: closing, in: sse.NewDecoder(body, 1<<24, "")}
-	c.in.Comment = func(string) { c.beats.Add(1) }
+	c.in.Comment = func(string) { c.heartbeats.Add(1) }
 	return c
 }
 
@@ -223,8 +241,8 @@ func (c *reader) next() sse.Message {
 	return m
 }
 
-// finish checks that a farewell and a clean end come next.
-func (c *reader) finish(reason pubsub.EndReason) {
+// expectGoaway checks that a goaway and a clean end come next.
+func (c *reader) expectGoaway(reason pubsub.EndReason) {
 	c.t.Helper()
 	m := c.next()
 	assert.Equal(c.t, "carillon.goaway", m.Type)
@@ -235,22 +253,22 @@ func (c *reader) finish(reason pubsub.EndReason) {
 	assert.ErrorIs(c.t, err, io.EOF, "the body does not end as HTTP says")
 }
 
-// ended waits for the word that a stream is over.
-func (s *site) ended() sse.Summary {
+// waitEnded waits until a stream has ended.
+func (s *testServer) waitEnded() delivery.Summary {
 	s.Helper()
 	select {
 	case did := <-s.ends:
 		return did
 	case <-time.After(patience):
 		require.Fail(s, "a stream has not ended")
-		return sse.Summary{}
+		return delivery.Summary{}
 	}
 }
 
-// counts waits until there are so many streams. The publisher counts one out after its sink was closed.
-func (s *site) counts(streams int) {
+// waitStreams waits until that many streams are open. The engine counts one out after its sink was closed.
+func (s *testServer) waitStreams(streams int) {
 	s.Helper()
-	require.Eventually(s, func() bool { return s.publisher.Streams() == streams }, patience, time.Millisecond)
+	require.Eventually(s, func() bool { return s.engine.Streams() == streams }, patience, time.Millisecond)
 }
 
 func numbered(n int, data string) []string {
@@ -262,7 +280,7 @@ func numbered(n int, data string) []string {
 }
 
 // dial opens a stream on a bare connection whose kernel takes little, and reads its head.
-func (s *site) dial(buffer int) (net.Conn, *bufio.Reader) {
+func (s *testServer) dial(buffer int) (net.Conn, *bufio.Reader) {
 	s.Helper()
 	raw, err := net.Dial("tcp", s.web.Listener.Addr().String())
 	require.NoError(s, err)
@@ -271,11 +289,11 @@ func (s *site) dial(buffer int) (net.Conn, *bufio.Reader) {
 		require.NoError(s, raw.(*net.TCPConn).SetReadBuffer(buffer))
 	}
 	conn := raw
-	if s.way.secure {
+	if s.kind.secure {
 		conn = tls.Client(raw, &tls.Config{InsecureSkipVerify: true})
 	}
 	accepted := "identity"
-	if s.way.gzip {
+	if s.kind.gzip {
 		accepted = "gzip"
 	}
 	_, err = fmt.Fprintf(conn, "GET /?topic=a HTTP/1.1\r\nHost: x\r\nAccept-Encoding: %s\r\n\r\n", accepted)
