@@ -13,8 +13,8 @@ import (
 	"carillon/internal/infra/memlog"
 	"carillon/internal/infra/metrics"
 	"carillon/internal/infra/tokens"
-	"carillon/internal/transport/httpapi"
 	"carillon/internal/transport/delivery"
+	"carillon/internal/transport/httpapi"
 	"carillon/internal/transport/sse"
 	"carillon/internal/transport/webui"
 )

@@ -10,9 +10,9 @@ import (
 	"carillon/internal/infra/memlog"
 	"carillon/internal/infra/tokens"
 	"carillon/internal/transport/adminapi"
+	"carillon/internal/transport/delivery"
 	"carillon/internal/transport/httpapi"
 	"carillon/internal/transport/sockopt"
-	"carillon/internal/transport/delivery"
 )
 
 // Settings are all there are, in the sections of the configuration file. Each part is given its own and no more.
@@ -31,7 +31,7 @@ type Settings struct {
 
 // StreamSettings are what one stream is to its operator, whichever part of the server holds to it.
 type StreamSettings struct {
-	delivery.Config      `mapstructure:",squash"`
+	delivery.Config `mapstructure:",squash"`
 	sockopt.Options `mapstructure:",squash"`
 
 	Heartbeat time.Duration     `mapstructure:"heartbeat"`

@@ -205,5 +205,5 @@ func (s *site) refused(a answer) string {
 // deaf observes nothing.
 type deaf struct{}
 
-func (deaf) Reset(pubsub.Reset) {}
-func (deaf) Ended(delivery.Summary)  {}
+func (deaf) Reset(pubsub.Reset)     {}
+func (deaf) Ended(delivery.Summary) {}

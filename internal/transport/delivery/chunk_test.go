@@ -35,7 +35,7 @@ func nextChunk(t *testing.T, in *bufio.Reader) string {
 	return string(content[:size])
 }
 
-// A frame in a chunk of its own can be shared by all streams, however they are batched.
+// Each frame has a chunk of its own, so that all streams can share it, however they are batched.
 func TestAFrameIsAChunk(t *testing.T) {
 	s := newTestServer(t, connKind{takeOver: true})
 	_, in := s.dial(0)

@@ -73,8 +73,8 @@ func (s *testServer) dialOnce() {
 	s.waitEnded()
 }
 
-// Descriptors are numbers that the kernel gives out again at once. A write that came too late would reach somebody
-// else's connection; here are many somebodies, all of whom know what they are to be sent.
+// The kernel reuses descriptors at once, so a write that came too late would reach another connection. Here the process
+// has many others, whose clients check every byte.
 func TestNoWriteReachesAForeignConnection(t *testing.T) {
 	const clients, rounds = 8, 250
 	for _, slow := range []bool{false, true} {
@@ -107,9 +107,9 @@ func TestNoWriteReachesAForeignConnection(t *testing.T) {
 		s.waitStreams(0)
 		waitUntilAtMost(t, "descriptors", files, 0, func() int { return descriptors(t) })
 		assert.Positive(t, echoes.done.Load())
-		assert.Zero(t, echoes.wrong.Load(), "bytes of a stream reached a connection that is none")
+		assert.Zero(t, echoes.wrong.Load(), "bytes of a stream reached another connection")
 		// One more has been ended by dialOnce.
-		assert.EqualValues(t, clients*rounds+1, s.calls.Load(), "a stream's end was told twice, or not at all")
+		assert.EqualValues(t, clients*rounds+1, s.calls.Load(), "the end of a stream was reported twice, or not at all")
 		s.stop()
 		assert.EqualValues(t, clients*rounds+1, s.calls.Load())
 	}
@@ -151,7 +151,7 @@ func (s *testServer) openAndLeave(round int) {
 	}
 }
 
-// echoes open and close connections of their own in the same process all the time.
+// echo is a server that sends back what it receives, with clients that open and close connections all the time.
 type echo struct {
 	listener    net.Listener
 	served      sync.WaitGroup
@@ -169,7 +169,7 @@ func startEcho(t *testing.T, stop <-chan struct{}, running *sync.WaitGroup) *ech
 			if err != nil {
 				return
 			}
-			s.served.Go(func() { // what comes in goes back
+			s.served.Go(func() { 
 				defer conn.Close()
 				_, _ = io.Copy(conn, conn)
 			})
@@ -182,7 +182,7 @@ func startEcho(t *testing.T, stop <-chan struct{}, running *sync.WaitGroup) *ech
 				case <-stop:
 					return
 				default:
-					s.exchange(fmt.Appendf(nil, "stranger %d, meeting %d", n, i))
+					s.exchange(fmt.Appendf(nil, "client %d, message %d", n, i))
 				}
 			}
 		})
@@ -190,18 +190,18 @@ func startEcho(t *testing.T, stop <-chan struct{}, running *sync.WaitGroup) *ech
 	return s
 }
 
-// meet sends words and expects exactly them back.
-func (s *echo) exchange(words []byte) {
+// exchange sends a message and expects exactly the same back.
+func (s *echo) exchange(message []byte) {
 	conn, err := net.Dial("tcp", s.listener.Addr().String())
 	if err != nil {
 		s.wrong.Add(1)
 		return
 	}
 	defer conn.Close()
-	_, _ = conn.Write(words)
+	_, _ = conn.Write(message)
 	_ = conn.(*net.TCPConn).CloseWrite()
 	back, err := io.ReadAll(conn)
-	if err != nil || !bytes.Equal(back, words) {
+	if err != nil || !bytes.Equal(back, message) {
 		s.wrong.Add(1)
 	}
 	s.done.Add(1)
@@ -212,8 +212,8 @@ func (s *echo) close() {
 	s.served.Wait()
 }
 
-// Whoever still reads when the server stops is hijackable a moment to read to the end; what then lingers is closed.
-func TestLingeringConnectionsEndWithTheServer(t *testing.T) {
+// A client that still reads when the server stops has a moment to read to the end; then its connection is closed.
+func TestClosingConnectionsEndWithTheServer(t *testing.T) {
 	s := newTestServer(t, connKind{takeOver: true})
 	files := descriptors(t)
 	asleep, _ := s.dial(64 << 10)
@@ -239,8 +239,8 @@ func TestLingeringConnectionsEndWithTheServer(t *testing.T) {
 	assert.EqualValues(t, 2, s.calls.Load())
 }
 
-// What a client sends and nobody reads does not make the kernel cut off what it is told.
-func TestAClientThatTalksHearsTheFarewell(t *testing.T) {
+// Bytes that a client sends and nobody reads do not make the kernel drop the goaway.
+func TestAClientThatSendsBytesReceivesTheGoaway(t *testing.T) {
 	s := newTestServer(t, connKind{takeOver: true})
 	conn, in := s.dial(0)
 	_, err := conn.Write(bytes.Repeat([]byte("hello?"), 1000))

@@ -19,7 +19,7 @@ import (
 	"carillon/internal/transport/delivery"
 )
 
-// hijackable is a response on a connection that a test has prepared.
+// hijackable is a response writer whose connection a test has prepared.
 type hijackable struct {
 	http.ResponseWriter
 
@@ -37,7 +37,8 @@ func (s *testServer) serve(conn net.Conn) {
 	s.sse.Serve(hijackable{httptest.NewRecorder(), conn}, r, stream, s)
 }
 
-// fullConnection is both ends of a connection whose kernel takes nothing more from the server until the client reads.
+// fullConnection returns both ends of a connection whose kernel takes nothing more from the server until the client
+// reads, and how many bytes are in between.
 func fullConnection(t *testing.T) (server, client net.Conn, pending int) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -64,7 +65,7 @@ func fullConnection(t *testing.T) (server, client net.Conn, pending int) {
 	return server, client, pending
 }
 
-// A head and an opening that find no room are sent when there is some, though nothing else happens to the stream.
+// A head and an opening that the socket does not take are sent when it does, though nothing else happens to the stream.
 func TestAnOpeningWaitsForRoom(t *testing.T) {
 	s := newTestServer(t, connKind{takeOver: true})
 	server, client, pending := fullConnection(t)
@@ -81,7 +82,7 @@ func TestAnOpeningWaitsForRoom(t *testing.T) {
 	assert.Contains(t, line, "retry: ")
 }
 
-// A place that a beat has to tell is told, though the beat came while the client took nothing.
+// The position of a heartbeat is sent, though the heartbeat came while the socket took nothing.
 func TestABookmarkIsNotLostWhileBytesWait(t *testing.T) {
 	s := newTestServer(t, connKind{takeOver: true}, func(_ *delivery.Config, engine *pubsub.Config) { engine.Heartbeat = 100 * time.Millisecond })
 	server, client, pending := fullConnection(t)
@@ -100,7 +101,7 @@ func TestABookmarkIsNotLostWhileBytesWait(t *testing.T) {
 	}
 }
 
-// Only the body counts, however little of the head was sent.
+// Only bytes of the body count, however little of the head was sent.
 func TestBytesOfAHeadAreNotCounted(t *testing.T) {
 	s := newTestServer(t, connKind{takeOver: true})
 	server, client, _ := fullConnection(t)
@@ -113,7 +114,7 @@ func TestBytesOfAHeadAreNotCounted(t *testing.T) {
 	assert.Zero(t, s.streams.Stats().Bytes)
 }
 
-// A connection that cannot be taken over after all is said to be the server's failure, not the client's leaving.
+// A connection that turns out not to have a descriptor is reported as failed, not as left by its client.
 func TestAConnectionThatCannotBeTakenOverIsAFailure(t *testing.T) {
 	s := newTestServer(t, connKind{takeOver: true})
 	ours, theirs := net.Pipe() // has no descriptor

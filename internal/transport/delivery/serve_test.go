@@ -35,7 +35,7 @@ func TestEventsComeInOrder(t *testing.T) {
 	})
 }
 
-func TestAClientIsToldWhereItStandsAndWhatItMissed(t *testing.T) {
+func TestResumeAndReset(t *testing.T) {
 	forEachKind(t, func(t *testing.T, kind connKind) {
 		s := newTestServer(t, kind)
 		ids := s.publish("a", "1", "2", "3")
@@ -46,27 +46,27 @@ func TestAClientIsToldWhereItStandsAndWhatItMissed(t *testing.T) {
 		assert.Equal(t, ids[2], m.ID)
 		s.publish("a", "4")
 		assert.Equal(t, "4", lost.next().Data)
-		retry, told := lost.in.Retry()
-		assert.True(t, told)
+		retry, ok := lost.in.Retry()
+		assert.True(t, ok)
 		assert.GreaterOrEqual(t, retry, 2*time.Second)
 	})
 }
 
-func TestSilenceIsBroken(t *testing.T) {
+func TestHeartbeats(t *testing.T) {
 	forEachKind(t, func(t *testing.T, kind connKind) {
 		s := newTestServer(t, kind, func(_ *delivery.Config, engine *pubsub.Config) { engine.Heartbeat = 100 * time.Millisecond })
 		client := s.listen("topic=a")
 		elsewhere := s.publish("b", "not for this stream")
 		go func() { _, _ = client.in.Next() }()
 		require.Eventually(t, func() bool { return client.heartbeats.Load() >= 4 }, patience, time.Millisecond)
-		// A beat moves the place to resume from past what was not for this stream.
+		// A heartbeat moves the position to resume from past events that were not for this stream.
 		s.publish("a", "over")
 		resumed := s.listen("topic=**&after=" + elsewhere[0])
 		assert.Equal(t, "over", resumed.next().Data)
 	})
 }
 
-func TestDrainingSaysFarewell(t *testing.T) {
+func TestDrainingSendsGoaway(t *testing.T) {
 	forEachKind(t, func(t *testing.T, kind connKind) {
 		s := newTestServer(t, kind)
 		var clients []*reader
@@ -118,13 +118,13 @@ func TestClientsThatLeaveAreNoticed(t *testing.T) {
 func TestClientsThatAreCutOffAreNoticed(t *testing.T) {
 	forEachKind(t, func(t *testing.T, kind connKind) {
 		if kind.http2 {
-			t.Skip("a raw HTTP/2 client is more than this test is worth; leaving is tested above")
+			t.Skip("needs a raw HTTP/2 client; leaving is tested above")
 		}
 		s := newTestServer(t, kind)
 		conn, _ := s.dial(0)
 		stop := make(chan struct{})
 		var publishing sync.WaitGroup
-		publishing.Go(func() { // so that writes meet the reset
+		publishing.Go(func() { // so that writes fail because of the reset
 			for {
 				select {
 				case <-stop:
@@ -135,7 +135,7 @@ func TestClientsThatAreCutOffAreNoticed(t *testing.T) {
 			}
 		})
 		if tcp, ok := conn.(*net.TCPConn); ok {
-			require.NoError(t, tcp.SetLinger(0)) // a reset, not a farewell
+			require.NoError(t, tcp.SetLinger(0)) // a reset, not an orderly close
 		}
 		require.NoError(t, conn.Close())
 		did := s.waitEnded()
@@ -145,8 +145,8 @@ func TestClientsThatAreCutOffAreNoticed(t *testing.T) {
 	})
 }
 
-// What a client says of gzip itself counts for more than what it says of everything (RFC 9110, 12.5.3).
-func TestGzipIsForThoseWhoAskForIt(t *testing.T) {
+// The weight of gzip itself takes precedence over that of "*" (RFC 9110, 12.5.3).
+func TestGzipIsNegotiated(t *testing.T) {
 	s := newTestServer(t, connKind{takeOver: true, gzip: true})
 	for accepted, want := range map[string]string{
 		"gzip": "gzip", "GZIP;q=0.1": "gzip", "br, gzip": "gzip", "*": "gzip", "*;q=0, gzip": "gzip", "identity, *;q=0.5": "gzip",

@@ -16,7 +16,8 @@ import (
 	"carillon/internal/transport/sse"
 )
 
-// slow opens a stream whose reader takes little by itself, and returns how many large events are more than it takes.
+// slow opens a stream whose kernel buffers little for a reader that does not read, and returns how many large events are
+// more than it buffers.
 func (s *testServer) slow() (*reader, int) {
 	s.Helper()
 	if s.kind.http2 {
@@ -32,8 +33,8 @@ func (s *testServer) slow() (*reader, int) {
 	return s.read(body, sync.OnceFunc(func() { _ = conn.Close() })), 60
 }
 
-// waitLive reads until the stream is at the head: only there does it beat. One that never was is no slow reader, but
-// one with much to catch up on.
+// waitLive reads until the stream is live: only then has it heartbeats. A stream that never was live is not slow, but
+// catching up.
 func (c *reader) waitLive(s *testServer) {
 	s.Helper()
 	opening := c.heartbeats.Load()
@@ -44,7 +45,7 @@ func (c *reader) waitLive(s *testServer) {
 	reading.Wait()
 }
 
-// incompressible is a text that deflating does not make small.
+// incompressible is a text that deflate does not make much smaller.
 var incompressible = sync.OnceValue(func() string {
 	var b strings.Builder
 	for i := uint32(1); b.Len() < 40_000; i = i*1664525 + 1013904223 {
@@ -62,7 +63,7 @@ func TestASlowReaderGoesOnExactlyWhereItWas(t *testing.T) {
 		var ids []string
 		for i := range texts {
 			ids = append(ids, s.publish("a", texts[i])...)
-			require.Equal(t, texts[i], healthy.next().Data, "a slow reader held another up")
+			require.Equal(t, texts[i], healthy.next().Data, "a slow reader delayed another")
 		}
 		for i := range texts {
 			m := slow.next()
@@ -74,7 +75,7 @@ func TestASlowReaderGoesOnExactlyWhereItWas(t *testing.T) {
 	})
 }
 
-func TestAReaderThatIsTooSlowIsTold(t *testing.T) {
+func TestAReaderThatIsTooSlowGetsGoaway(t *testing.T) {
 	forEachKind(t, func(t *testing.T, kind connKind) {
 		s := newTestServer(t, kind, func(_ *delivery.Config, engine *pubsub.Config) {
 			engine.Window.Bytes = 800_000 // more than a busy machine lets a shard fall behind
@@ -89,14 +90,14 @@ func TestAReaderThatIsTooSlowIsTold(t *testing.T) {
 			require.Equal(t, incompressible(), healthy.next().Data)
 		}
 		s.waitStreams(1)
-		// What it was sent comes whole, and then the farewell.
+		// What it was sent arrives complete, and then the goaway.
 		var m sse.Message
 		for m = slow.next(); m.Type == "message"; m = slow.next() {
 			require.Equal(t, incompressible(), m.Data)
 		}
 		assert.Equal(t, "carillon.goaway", m.Type)
 		assert.JSONEq(t, `{"reason":"slow"}`, m.Data)
-		assert.NotEqual(t, last, m.ID, "it was not slow at all")
+		assert.NotEqual(t, last, m.ID, "it was not slow")
 		_, err := slow.in.Next()
 		assert.ErrorIs(t, err, io.EOF)
 		assert.Equal(t, pubsub.EndSlow, s.waitEnded().Reason)
@@ -106,7 +107,7 @@ func TestAReaderThatIsTooSlowIsTold(t *testing.T) {
 	})
 }
 
-// With the other policy it is told at once, and goes on with the newest.
+// With the policy "skip" it gets a reset at once, and goes on with the newest event.
 func TestAReaderThatIsTooSlowSkips(t *testing.T) {
 	forEachKind(t, func(t *testing.T, kind connKind) {
 		s := newTestServer(t, kind, func(_ *delivery.Config, engine *pubsub.Config) {
@@ -138,7 +139,7 @@ func TestAReaderThatIsTooSlowSkips(t *testing.T) {
 	})
 }
 
-// A client that takes a large event slowly, but steadily, for longer than one write may take, gets all of it.
+// A client that reads a large event slowly but steadily, for longer than the timeout of one write, gets all of it.
 func TestAClientThatIsSlowButSteadyStays(t *testing.T) {
 	forEachKind(t, func(t *testing.T, kind connKind) {
 		if kind.gzip {
@@ -159,7 +160,7 @@ func TestAClientThatIsSlowButSteadyStays(t *testing.T) {
 	})
 }
 
-// slowReader takes somewhat less than a megabyte a second.
+// slowReader reads somewhat less than a megabyte a second.
 type slowReader struct{ from io.Reader }
 
 func (s slowReader) Read(b []byte) (int, error) {
@@ -167,7 +168,7 @@ func (s slowReader) Read(b []byte) (int, error) {
 	return s.from.Read(b[:min(len(b), 4<<10)])
 }
 
-// A taken-over connection only costs a cursor, and the kernel ends it (TCP_USER_TIMEOUT). A handler would wait.
+// A taken-over connection costs only a cursor, and the kernel ends it (TCP_USER_TIMEOUT). A handler would block.
 func TestAHandlerDoesNotWaitForAReaderThatTakesNothing(t *testing.T) {
 	forEachKind(t, func(t *testing.T, kind connKind) {
 		if kind.takeOver && !kind.secure {
@@ -181,7 +182,7 @@ func TestAHandlerDoesNotWaitForAReaderThatTakesNothing(t *testing.T) {
 		assert.Equal(t, pubsub.EndDead, s.waitEnded().Reason)
 		for {
 			if _, err := slow.in.Next(); err != nil {
-				assert.NotErrorIs(t, err, io.EOF, "half a stream looks whole")
+				assert.NotErrorIs(t, err, io.EOF, "a truncated stream looks complete")
 				return
 			}
 		}

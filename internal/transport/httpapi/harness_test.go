@@ -25,8 +25,8 @@ import (
 	"carillon/internal/app/pubsub"
 	"carillon/internal/domain/access"
 	"carillon/internal/domain/event"
-	"carillon/internal/transport/httpapi"
 	"carillon/internal/transport/delivery"
+	"carillon/internal/transport/httpapi"
 	"carillon/internal/transport/sse"
 )
 
