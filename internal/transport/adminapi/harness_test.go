@@ -24,6 +24,7 @@ import (
 	"carillon/internal/infra/memlog"
 	"carillon/internal/infra/metrics"
 	"carillon/internal/transport/adminapi"
+	"carillon/internal/transport/delivery"
 	"carillon/internal/transport/sse"
 )
 
@@ -59,7 +60,7 @@ func newSite(t testing.TB, token string) *site {
 		Heartbeat: time.Minute, Slow: pubsub.SlowClose,
 	}, log, count)
 	require.NoError(t, err)
-	streams, err := sse.New(sse.Config{
+	streams, err := delivery.New(delivery.Config{
 		Retry: time.Second, RefusedRetry: time.Second, WriteTimeout: patience, MaxBatchBytes: 64 << 10, TakeOver: true,
 	})
 	require.NoError(t, err)
@@ -75,6 +76,7 @@ func newSite(t testing.TB, token string) *site {
 	})
 	require.NoError(t, err)
 
+	transport := streams.Transport(sse.Codec{})
 	serve := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		sub := pubsub.Subscription{Name: r.FormValue("name"), Grant: access.Allow(event.Everything)}
 		for _, text := range r.Form["topic"] {
@@ -86,7 +88,7 @@ func newSite(t testing.TB, token string) *site {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			return
 		}
-		streams.Serve(w, r, stream, deaf{})
+		transport.Serve(w, r, stream, deaf{})
 	})
 	s := &site{TB: t, publisher: publisher, logs: logs, token: token}
 	s.public, s.admin = httptest.NewServer(serve), httptest.NewServer(api)
@@ -203,5 +205,5 @@ func (s *site) refused(a answer) string {
 // deaf observes nothing.
 type deaf struct{}
 
-func (deaf) Reset(pubsub.Reset) {}
-func (deaf) Ended(sse.Summary)  {}
+func (deaf) Reset(pubsub.Reset)     {}
+func (deaf) Ended(delivery.Summary) {}

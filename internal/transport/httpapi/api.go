@@ -12,7 +12,7 @@ import (
 	"carillon/internal/app/pubsub"
 	"carillon/internal/domain/access"
 	"carillon/internal/domain/event"
-	"carillon/internal/transport/sse"
+	"carillon/internal/transport/delivery"
 )
 
 // Authenticator tells what a token, or having none, entitles to. Its errors match those of package access.
@@ -24,7 +24,7 @@ type Authenticator interface {
 // Deps are the parts the interface stands on.
 type Deps struct {
 	Publisher *pubsub.Engine
-	Streams   *sse.Server
+	Streams   *delivery.Transport
 	Auth      Authenticator
 	Page      http.Handler  // serves "/" and "/assets/"
 	Default   event.Pattern // what a subscription without a topic gets

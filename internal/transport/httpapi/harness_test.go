@@ -25,6 +25,7 @@ import (
 	"carillon/internal/app/pubsub"
 	"carillon/internal/domain/access"
 	"carillon/internal/domain/event"
+	"carillon/internal/transport/delivery"
 	"carillon/internal/transport/httpapi"
 	"carillon/internal/transport/sse"
 )
@@ -88,7 +89,7 @@ func grant(patterns ...string) access.Grant {
 type settings struct {
 	http    httpapi.Config
 	limits  httpapi.Limits
-	stream  sse.Config
+	stream  delivery.Config
 	engine  pubsub.Config
 	auth    *tokens
 	history int
@@ -107,7 +108,7 @@ func defaults() settings {
 		limits: httpapi.Limits{
 			TopicsPerStream: 16, TopicsPerEvent: 8, EventBytes: 1 << 20, BatchEvents: 100, BatchBytes: 4 << 20,
 		},
-		stream: sse.Config{
+		stream: delivery.Config{
 			Retry: 2 * time.Second, RefusedRetry: 5 * time.Second, WriteTimeout: 5 * time.Second,
 			MaxBatchBytes: 64 << 10, TakeOver: true,
 		},
@@ -146,12 +147,12 @@ func serve(t testing.TB, change ...func(*settings)) *server {
 	}
 	publisher, err := pubsub.New(set.engine, newLog(t, set.history), pubsub.Unobserved{})
 	require.NoError(t, err)
-	streams, err := sse.New(set.stream)
+	streams, err := delivery.New(set.stream)
 	require.NoError(t, err)
 	clock, err := event.ParsePattern("clock")
 	require.NoError(t, err)
 	api, err := httpapi.New(set.http, set.limits, httpapi.Deps{
-		Publisher: publisher, Streams: streams, Auth: set.auth, Page: set.page, Default: clock, Observer: set.seen, Log: zap.New(core),
+		Publisher: publisher, Streams: streams.Transport(sse.Codec{}), Auth: set.auth, Page: set.page, Default: clock, Observer: set.seen, Log: zap.New(core),
 	})
 	require.NoError(t, err)
 

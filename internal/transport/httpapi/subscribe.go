@@ -16,7 +16,7 @@ import (
 	"carillon/internal/app/pubsub"
 	"carillon/internal/domain/access"
 	"carillon/internal/domain/event"
-	"carillon/internal/transport/sse"
+	"carillon/internal/transport/delivery"
 )
 
 // subscribe answers GET /events with a stream.
@@ -78,7 +78,7 @@ func (v *visit) Reset(r pubsub.Reset) {
 }
 
 // Ended says what the stream did.
-func (v *visit) Ended(did sse.Summary) {
+func (v *visit) Ended(did delivery.Summary) {
 	v.api.streams.release(v.client)
 	fields := []zap.Field{
 		zap.String("conn", v.conn), zap.String("peer", v.peer), zap.String("reason", string(did.Reason)),
@@ -95,7 +95,7 @@ func (v *visit) Ended(did sse.Summary) {
 func (a *API) refuse(c *gin.Context, err error) {
 	p := problemOf(err)
 	passes := p.Status == http.StatusServiceUnavailable || p.Status == http.StatusTooManyRequests
-	if !passes || !acceptsStream(c.Request) {
+	if !passes || !acceptsStream(c.Request) || !a.deps.Streams.CanRefuse() {
 		a.fail(c, err)
 		return
 	}

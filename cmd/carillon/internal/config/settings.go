@@ -10,9 +10,9 @@ import (
 	"carillon/internal/infra/memlog"
 	"carillon/internal/infra/tokens"
 	"carillon/internal/transport/adminapi"
+	"carillon/internal/transport/delivery"
 	"carillon/internal/transport/httpapi"
 	"carillon/internal/transport/sockopt"
-	"carillon/internal/transport/sse"
 )
 
 // Settings are all settings, in the sections of the configuration file. Each component is given its own section and no
@@ -32,7 +32,7 @@ type Settings struct {
 
 // Stream holds all settings of a stream, whichever component applies them. Its keys live under "stream".
 type Stream struct {
-	sse.Config      `mapstructure:",squash"`
+	delivery.Config `mapstructure:",squash"`
 	sockopt.Options `mapstructure:",squash"`
 
 	Heartbeat time.Duration     `mapstructure:"heartbeat"`

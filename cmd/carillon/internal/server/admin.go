@@ -12,13 +12,13 @@ import (
 	"carillon/internal/app/pubsub"
 	"carillon/internal/infra/metrics"
 	"carillon/internal/transport/adminapi"
-	"carillon/internal/transport/sse"
+	"carillon/internal/transport/delivery"
 )
 
 // adminModule serves the admin interface.
 func adminModule(s config.Settings) fx.Option {
 	return fx.Module("admin",
-		fx.Provide(func(engine *pubsub.Engine, streams *sse.Server, count *metrics.Metrics, b Build, logger *zap.Logger) (adminListener, error) {
+		fx.Provide(func(engine *pubsub.Engine, streams *delivery.Server, count *metrics.Metrics, b Build, logger *zap.Logger) (adminListener, error) {
 			cfg := s.Admin.API()
 			if !cfg.Enabled() {
 				return adminListener{}, nil

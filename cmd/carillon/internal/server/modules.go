@@ -15,6 +15,7 @@ import (
 	"carillon/internal/infra/memlog"
 	"carillon/internal/infra/metrics"
 	"carillon/internal/infra/tokens"
+	"carillon/internal/transport/delivery"
 	"carillon/internal/transport/httpapi"
 	"carillon/internal/transport/sse"
 	"carillon/internal/transport/webui"
@@ -81,12 +82,12 @@ func httpModule(s config.Settings, streams capacity) fx.Option {
 	limits.MaxStreams = streams.streams
 	return fx.Module("http",
 		fx.Provide(
-			func() (*sse.Server, error) { return sse.New(s.Stream.Config) },
+			func() (*delivery.Server, error) { return delivery.New(s.Stream.Config) },
 			webui.New,
 			func(deps apiDeps) (*httpapi.API, error) {
 				return httpapi.New(s.HTTP, limits, httpapi.Deps{
 					Publisher: deps.Engine,
-					Streams:   deps.Streams,
+					Streams:   deps.Streams.Transport(sse.Codec{}),
 					Auth:      deps.Auth,
 					Page:      deps.Page,
 					Default:   event.PatternOf(timefeed.Topic),
@@ -105,7 +106,7 @@ type apiDeps struct {
 	fx.In
 
 	Engine  *pubsub.Engine
-	Streams *sse.Server
+	Streams *delivery.Server
 	Auth    *tokens.Verifier
 	Page    *webui.Page
 	Metrics *metrics.Metrics
@@ -135,7 +136,7 @@ type metricsSources struct {
 	Engine  *pubsub.Engine
 	Log     *memlog.Log
 	Clock   *timefeed.Feed
-	Streams *sse.Server
+	Streams *delivery.Server
 	Records *logging.Queue
 }
 
@@ -144,7 +145,7 @@ type parts struct {
 	fx.In
 
 	Engine  *pubsub.Engine
-	Streams *sse.Server
+	Streams *delivery.Server
 	Feed    *timefeed.Feed
 	Tokens  *tokens.Verifier
 	API     *httpapi.API

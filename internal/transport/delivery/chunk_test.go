@@ -1,4 +1,4 @@
-package sse_test
+package delivery_test
 
 import (
 	"bufio"
@@ -35,9 +35,9 @@ func nextChunk(t *testing.T, in *bufio.Reader) string {
 	return string(content[:size])
 }
 
-// A frame in a chunk of its own can be shared by all streams, however they are batched.
+// Each frame has a chunk of its own, so that all streams can share it, however they are batched.
 func TestAFrameIsAChunk(t *testing.T) {
-	s := newSite(t, way{takeOver: true})
+	s := newTestServer(t, connKind{takeOver: true})
 	_, in := s.dial(0)
 	assert.Regexp(t, `\Aretry: \d+\n: carillon\nid: \w+-0\n\n\z`, nextChunk(t, in))
 	var texts []string
@@ -56,7 +56,7 @@ func TestAFrameIsAChunk(t *testing.T) {
 			require.Equal(t, "id: "+ids[i]+"\ndata: "+text+"\n\n", nextChunk(t, in))
 		}
 	}
-	require.NoError(t, s.publisher.Drain(t.Context(), 0))
+	require.NoError(t, s.engine.Drain(t.Context(), 0))
 	assert.Regexp(t, `\Aretry: \d+\nevent: carillon.goaway\ndata: {"reason":"drain"}\n\n\z`, nextChunk(t, in))
 	assert.Empty(t, nextChunk(t, in))
 	_, err := in.ReadByte()

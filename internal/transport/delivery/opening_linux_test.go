@@ -1,4 +1,4 @@
-package sse_test
+package delivery_test
 
 import (
 	"bufio"
@@ -16,29 +16,30 @@ import (
 	"golang.org/x/sys/unix"
 
 	"carillon/internal/app/pubsub"
-	"carillon/internal/transport/sse"
+	"carillon/internal/transport/delivery"
 )
 
-// given is a response on a connection that a test has prepared.
-type given struct {
+// hijackable is a response writer whose connection a test has prepared.
+type hijackable struct {
 	http.ResponseWriter
 
 	conn net.Conn
 }
 
-func (g given) Hijack() (net.Conn, *bufio.ReadWriter, error) { return g.conn, nil, nil }
+func (g hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) { return g.conn, nil, nil }
 
-// serve has the site serve a stream on a connection.
-func (s *site) serve(conn net.Conn) {
+// serve serves a stream on a connection.
+func (s *testServer) serve(conn net.Conn) {
 	s.Helper()
 	r := httptest.NewRequestWithContext(s.Context(), http.MethodGet, "/?topic=a", nil)
-	stream, err := s.publisher.Open(s.Context(), subscriptionOf(r))
+	stream, err := s.engine.Open(s.Context(), subscriptionOf(r))
 	require.NoError(s, err)
-	s.streams.Serve(given{httptest.NewRecorder(), conn}, r, stream, s)
+	s.sse.Serve(hijackable{httptest.NewRecorder(), conn}, r, stream, s)
 }
 
-// stuffed is both ends of a connection whose kernel takes nothing more from the server until the client reads.
-func stuffed(t *testing.T) (server, client net.Conn, stuffing int) {
+// fullConnection returns both ends of a connection whose kernel takes nothing more from the server until the client
+// reads, and how many bytes are in between.
+func fullConnection(t *testing.T) (server, client net.Conn, pending int) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -56,22 +57,22 @@ func stuffed(t *testing.T) (server, client net.Conn, stuffing int) {
 		return control.Control(func(fd uintptr) {
 			for n, err := 0, error(nil); err == nil; n, err = unix.Write(int(fd), []byte(strings.Repeat("x", 512))) {
 				if n > 0 {
-					full, stuffing = 0, stuffing+n
+					full, pending = 0, pending+n
 				}
 			}
 		}) == nil && full == 10
 	}, patience, 10*time.Millisecond)
-	return server, client, stuffing
+	return server, client, pending
 }
 
-// A head and an opening that find no room are sent when there is some, though nothing else happens to the stream.
+// A head and an opening that the socket does not take are sent when it does, though nothing else happens to the stream.
 func TestAnOpeningWaitsForRoom(t *testing.T) {
-	s := newSite(t, way{takeOver: true})
-	server, client, stuffing := stuffed(t)
+	s := newTestServer(t, connKind{takeOver: true})
+	server, client, pending := fullConnection(t)
 	s.serve(server)
-	s.counts(1)
+	s.waitStreams(1)
 	in := bufio.NewReader(client)
-	_, err := io.CopyN(io.Discard, in, int64(stuffing))
+	_, err := io.CopyN(io.Discard, in, int64(pending))
 	require.NoError(t, err)
 	require.NoError(t, client.SetReadDeadline(time.Now().Add(patience)))
 	response, err := http.ReadResponse(in, nil)
@@ -81,17 +82,17 @@ func TestAnOpeningWaitsForRoom(t *testing.T) {
 	assert.Contains(t, line, "retry: ")
 }
 
-// A place that a beat has to tell is told, though the beat came while the client took nothing.
+// The position of a heartbeat is sent, though the heartbeat came while the socket took nothing.
 func TestABookmarkIsNotLostWhileBytesWait(t *testing.T) {
-	s := newSite(t, way{takeOver: true}, func(_ *sse.Config, engine *pubsub.Config) { engine.Heartbeat = 100 * time.Millisecond })
-	server, client, stuffing := stuffed(t)
+	s := newTestServer(t, connKind{takeOver: true}, func(_ *delivery.Config, engine *pubsub.Config) { engine.Heartbeat = 100 * time.Millisecond })
+	server, client, pending := fullConnection(t)
 	s.serve(server)
 	newest := s.publish("b", numbered(10, "not for this stream")...)[9]
 	other := s.listen("topic=c")
 	go func() { _, _ = other.in.Next() }()
-	require.Eventually(t, func() bool { return other.beats.Load() > 4 }, patience, time.Millisecond) // and as many here
+	require.Eventually(t, func() bool { return other.heartbeats.Load() > 4 }, patience, time.Millisecond) // and as many here
 	in := bufio.NewReader(client)
-	_, err := io.CopyN(io.Discard, in, int64(stuffing))
+	_, err := io.CopyN(io.Discard, in, int64(pending))
 	require.NoError(t, err)
 	require.NoError(t, client.SetReadDeadline(time.Now().Add(patience)))
 	for line := ""; line != "id: "+newest+"\n"; {
@@ -100,26 +101,26 @@ func TestABookmarkIsNotLostWhileBytesWait(t *testing.T) {
 	}
 }
 
-// Only the body counts, however little of the head was sent.
+// Only bytes of the body count, however little of the head was sent.
 func TestBytesOfAHeadAreNotCounted(t *testing.T) {
-	s := newSite(t, way{takeOver: true})
-	server, client, _ := stuffed(t)
+	s := newTestServer(t, connKind{takeOver: true})
+	server, client, _ := fullConnection(t)
 	s.serve(server)
-	s.counts(1)
+	s.waitStreams(1)
 	require.NoError(t, client.Close())
-	did := s.ended()
+	did := s.waitEnded()
 	assert.Contains(t, []pubsub.EndReason{pubsub.EndGone, pubsub.EndFailed}, did.Reason)
 	assert.Zero(t, did.Bytes)
 	assert.Zero(t, s.streams.Stats().Bytes)
 }
 
-// A connection that cannot be taken over after all is said to be the server's failure, not the client's leaving.
+// A connection that turns out not to have a descriptor is reported as failed, not as left by its client.
 func TestAConnectionThatCannotBeTakenOverIsAFailure(t *testing.T) {
-	s := newSite(t, way{takeOver: true})
+	s := newTestServer(t, connKind{takeOver: true})
 	ours, theirs := net.Pipe() // has no descriptor
 	defer theirs.Close()
 	s.serve(ours)
-	did := s.ended()
+	did := s.waitEnded()
 	assert.Equal(t, pubsub.EndFailed, did.Reason)
 	assert.ErrorContains(t, did.Problem, "no descriptor")
 }

@@ -1,4 +1,4 @@
-package sse_test
+package delivery_test
 
 import (
 	"bytes"
@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"carillon/internal/app/pubsub"
-	"carillon/internal/transport/sse"
+	"carillon/internal/transport/delivery"
 )
 
 // descriptors counts the process's sockets. Other descriptors come and go with the runtime's own doings.
@@ -34,8 +34,8 @@ func descriptors(t *testing.T) int {
 	return count
 }
 
-// settles waits until a number is back where it was.
-func settles(t *testing.T, what string, want, slack int, count func() int) {
+// waitUntilAtMost waits until a number is back where it was.
+func waitUntilAtMost(t *testing.T, what string, want, slack int, count func() int) {
 	t.Helper()
 	ok := assert.Eventually(t, func() bool { return count() <= want+slack }, patience, 10*time.Millisecond)
 	require.True(t, ok, "%s: %d, and %d at first", what, count(), want)
@@ -43,7 +43,7 @@ func settles(t *testing.T, what string, want, slack int, count func() int) {
 
 func TestAStreamHoldsNoGoroutineAndItsDescriptorIsGivenBack(t *testing.T) {
 	const many = 1000
-	s := newSite(t, way{takeOver: true})
+	s := newTestServer(t, connKind{takeOver: true})
 	s.dialOnce() // whatever comes with a first stream is there now
 	goroutines, files := runtime.NumGoroutine(), descriptors(t)
 	for range 2 {
@@ -52,33 +52,33 @@ func TestAStreamHoldsNoGoroutineAndItsDescriptorIsGivenBack(t *testing.T) {
 			conn, _ := s.dial(0)
 			conns = append(conns, conn)
 		}
-		s.counts(many)
-		settles(t, "goroutines", goroutines, 19, runtime.NumGoroutine)
+		s.waitStreams(many)
+		waitUntilAtMost(t, "goroutines", goroutines, 19, runtime.NumGoroutine)
 		assert.Equal(t, files+2*many, descriptors(t), "one for the stream and one for the test's client")
 		for _, conn := range conns {
 			require.NoError(t, conn.Close())
 		}
 		for range many {
-			assert.Equal(t, pubsub.EndGone, s.ended().Reason)
+			assert.Equal(t, pubsub.EndGone, s.waitEnded().Reason)
 		}
-		settles(t, "goroutines", goroutines, 19, runtime.NumGoroutine)
-		settles(t, "descriptors", files, 0, func() int { return descriptors(t) })
+		waitUntilAtMost(t, "goroutines", goroutines, 19, runtime.NumGoroutine)
+		waitUntilAtMost(t, "descriptors", files, 0, func() int { return descriptors(t) })
 	}
 }
 
-func (s *site) dialOnce() {
+func (s *testServer) dialOnce() {
 	s.Helper()
 	conn, _ := s.dial(0)
 	require.NoError(s, conn.Close())
-	s.ended()
+	s.waitEnded()
 }
 
-// Descriptors are numbers that the kernel gives out again at once. A write that came too late would reach somebody
-// else's connection; here are many somebodies, all of whom know what they are to be sent.
+// The kernel reuses descriptors at once, so a write that came too late would reach another connection. Here the process
+// has many others, whose clients check every byte.
 func TestNoWriteReachesAForeignConnection(t *testing.T) {
 	const clients, rounds = 8, 250
 	for _, slow := range []bool{false, true} {
-		s := newSite(t, way{takeOver: true}, func(_ *sse.Config, engine *pubsub.Config) {
+		s := newTestServer(t, connKind{takeOver: true}, func(_ *delivery.Config, engine *pubsub.Config) {
 			if slow { // streams are also ended from inside
 				engine.Window.Bytes = 100_000
 				engine.Heartbeat = 100 * time.Millisecond
@@ -88,36 +88,36 @@ func TestNoWriteReachesAForeignConnection(t *testing.T) {
 		files := descriptors(t)
 		stop := make(chan struct{})
 		var background, churn sync.WaitGroup
-		background.Go(func() { s.flood(stop) })
-		strangers := newStrangers(t, stop, &background)
+		background.Go(func() { s.publishUntil(stop) })
+		echoes := startEcho(t, stop, &background)
 		for range clients {
 			churn.Go(func() {
 				for round := range rounds {
-					s.visit(round)
+					s.openAndLeave(round)
 				}
 			})
 		}
 		churn.Wait()
 		for range clients * rounds {
-			s.ended()
+			s.waitEnded()
 		}
 		close(stop)
 		background.Wait()
-		strangers.close()
-		s.counts(0)
-		settles(t, "descriptors", files, 0, func() int { return descriptors(t) })
-		assert.Positive(t, strangers.met.Load())
-		assert.Zero(t, strangers.wrong.Load(), "bytes of a stream reached a connection that is none")
+		echoes.close()
+		s.waitStreams(0)
+		waitUntilAtMost(t, "descriptors", files, 0, func() int { return descriptors(t) })
+		assert.Positive(t, echoes.done.Load())
+		assert.Zero(t, echoes.wrong.Load(), "bytes of a stream reached another connection")
 		// One more has been ended by dialOnce.
-		assert.EqualValues(t, clients*rounds+1, s.calls.Load(), "a stream's end was told twice, or not at all")
+		assert.EqualValues(t, clients*rounds+1, s.calls.Load(), "the end of a stream was reported twice, or not at all")
 		s.stop()
 		assert.EqualValues(t, clients*rounds+1, s.calls.Load())
 	}
 }
 
-// flood publishes until it is stopped.
-func (s *site) flood(stop <-chan struct{}) {
-	text := bulky()[:8000]
+// publishUntil publishes until it is stopped.
+func (s *testServer) publishUntil(stop <-chan struct{}) {
+	text := incompressible()[:8000]
 	for {
 		select {
 		case <-stop:
@@ -128,8 +128,8 @@ func (s *site) flood(stop <-chan struct{}) {
 	}
 }
 
-// visit opens a stream, reads a little or nothing, and leaves in one of several ways.
-func (s *site) visit(round int) {
+// openAndLeave opens a stream, reads a little or nothing, and leaves in one of several ways.
+func (s *testServer) openAndLeave(round int) {
 	conn, err := net.Dial("tcp", s.web.Listener.Addr().String())
 	if !assert.NoError(s, err) {
 		return
@@ -151,25 +151,25 @@ func (s *site) visit(round int) {
 	}
 }
 
-// strangers open and close connections of their own in the same process all the time.
-type strangers struct {
-	listener   net.Listener
-	served     sync.WaitGroup
-	met, wrong atomic.Int64
+// echo is a server that sends back what it receives, with clients that open and close connections all the time.
+type echo struct {
+	listener    net.Listener
+	served      sync.WaitGroup
+	done, wrong atomic.Int64
 }
 
-func newStrangers(t *testing.T, stop <-chan struct{}, running *sync.WaitGroup) *strangers {
+func startEcho(t *testing.T, stop <-chan struct{}, running *sync.WaitGroup) *echo {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	s := &strangers{listener: listener}
+	s := &echo{listener: listener}
 	s.served.Go(func() {
 		for {
 			conn, err := listener.Accept()
 			if err != nil {
 				return
 			}
-			s.served.Go(func() { // what comes in goes back
+			s.served.Go(func() {
 				defer conn.Close()
 				_, _ = io.Copy(conn, conn)
 			})
@@ -182,7 +182,7 @@ func newStrangers(t *testing.T, stop <-chan struct{}, running *sync.WaitGroup) *
 				case <-stop:
 					return
 				default:
-					s.meet(fmt.Appendf(nil, "stranger %d, meeting %d", n, i))
+					s.exchange(fmt.Appendf(nil, "client %d, message %d", n, i))
 				}
 			}
 		})
@@ -190,40 +190,40 @@ func newStrangers(t *testing.T, stop <-chan struct{}, running *sync.WaitGroup) *
 	return s
 }
 
-// meet sends words and expects exactly them back.
-func (s *strangers) meet(words []byte) {
+// exchange sends a message and expects exactly the same back.
+func (s *echo) exchange(message []byte) {
 	conn, err := net.Dial("tcp", s.listener.Addr().String())
 	if err != nil {
 		s.wrong.Add(1)
 		return
 	}
 	defer conn.Close()
-	_, _ = conn.Write(words)
+	_, _ = conn.Write(message)
 	_ = conn.(*net.TCPConn).CloseWrite()
 	back, err := io.ReadAll(conn)
-	if err != nil || !bytes.Equal(back, words) {
+	if err != nil || !bytes.Equal(back, message) {
 		s.wrong.Add(1)
 	}
-	s.met.Add(1)
+	s.done.Add(1)
 }
 
-func (s *strangers) close() {
+func (s *echo) close() {
 	_ = s.listener.Close()
 	s.served.Wait()
 }
 
-// Whoever still reads when the server stops is given a moment to read to the end; what then lingers is closed.
-func TestLingeringConnectionsEndWithTheServer(t *testing.T) {
-	s := newSite(t, way{takeOver: true})
+// A client that still reads when the server stops has a moment to read to the end; then its connection is closed.
+func TestClosingConnectionsEndWithTheServer(t *testing.T) {
+	s := newTestServer(t, connKind{takeOver: true})
 	files := descriptors(t)
 	asleep, _ := s.dial(64 << 10)
 	slow, in := s.dial(64 << 10)
 	for range 60 {
-		s.publish("a", bulky())
+		s.publish("a", incompressible())
 	}
-	require.NoError(t, s.publisher.Drain(t.Context(), 0))
+	require.NoError(t, s.engine.Drain(t.Context(), 0))
 	for range 2 {
-		assert.Equal(t, pubsub.EndDrain, s.ended().Reason)
+		assert.Equal(t, pubsub.EndDrain, s.waitEnded().Reason)
 	}
 	var reading sync.WaitGroup
 	reading.Go(func() {
@@ -235,17 +235,17 @@ func TestLingeringConnectionsEndWithTheServer(t *testing.T) {
 	reading.Wait()
 	require.NoError(t, asleep.Close())
 	require.NoError(t, slow.Close())
-	settles(t, "descriptors", files, 0, func() int { return descriptors(t) })
+	waitUntilAtMost(t, "descriptors", files, 0, func() int { return descriptors(t) })
 	assert.EqualValues(t, 2, s.calls.Load())
 }
 
-// What a client sends and nobody reads does not make the kernel cut off what it is told.
-func TestAClientThatTalksHearsTheFarewell(t *testing.T) {
-	s := newSite(t, way{takeOver: true})
+// Bytes that a client sends and nobody reads do not make the kernel drop the goaway.
+func TestAClientThatSendsBytesReceivesTheGoaway(t *testing.T) {
+	s := newTestServer(t, connKind{takeOver: true})
 	conn, in := s.dial(0)
 	_, err := conn.Write(bytes.Repeat([]byte("hello?"), 1000))
 	require.NoError(t, err)
-	require.NoError(t, s.publisher.Drain(t.Context(), 0))
+	require.NoError(t, s.engine.Drain(t.Context(), 0))
 	text, err := io.ReadAll(in)
 	require.NoError(t, err)
 	assert.True(t, strings.HasSuffix(string(text), "0\r\n\r\n"))

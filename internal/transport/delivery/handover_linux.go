@@ -1,4 +1,4 @@
-package sse
+package delivery
 
 import (
 	"bytes"
@@ -14,31 +14,31 @@ import (
 	"carillon/internal/app/pubsub"
 )
 
-// taker takes plain HTTP/1.1 connections over from net/http.
-type taker struct{ poller *poller }
+// handover takes plain HTTP/1.1 connections over from net/http.
+type handover struct{ poller *poller }
 
-func (t *taker) open() (err error) {
-	t.poller, err = newPoller()
+func (h *handover) open() (err error) {
+	h.poller, err = newPoller()
 	return err
 }
 
-func (t *taker) run(ctx context.Context) error {
-	if t.poller == nil {
+func (h *handover) run(ctx context.Context) error {
+	if h.poller == nil {
 		<-ctx.Done()
 		return nil
 	}
-	return t.poller.run(ctx)
+	return h.poller.run(ctx)
 }
 
-// takes reports whether the request's connection can be taken over: below TLS and HTTP/2 there is more state than a
-// descriptor, and HTTP/1.0 has no chunks.
-func (t *taker) takes(r *http.Request) bool {
-	return t.poller != nil && r.TLS == nil && r.ProtoMajor == 1 && r.ProtoMinor == 1
+// supports reports whether the request's connection can be taken over: TLS and HTTP/2 keep more state than a descriptor,
+// and HTTP/1.0 has no chunks.
+func (h *handover) supports(r *http.Request) bool {
+	return h.poller != nil && r.TLS == nil && r.ProtoMajor == 1 && r.ProtoMinor == 1
 }
 
 // takeOver moves the connection's descriptor out of Go's network poller and leaves the stream to its shard, with the head
-// and the opening to send first. It answers [http.ErrNotSupported] when nothing has happened to the connection yet.
-func (s *Server) takeOver(w http.ResponseWriter, code coding, stream *pubsub.Stream, seen Observer) error {
+// and the opening to send first. It returns [http.ErrNotSupported] when nothing has happened to the connection yet.
+func (t *Transport) takeOver(w http.ResponseWriter, b body, stream *pubsub.Stream, observer Observer) error {
 	header := w.Header()
 	hijacked, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -49,35 +49,32 @@ func (s *Server) takeOver(w http.ResponseWriter, code coding, stream *pubsub.Str
 	if err != nil {
 		return err
 	}
-	head := headOf(header)
-	c := &conn{
-		fd: fd, coding: code, server: s, stream: stream, seen: seen,
-		rest: appendChunk(head, code.open(s.opening(stream))),
-		head: len(head),
-	}
-	if err := s.taker.poller.add(c); err != nil {
+	head := responseHead(header)
+	c := &conn{fd: fd, body: b, stream: stream, observer: observer, unsentHead: len(head)}
+	c.unsent = appendChunk(head, c.body.first(t.opening(stream)))
+	if err := t.server.handover.poller.add(c); err != nil {
 		_ = unix.Close(fd)
 		return err
 	}
-	s.tally.open[takenOver].Add(1)
+	t.server.counters.open[takenOver].Add(1)
 	stream.Attach(c)
 	return nil
 }
 
-// headOf is a response's head as net/http would have written it (RFC 9112, 4).
-func headOf(header http.Header) []byte {
+// responseHead returns a response's head as net/http would have written it (RFC 9112, 4).
+func responseHead(header http.Header) []byte {
 	var b bytes.Buffer
-	b.Grow(1024) // the opening will stand behind it
+	b.Grow(1024) // the opening will be appended
 	b.WriteString("HTTP/1.1 200 OK\r\n")
-	_ = header.Write(&b) // a buffer takes everything
+	_ = header.Write(&b) // writing to a buffer cannot fail
 	b.WriteString("Date: ")
 	b.WriteString(time.Now().UTC().Format(http.TimeFormat))
 	b.WriteString("\r\nTransfer-Encoding: chunked\r\n\r\n")
 	return b.Bytes()
 }
 
-// duplicate makes a descriptor of our own for a connection. Closing the original takes it out of Go's network poller,
-// with the memory that costs; the connection lives on.
+// duplicate returns a descriptor of our own for a connection. Closing the original takes it out of Go's network poller,
+// with the memory that costs; the connection stays open.
 func duplicate(c net.Conn) (int, error) {
 	raw, ok := c.(syscall.Conn)
 	if !ok {
