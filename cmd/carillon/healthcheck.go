@@ -55,7 +55,7 @@ func checkHealth(ctx context.Context, cfg httpapi.Config, path string) error {
 		return err
 	}
 	target := url.URL{Scheme: "http", Host: host, Path: path}
-	// No proxy, whatever the environment says.
+	// No proxy, even if the environment has one: the server is on this machine.
 	direct := &http.Transport{DisableKeepAlives: true}
 	if cfg.TLS.Enabled() {
 		target.Scheme = "https"

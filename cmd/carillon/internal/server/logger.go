@@ -56,7 +56,7 @@ func isTerminal(out io.Writer) bool {
 	return ok && isatty.IsTerminal(f.Fd())
 }
 
-// newFxLogger logs at debug how the server is put together. So are failures: whoever ends the process reports them once.
+// newFxLogger returns a logger for fx that logs everything at debug, even failures: the caller of [Start] reports those.
 func newFxLogger(logger *zap.Logger) fxevent.Logger {
 	l := &fxevent.ZapLogger{Logger: logger.Named("fx")}
 	l.UseLogLevel(zapcore.DebugLevel)

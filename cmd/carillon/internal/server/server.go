@@ -124,10 +124,10 @@ func (s *Server) stopApp(ctx context.Context) error {
 func (s *Server) flush(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
 	defer cancel()
-	_ = s.records.Close(ctx) // an output that nobody reads is no failure of the server
+	_ = s.records.Close(ctx) // an output that is not read is no failure of the server
 }
 
-// logGeneratedToken logs the token that was generated, if one is in use: without it nobody could publish.
+// logGeneratedToken logs the token that was generated, if one is in use: it is the only way to publish.
 func logGeneratedToken(logger *zap.Logger, verifier *tokens.Verifier) {
 	if token, generated := verifier.Generated(); generated {
 		logger.Info("no key is configured: generated a token for publishing, valid until the next start; set auth.publish_token to keep one",
