@@ -65,7 +65,7 @@ func (w *watch) watchdog(ctx context.Context, interval time.Duration, alive func
 		case <-every.C:
 		}
 		asking, cancel := context.WithTimeout(ctx, interval)
-		err := w.engine.Answers(asking)
+		err := w.engine.Ping(asking)
 		cancel()
 		switch {
 		case err == nil:

@@ -24,19 +24,19 @@ const (
 // A silent stream is beaten after its interval, give or take a tenth, and not together with all that came with it.
 func TestHeartbeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := start(t, config(), newLog(0))
+		f := start(t, config(), newLog(0))
 		sinks := make([]*fakeSink, 1000)
 		opened := time.Now()
 		for i := range sinks {
-			_, sinks[i] = r.listen(next, "a")
+			_, sinks[i] = f.listen(next, "a")
 		}
 		time.Sleep(10 * beat)
 		together := make(map[time.Time]int)
 		total := 0
 		for _, sink := range sinks {
 			last := opened
-			beats := sink.Only("beat")
-			require.Len(t, sink.Log(), len(beats))
+			beats := sink.Only("heartbeat")
+			require.Len(t, sink.Calls(), len(beats))
 			for _, b := range beats {
 				silence := b.when.Sub(last)
 				require.True(t, beatEarly <= silence && silence <= beatLate, "a silence of %s", silence)
@@ -57,20 +57,20 @@ func TestHeartbeats(t *testing.T) {
 // Traffic to a stream is its heartbeat; traffic to others is not.
 func TestTrafficPutsHeartbeatsOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := start(t, config(), newLog(0))
-		_, busy := r.listen(next, "a")
-		_, quiet := r.listen(next, "b")
+		f := start(t, config(), newLog(0))
+		_, busy := f.listen(next, "a")
+		_, quiet := f.listen(next, "b")
 		synctest.Wait()
 		for range 60 {
-			r.publish(1, "a")
+			f.publish(1, "a")
 			time.Sleep(5 * time.Second)
 		}
-		assert.Empty(t, busy.Only("beat"))
-		assert.InDelta(t, 20, len(quiet.Only("beat")), 3)
+		assert.Empty(t, busy.Only("heartbeat"))
+		assert.InDelta(t, 20, len(quiet.Only("heartbeat")), 3)
 
 		last := time.Now().Add(-5 * time.Second)
 		time.Sleep(2 * beat)
-		silence := busy.Only("beat")[0].when.Sub(last)
+		silence := busy.Only("heartbeat")[0].when.Sub(last)
 		assert.True(t, beatEarly <= silence && silence <= beatLate, "a silence of %s", silence)
 	})
 }
@@ -79,65 +79,65 @@ func TestTrafficPutsHeartbeatsOff(t *testing.T) {
 // can resume; but not before.
 func TestBeatCarriesTheNewestPosition(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := start(t, config(), newLog(0))
-		r.publish(3, "other")
+		f := start(t, config(), newLog(0))
+		f.publish(3, "other")
 		synctest.Wait()
-		_, sink := r.listen(next, "a")
+		_, sink := f.listen(next, "a")
 		time.Sleep(beatLate) // one beat
-		r.publish(2, "other")
+		f.publish(2, "other")
 		time.Sleep(beatLate) // the log has moved on a little
-		r.publish(18, "other")
+		f.publish(18, "other")
 		time.Sleep(beatLate) // by more than half of what it keeps
 		time.Sleep(beatLate) // and not at all
-		r.publish(1, "a")
+		f.publish(1, "a")
 		time.Sleep(beatLate + time.Second)
-		r.publish(1, "a")
-		r.publish(4, "other")
+		f.publish(1, "a")
+		f.publish(4, "other")
 		time.Sleep(beatLate + time.Second)
 		var seen []string
 		last := ""
-		for _, x := range sink.Log() {
+		for _, x := range sink.Calls() {
 			text := x.what + " " + fmt.Sprint(x.at.Offset)
 			if text != last {
 				seen = append(seen, text)
 			}
 			last = text
 		}
-		assert.Equal(t, []string{"beat 0", "beat 23", "beat 0", "item 24", "beat 0", "item 25", "beat 0"}, seen)
+		assert.Equal(t, []string{"heartbeat 0", "heartbeat 23", "heartbeat 0", "item 24", "heartbeat 0", "item 25", "heartbeat 0"}, seen)
 	})
 }
 
 func TestNoBeatToAParkedSink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := start(t, config(), newLog(0))
-		st, sink := r.listenUpTo(0, next, "a")
+		f := start(t, config(), newLog(0))
+		st, sink := f.listenUpTo(0, next, "a")
 		synctest.Wait()
-		r.publish(1, "a")
+		f.publish(1, "a")
 		time.Sleep(10 * beat)
-		assert.Empty(t, sink.Log())
+		assert.Empty(t, sink.Calls())
 		sink.SetRoom(-1)
 		st.Ready()
 		time.Sleep(beatLate)
-		assert.Len(t, sink.Only("beat"), 1)
+		assert.Len(t, sink.Only("heartbeat"), 1)
 	})
 }
 
 // Ten thousand streams cost no goroutine, and no timer, each.
 func TestStreamsNeedNoGoroutine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := start(t, config(), newLog(0))
+		f := start(t, config(), newLog(0))
 		synctest.Wait()
 		before := runtime.NumGoroutine()
 		var sinks []*fakeSink
 		for range 10_000 {
-			_, sink := r.listen(next, "a")
+			_, sink := f.listen(next, "a")
 			sinks = append(sinks, sink)
 		}
-		r.publish(1, "a")
+		f.publish(1, "a")
 		time.Sleep(2 * beat)
 		assert.LessOrEqual(t, runtime.NumGoroutine(), before)
 		for _, sink := range sinks {
-			require.NotEmpty(t, sink.Only("beat"))
+			require.NotEmpty(t, sink.Only("heartbeat"))
 		}
 	})
 }
@@ -155,7 +155,7 @@ func testExpiry(t *testing.T, interval time.Duration) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config()
 		cfg.Heartbeat = interval
-		r := start(t, cfg, newLog(0))
+		f := start(t, cfg, newLog(0))
 		type listener struct {
 			ends time.Time
 			sink *fakeSink
@@ -171,18 +171,18 @@ func testExpiry(t *testing.T, interval time.Duration) {
 			if i%3 == 0 {
 				sink.SetRoom(0) // parked, it ends all the same
 			}
-			r.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone, Expires: ends}).Attach(sink)
+			f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone, Expires: ends}).Attach(sink)
 			all = append(all, listener{ends, sink})
 		}
 		gone := newSink()
-		r.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone, Expires: time.Now().Add(-time.Second)}).Attach(gone)
+		f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone, Expires: time.Now().Add(-time.Second)}).Attach(gone)
 		synctest.Wait()
-		r.publish(1, "a")
+		f.publish(1, "a")
 		synctest.Wait()
-		assert.Equal(t, []string{"close:expired"}, gone.Said(), "it never was open")
+		assert.Equal(t, []string{"close:expired"}, gone.Text(), "it never was open")
 		for range 250 {
 			time.Sleep(time.Second)
-			r.publish(1, "a")
+			f.publish(1, "a")
 		}
 		for _, l := range all {
 			closes := l.sink.Only("close")
@@ -191,7 +191,7 @@ func testExpiry(t *testing.T, interval time.Duration) {
 			early := l.ends.Sub(closes[0].when)
 			require.True(t, 0 < early && early <= step, "ended %s before its time", early)
 		}
-		assert.Zero(t, r.pub.Streams())
+		assert.Zero(t, f.engine.Streams())
 	})
 }
 
@@ -199,10 +199,10 @@ func testExpiry(t *testing.T, interval time.Duration) {
 func TestEndedStreamsAreLetGo(t *testing.T) {
 	cfg := config()
 	cfg.Heartbeat = 10 * time.Minute
-	r := start(t, cfg, newLog(0))
+	f := start(t, cfg, newLog(0))
 	var ended []weak.Pointer[pubsub.Stream]
 	for range 100 {
-		st, sink := r.listen(next, "a")
+		st, sink := f.listen(next, "a")
 		ended = append(ended, weak.Make(st))
 		st.End(pubsub.EndGone)
 		require.Eventually(t, func() bool { return len(sink.Only("close")) == 1 }, time.Minute, time.Millisecond)
@@ -224,34 +224,34 @@ func TestDrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config()
 		cfg.Shards = 4
-		r := start(t, cfg, newLog(0))
+		f := start(t, cfg, newLog(0))
 		var sinks []*fakeSink
 		for range 1000 {
-			_, sink := r.listen(next, "a")
+			_, sink := f.listen(next, "a")
 			sinks = append(sinks, sink)
 		}
-		late := r.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone})
-		_, hurt := r.listen(next, "a")
+		late := f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone})
+		_, hurt := f.listen(next, "a")
 		synctest.Wait()
 
 		began := time.Now()
 		drained := make(chan error, 2)
 		for range 2 { // asked twice, as by a signal and a supervisor
-			go func() { drained <- r.pub.Drain(t.Context(), 10*time.Second) }()
+			go func() { drained <- f.engine.Drain(t.Context(), 10*time.Second) }()
 		}
 		time.Sleep(time.Second)
-		_, err := r.pub.Open(t.Context(), pubsub.Subscription{Patterns: patterns("a")})
+		_, err := f.engine.Open(t.Context(), pubsub.Subscription{Patterns: patterns("a")})
 		require.ErrorIs(t, err, pubsub.ErrDraining)
 		sink := newSink()
 		late.Attach(sink) // opened before, attached meanwhile
 		hurt.Fail()
-		r.publish(1, "a") // is still delivered to those who are left
+		f.publish(1, "a") // is still delivered to those who are left
 		synctest.Wait()
-		assert.Equal(t, []string{"close:drain"}, sink.Said())
+		assert.Equal(t, []string{"close:drain"}, sink.Text())
 		require.NoError(t, <-drained)
 		require.NoError(t, <-drained)
 
-		assert.Zero(t, r.pub.Streams())
+		assert.Zero(t, f.engine.Streams())
 		assert.LessOrEqual(t, time.Since(began), 10*time.Second)
 		second := make([]int, 10)
 		for _, sink := range sinks {
@@ -271,24 +271,24 @@ func TestDrain(t *testing.T) {
 
 func TestDrainWithoutStreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := start(t, config(), newLog(0))
+		f := start(t, config(), newLog(0))
 		began := time.Now()
-		require.NoError(t, r.pub.Drain(t.Context(), time.Hour))
+		require.NoError(t, f.engine.Drain(t.Context(), time.Hour))
 		assert.Zero(t, time.Since(began))
 	})
 }
 
 func TestDrainIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := start(t, config(), newLog(0))
+		f := start(t, config(), newLog(0))
 		for range 100 {
-			r.listen(next, "a")
+			f.listen(next, "a")
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		began := time.Now()
-		require.ErrorIs(t, r.pub.Drain(ctx, time.Hour), context.DeadlineExceeded)
+		require.ErrorIs(t, f.engine.Drain(ctx, time.Hour), context.DeadlineExceeded)
 		assert.Equal(t, time.Second, time.Since(began))
-		assert.NotZero(t, r.pub.Streams())
+		assert.NotZero(t, f.engine.Streams())
 	})
 }

@@ -42,17 +42,17 @@ func TestEncodeOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config()
 		cfg.Shards = 1
-		r := start(t, cfg, newLog(0))
+		f := start(t, cfg, newLog(0))
 		var times [2]atomic.Int32
 		encodings := []*pubsub.Encoding[[]byte]{counted("first", &times[0]), counted("second", &times[1])}
 		var sinks []*encodingSink
 		for i := range 100 {
 			sink := &encodingSink{fakeSink: newSink(), encoding: encodings[i%2]}
 			sinks = append(sinks, sink)
-			r.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone}).Attach(sink)
+			f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone}).Attach(sink)
 		}
 		synctest.Wait()
-		r.trickle(10, "a")
+		f.trickle(10, "a")
 		assert.EqualValues(t, 10, times[0].Load())
 		assert.EqualValues(t, 10, times[1].Load())
 		for i, sink := range sinks {
@@ -67,32 +67,32 @@ func TestWindowCountsEncodings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config()
 		cfg.Shards, cfg.Window.Bytes = 1, 10_000
-		r := start(t, cfg, newLog(0))
+		f := start(t, cfg, newLog(0))
 		encoding := func(bytes int) *pubsub.Encoding[int] {
 			return pubsub.NewEncoding(func(event.Entry) (int, int) { return 1, bytes })
 		}
 		first, second := &itemSink{fakeSink: newSink()}, newSink()
-		r.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone}).Attach(first)
-		r.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone}).Attach(second)
+		f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone}).Attach(first)
+		f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone}).Attach(second)
 		synctest.Wait()
-		r.trickle(3, "a")
-		bare := r.pub.Window()
+		f.trickle(3, "a")
+		bare := f.engine.Window()
 		assert.Equal(t, 3, bare.Events)
 		small, large := encoding(1000), encoding(9000)
 		for _, item := range first.items {
 			small.Of(item)
 			small.Of(item)
 		}
-		assert.Equal(t, bare.Bytes+3000, r.pub.Window().Bytes)
+		assert.Equal(t, bare.Bytes+3000, f.engine.Window().Bytes)
 		large.Of(first.items[1])
-		assert.Equal(t, 1, r.pub.Window().Events, "the two oldest had to go")
-		assert.Equal(t, bare.Bytes/3+1000, r.pub.Window().Bytes)
+		assert.Equal(t, 1, f.engine.Window().Events, "the two oldest had to go")
+		assert.Equal(t, bare.Bytes/3+1000, f.engine.Window().Bytes)
 		large.Of(first.items[0])
-		assert.Equal(t, bare.Bytes/3+1000, r.pub.Window().Bytes, "an item outside the window does not count")
+		assert.Equal(t, bare.Bytes/3+1000, f.engine.Window().Bytes, "an item outside the window does not count")
 		large.Of(first.items[2])
-		assert.Equal(t, 1, r.pub.Window().Events, "the newest stays")
-		r.trickle(1, "a")
-		assert.Equal(t, pubsub.WindowInfo{Events: 1, Bytes: bare.Bytes / 3}, r.pub.Window())
+		assert.Equal(t, 1, f.engine.Window().Events, "the newest stays")
+		f.trickle(1, "a")
+		assert.Equal(t, pubsub.WindowInfo{Events: 1, Bytes: bare.Bytes / 3}, f.engine.Window())
 	})
 }
 

@@ -40,7 +40,7 @@ func (l *listener) matching(entries []event.Entry, after uint64) []event.Entry {
 // check compares what the sink was told with what the log ever held: everything that matches after the start, in
 // order, each once; and after a reset everything that matches after where the reset says.
 func (l *listener) check(all []event.Entry) error {
-	if err := l.sink.Complaint(); err != nil {
+	if err := l.sink.Violation(); err != nil {
 		return err
 	}
 	begin, _ := opening(l.stream)
@@ -48,7 +48,7 @@ func (l *listener) check(all []event.Entry) error {
 	mine := l.matching(all, 0)
 	due := after(mine, seen)
 	ended := false
-	for i, x := range l.sink.Log() {
+	for i, x := range l.sink.Calls() {
 		switch x.what {
 		case "item":
 			if len(due) == 0 || x.at != due[0].Position {
@@ -58,7 +58,7 @@ func (l *listener) check(all []event.Entry) error {
 				return fmt.Errorf("call %d brought %q as %s", i, x.event.Data, x.at)
 			}
 			seen, due = x.at.Offset, due[1:]
-		case "beat":
+		case "heartbeat":
 			if x.at.IsZero() {
 				continue
 			}

@@ -14,38 +14,38 @@ import (
 // A sink that takes k of n gets the rest, exactly, when it is ready.
 func TestParked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := start(t, config(), newLog(0))
-		st, sink := r.listenUpTo(7, next, "a", "b")
+		f := start(t, config(), newLog(0))
+		st, sink := f.listenUpTo(7, next, "a", "b")
 		synctest.Wait()
-		r.publish(10, "a")
+		f.publish(10, "a")
 		synctest.Wait()
-		assert.Equal(t, numbers(1, 7), sink.Said())
+		assert.Equal(t, numbers(1, 7), sink.Text())
 		assert.Equal(t, "parked", st.State())
 
-		r.publish(10, "noise")
-		r.publish(10, "b")
-		r.publish(1, "noise")
+		f.publish(10, "noise")
+		f.publish(10, "b")
+		f.publish(1, "noise")
 		synctest.Wait()
-		assert.Equal(t, numbers(1, 7), sink.Said(), "a parked sink is left alone")
-		assert.Equal(t, 1, sink.resume, "at the start")
+		assert.Equal(t, numbers(1, 7), sink.Text(), "a parked sink is left alone")
+		assert.Equal(t, 1, sink.flushes, "at the start")
 		assert.Equal(t, 1, sink.sends, "with items")
 
 		st.Ready() // too early: it has no room
 		synctest.Wait()
-		assert.Equal(t, numbers(1, 7), sink.Said())
+		assert.Equal(t, numbers(1, 7), sink.Text())
 
 		want := append(numbers(1, 10), numbers(21, 30)...)
 		for n := 8; n <= 20; n++ {
 			sink.SetRoom(1)
 			st.Ready()
 			synctest.Wait()
-			assert.Equal(t, want[:n], sink.Said())
+			assert.Equal(t, want[:n], sink.Text())
 		}
 		sink.SetRoom(-1)
 		st.Ready()
-		r.publish(3, "a")
+		f.publish(3, "a")
 		synctest.Wait()
-		assert.Equal(t, append(want, numbers(32, 34)...), sink.Said())
+		assert.Equal(t, append(want, numbers(32, 34)...), sink.Text())
 		assert.Equal(t, "live", st.State())
 	})
 }
@@ -53,21 +53,21 @@ func TestParked(t *testing.T) {
 // A sink that took everything but holds the end of it is asked to go on with that.
 func TestReadyWithNothingToSend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := start(t, config(), newLog(0))
-		st, sink := r.listen(next, "a")
+		f := start(t, config(), newLog(0))
+		st, sink := f.listen(next, "a")
 		synctest.Wait()
 		release := sink.Hold()
-		r.publish(1, "a")
+		f.publish(1, "a")
 		sink.AwaitCall() // else the shard might act on the first before there is a second
 		st.Ready()
 		st.Ready() // is one with the first
 		release()
 		synctest.Wait()
-		assert.Equal(t, 2, sink.resume, "once at the start")
+		assert.Equal(t, 2, sink.flushes, "once at the start")
 		sink.Fail()
 		st.Ready()
 		synctest.Wait()
-		assert.Equal(t, []string{"1", "close:failed"}, sink.Said())
+		assert.Equal(t, []string{"1", "close:failed"}, sink.Text())
 	})
 }
 
@@ -101,14 +101,14 @@ func (s *eagerSink) Flush() error {
 // Readiness that comes while the sink is being called is not lost.
 func TestReadyDuringSend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := start(t, config(), newLog(0))
-		st := r.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone})
+		f := start(t, config(), newLog(0))
+		st := f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone})
 		sink := &eagerSink{fakeSink: newSink(), stream: st}
 		st.Attach(sink)
 		synctest.Wait()
-		r.publish(100, "a")
+		f.publish(100, "a")
 		synctest.Wait()
-		assert.Equal(t, numbers(1, 100), sink.Said())
+		assert.Equal(t, numbers(1, 100), sink.Text())
 		assert.Zero(t, sink.held)
 	})
 }
@@ -118,18 +118,18 @@ func TestParkedReplayGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config()
 		cfg.Window.Events = 4
-		r := start(t, cfg, newLog(0))
-		r.publish(1000, "a")
+		f := start(t, cfg, newLog(0))
+		f.publish(1000, "a")
 		synctest.Wait()
-		st, sink := r.listenUpTo(300, pubsub.After("e1-0"), "a")
+		st, sink := f.listenUpTo(300, pubsub.After("e1-0"), "a")
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
 		assert.Equal(t, "parked", st.State())
-		r.publish(10, "a")
+		f.publish(10, "a")
 		sink.SetRoom(-1)
 		st.Ready()
 		synctest.Wait()
-		assert.Equal(t, numbers(1, 1010), sink.Said())
+		assert.Equal(t, numbers(1, 1010), sink.Text())
 	})
 }
 
@@ -137,22 +137,22 @@ func TestSlowClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config()
 		cfg.Window.Events = 4
-		r := start(t, cfg, newLog(0))
-		_, slow := r.listenUpTo(2, next, "a")
-		_, within := r.listenUpTo(0, next, "b")
+		f := start(t, cfg, newLog(0))
+		_, slow := f.listenUpTo(2, next, "a")
+		_, within := f.listenUpTo(0, next, "b")
 		synctest.Wait()
-		r.trickle(4, "a")
-		r.trickle(2, "b")
+		f.trickle(4, "a")
+		f.trickle(2, "b")
 		time.Sleep(10 * time.Minute)
-		assert.Equal(t, numbers(1, 2), slow.Said(), "its next event is still in the window")
-		r.trickle(2, "a")
+		assert.Equal(t, numbers(1, 2), slow.Text(), "its next event is still in the window")
+		f.trickle(2, "a")
 		time.Sleep(15 * time.Second)
-		assert.Equal(t, []string{"1", "2", "close:slow"}, slow.Said())
-		assert.Empty(t, within.Said(), "its next event still is")
+		assert.Equal(t, []string{"1", "2", "close:slow"}, slow.Text())
+		assert.Empty(t, within.Text(), "its next event still is")
 
-		_, resumed := r.listen(pubsub.After(slow.Only("item")[1].at.String()), "a")
+		_, resumed := f.listen(pubsub.After(slow.Only("item")[1].at.String()), "a")
 		synctest.Wait()
-		assert.Equal(t, []string{"3", "4", "7", "8"}, resumed.Said(), "nothing is lost")
+		assert.Equal(t, []string{"3", "4", "7", "8"}, resumed.Text(), "nothing is lost")
 	})
 }
 
@@ -161,14 +161,14 @@ func TestSlowCloseBeforeTheHead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config()
 		cfg.Window.Events = 4
-		r := start(t, cfg, newLog(0))
-		r.trickle(2, "a")
-		_, slow := r.listenUpTo(1, pubsub.Last(2), "a")
+		f := start(t, cfg, newLog(0))
+		f.trickle(2, "a")
+		_, slow := f.listenUpTo(1, pubsub.Last(2), "a")
 		synctest.Wait()
-		assert.Equal(t, numbers(1, 1), slow.Said())
-		r.trickle(8, "a")
+		assert.Equal(t, numbers(1, 1), slow.Text())
+		f.trickle(8, "a")
 		time.Sleep(20 * time.Second) // the first look at a stream takes up to an interval and its jitter
-		assert.Equal(t, []string{"1", "close:slow"}, slow.Said())
+		assert.Equal(t, []string{"1", "close:slow"}, slow.Text())
 	})
 }
 
@@ -176,18 +176,18 @@ func TestSlowSkip(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config()
 		cfg.Window.Events, cfg.Slow = 4, pubsub.SlowSkip
-		r := start(t, cfg, newLog(0))
-		st, slow := r.listenUpTo(2, next, "a")
+		f := start(t, cfg, newLog(0))
+		st, slow := f.listenUpTo(2, next, "a")
 		synctest.Wait()
-		r.trickle(20, "a")
+		f.trickle(20, "a")
 		time.Sleep(10 * time.Minute)
-		assert.Equal(t, numbers(1, 2), slow.Said())
+		assert.Equal(t, numbers(1, 2), slow.Text())
 		slow.SetRoom(-1)
 		st.Ready()
 		synctest.Wait()
-		r.publish(2, "a")
+		f.publish(2, "a")
 		synctest.Wait()
-		assert.Equal(t, []string{"1", "2", "reset:slow@20", "21", "22"}, slow.Said())
+		assert.Equal(t, []string{"1", "2", "reset:slow@20", "21", "22"}, slow.Text())
 		assert.Equal(t, pubsub.Reset{
 			Reason: pubsub.ResetSlow, Requested: "e1-2", Oldest: at(1), Newest: at(20), At: at(20),
 		}, slow.Only("reset")[0].reset)
@@ -199,14 +199,14 @@ func TestWindowAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config()
 		cfg.Window.Age = time.Minute
-		r := start(t, cfg, newLog(0))
-		_, slow := r.listenUpTo(0, next, "a")
+		f := start(t, cfg, newLog(0))
+		_, slow := f.listenUpTo(0, next, "a")
 		synctest.Wait()
-		r.publish(1, "a")
+		f.publish(1, "a")
 		time.Sleep(59 * time.Second)
-		assert.Empty(t, slow.Said())
+		assert.Empty(t, slow.Text())
 		time.Sleep(20 * time.Second)
-		assert.Equal(t, []string{"close:slow"}, slow.Said())
+		assert.Equal(t, []string{"close:slow"}, slow.Text())
 	})
 }
 
@@ -215,12 +215,12 @@ func TestWindowBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config()
 		cfg.Window.Bytes = 1
-		r := start(t, cfg, newLog(0))
-		_, sink := r.listen(next, "a")
+		f := start(t, cfg, newLog(0))
+		_, sink := f.listen(next, "a")
 		synctest.Wait()
-		r.publish(500, "a")
+		f.publish(500, "a")
 		synctest.Wait()
-		assert.Equal(t, numbers(1, 500), sink.Said())
+		assert.Equal(t, numbers(1, 500), sink.Text())
 	})
 }
 
@@ -229,17 +229,17 @@ func TestStalledSinkDelaysNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config()
 		cfg.Window.Events = 16
-		r := start(t, cfg, newLog(0))
+		f := start(t, cfg, newLog(0))
 		sinks := make([]*fakeSink, 1000)
 		for i := range sinks {
-			_, sinks[i] = r.listen(next, "a")
+			_, sinks[i] = f.listen(next, "a")
 		}
 		sinks[500].SetRoom(3)
 		synctest.Wait()
 		var sent []time.Time
 		for range 100 {
 			sent = append(sent, time.Now())
-			r.publish(1, "a")
+			f.publish(1, "a")
 			time.Sleep(20 * time.Millisecond)
 		}
 		for i, sink := range sinks {
@@ -252,7 +252,7 @@ func TestStalledSinkDelaysNobody(t *testing.T) {
 				require.Equal(t, sent[n], x.when)
 			}
 		}
-		assert.Equal(t, numbers(1, 3), sinks[500].Said()[:3])
+		assert.Equal(t, numbers(1, 3), sinks[500].Text()[:3])
 		time.Sleep(15 * time.Second)
 		assert.Equal(t, pubsub.EndSlow, sinks[500].Why())
 	})

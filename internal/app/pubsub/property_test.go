@@ -97,7 +97,7 @@ func (p plan) run(t *testing.T, seen map[string]int) error {
 	cfg.Window.Events, cfg.Shards, cfg.Slow = p.Window, p.Shards, p.Slow
 	log := newLog(p.Keep)
 	log.slow = p.ReadTakes
-	r := start(t, cfg, log)
+	f := start(t, cfg, log)
 	var all []*listener
 	away := false
 	for i, s := range p.Steps {
@@ -107,9 +107,9 @@ func (p plan) run(t *testing.T, seen map[string]int) error {
 			switch {
 			case away:
 			case s.Rest && s.Do == "publish":
-				r.trickle(s.N, s.Topics...)
+				f.trickle(s.N, s.Topics...)
 			default:
-				r.publish(s.N, s.Topics...)
+				f.publish(s.N, s.Topics...)
 			}
 		case "trim":
 			log.Trim(s.N)
@@ -117,7 +117,7 @@ func (p plan) run(t *testing.T, seen map[string]int) error {
 			log.SkipOffsets(uint64(s.N))
 		case "open":
 			var l *listener
-			if l, err = r.openWish(s, p.Slow); l != nil {
+			if l, err = f.openWish(s, p.Slow); l != nil {
 				all = append(all, l)
 			}
 		case "room", "stall", "ready", "end":
@@ -132,7 +132,7 @@ func (p plan) run(t *testing.T, seen map[string]int) error {
 			case "stall": // until the window has left it behind, and long enough for that to be seen
 				l.sink.SetRoom(0)
 				if !away {
-					r.trickle(p.Window+2, "a", "b", "a/1/x", "c")
+					f.trickle(p.Window+2, "a", "b", "a/1/x", "c")
 				}
 				time.Sleep(20 * time.Second)
 			case "ready":
@@ -159,7 +159,7 @@ func (p plan) run(t *testing.T, seen map[string]int) error {
 			return fmt.Errorf("step %d: %w", i, err)
 		}
 		if s.Rest {
-			r.look(all, seen)
+			f.look(all, seen)
 		}
 	}
 	// In the end the log is there and every client reads, so all that is due must come.
@@ -171,23 +171,23 @@ func (p plan) run(t *testing.T, seen map[string]int) error {
 		l.stream.Ready()
 	}
 	time.Sleep(time.Minute)
-	r.publish(1, "a", "b", "a/1", "a/1/x", "c")
+	f.publish(1, "a", "b", "a/1", "a/1/x", "c")
 	time.Sleep(time.Minute)
-	r.look(all, seen)
+	f.look(all, seen)
 	for i, l := range all {
-		for _, x := range l.sink.Log() {
+		for _, x := range l.sink.Calls() {
 			seen[x.what+" "+string(x.why)+string(x.reset.Reason)]++
 		}
 		if err := l.check(log.All()); err != nil {
 			return fmt.Errorf("stream %d (%v): %w", i, l.sub.Patterns, err)
 		}
 	}
-	return r.stop()
+	return f.stop()
 }
 
 // openWish opens a stream as the step says and checks where it starts.
-func (r *rig) openWish(s step, policy pubsub.SlowPolicy) (*listener, error) {
-	extent := r.log.Extent()
+func (f *fixture) openWish(s step, policy pubsub.SlowPolicy) (*listener, error) {
+	extent := f.log.Extent()
 	if s.Start.how == "after" {
 		s.Start.offset = uint64(max(0, int(extent.Newest)-s.N))
 	}
@@ -198,10 +198,10 @@ func (r *rig) openWish(s step, policy pubsub.SlowPolicy) (*listener, error) {
 	// The opener's reads take no time, so that the model can tell what they find.
 	var kept []event.Entry
 	var slow time.Duration
-	r.log.Set(func(log *fakeLog) { kept, slow, log.slow = slices.Clone(log.entries), log.slow, 0 })
-	defer r.log.Set(func(log *fakeLog) { log.slow = slow })
+	f.log.Set(func(log *fakeLog) { kept, slow, log.slow = slices.Clone(log.entries), log.slow, 0 })
+	defer f.log.Set(func(log *fakeLog) { log.slow = slow })
 	var err error
-	l.stream, err = r.pub.Open(context.Background(), l.sub)
+	l.stream, err = f.engine.Open(context.Background(), l.sub)
 	if errors.Is(err, pubsub.ErrUnavailable) {
 		return nil, nil
 	}
@@ -216,9 +216,9 @@ func (r *rig) openWish(s step, policy pubsub.SlowPolicy) (*listener, error) {
 }
 
 // look lets all come to rest and counts how the states of streams changed since the last look.
-func (r *rig) look(all []*listener, seen map[string]int) {
+func (f *fixture) look(all []*listener, seen map[string]int) {
 	synctest.Wait()
-	if r.pub.Behind() {
+	if f.engine.Behind() {
 		seen["shard behind"]++
 	}
 	for _, l := range all {
@@ -245,7 +245,7 @@ func TestStreamsEqualTheModel(t *testing.T) {
 	for _, must := range []string{
 		">live", ">parked", ">reading", "live>parked", "parked>live", "reading>live", "reading>parked",
 		"parked>reading", "live>closed", "parked>closed", "reading>closed",
-		"shard behind", "item ", "beat ", "reset slow", "reset expired", "close gone", "close slow",
+		"shard behind", "item ", "heartbeat ", "reset slow", "reset expired", "close gone", "close slow",
 	} {
 		assert.NotZero(t, seen[must], "%q never happened", must)
 	}

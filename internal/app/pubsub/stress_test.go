@@ -22,14 +22,14 @@ func TestStreamsEqualTheModelUnderStress(t *testing.T) {
 		t.Run(string(policy), func(t *testing.T) {
 			cfg := config()
 			cfg.Window.Events, cfg.Heartbeat, cfg.Slow = 8, 100*time.Millisecond, policy
-			r := start(t, cfg, newLog(200))
+			f := start(t, cfg, newLog(200))
 			topics := []string{"a", "b", "a/1", "a/2", "b/1"}
 
 			var publishing sync.WaitGroup
 			for range 4 {
 				publishing.Go(func() {
 					for range 500 {
-						r.publish1(topics[rand.IntN(len(topics))], topics[rand.IntN(len(topics))])
+						f.publish1(topics[rand.IntN(len(topics))], topics[rand.IntN(len(topics))])
 						runtime.Gosched()
 					}
 				})
@@ -38,7 +38,7 @@ func TestStreamsEqualTheModelUnderStress(t *testing.T) {
 			var all []*listener
 			var listening sync.WaitGroup
 			for i := range 120 {
-				l := openStress(t, r, policy)
+				l := openStress(t, f, policy)
 				all = append(all, l)
 				listening.Go(func() { l.read(t, i%4, &end) })
 				if i%10 == 9 {
@@ -46,31 +46,31 @@ func TestStreamsEqualTheModelUnderStress(t *testing.T) {
 				}
 			}
 			publishing.Wait()
-			end.Store(r.publish(1, "done")[0].Offset)
+			end.Store(f.publish(1, "done")[0].Offset)
 			listening.Wait()
-			require.NoError(t, r.stop())
+			require.NoError(t, f.stop())
 			for _, l := range all {
-				require.NoError(t, l.check(r.log.All()))
+				require.NoError(t, l.check(f.log.All()))
 			}
 		})
 	}
 }
 
-func openStress(t *testing.T, r *rig, policy pubsub.SlowPolicy) *listener {
+func openStress(t *testing.T, f *fixture, policy pubsub.SlowPolicy) *listener {
 	t.Helper()
 	asked := []string{"a", "b", "a/*", "a/**", "**", "*/1", "b/**"}
 	starts := []pubsub.Start{next, pubsub.Last(10), pubsub.Last(150), pubsub.Since(time.Hour)}
 	from := starts[rand.IntN(len(starts))]
-	if newest := r.log.Extent().Newest; rand.IntN(2) == 0 && newest > 0 {
+	if newest := f.log.Extent().Newest; rand.IntN(2) == 0 && newest > 0 {
 		from = pubsub.After(at(newest - min(newest, rand.Uint64N(250))).String())
 	}
 	l := &listener{sink: newSink(), policy: policy, sub: pubsub.Subscription{
 		Patterns: patterns(asked[rand.IntN(len(asked))], asked[rand.IntN(len(asked))], "done"), Grant: access.Allow(patterns("a/**", "*")...), Start: from,
 	}}
-	l.sink.tell = make(chan struct{}, 1)
+	l.sink.progress = make(chan struct{}, 1)
 	l.sink.SetRoom(rand.IntN(5))
 	var err error
-	l.stream, err = r.pub.Open(context.Background(), l.sub)
+	l.stream, err = f.engine.Open(context.Background(), l.sub)
 	require.NoError(t, err)
 	l.stream.Attach(l.sink)
 	return l
@@ -86,7 +86,7 @@ func (l *listener) read(t *testing.T, pace int, end *atomic.Uint64) {
 			return
 		}
 		select {
-		case <-l.sink.tell:
+		case <-l.sink.progress:
 		case <-time.After(10 * time.Millisecond): // readiness nobody waits for does no harm
 		case <-late:
 			t.Errorf("a stream waits in vain at %d", seen)

@@ -59,7 +59,7 @@ func (l *listener) Send(items []*pubsub.Item) (int, error) {
 }
 
 func (*listener) Flush() error              { return nil }
-func (*listener) Beat(event.Position) error { return nil }
+func (*listener) Heartbeat(event.Position) error { return nil }
 func (*listener) Reset(pubsub.Reset) error  { return nil }
 func (*listener) Close(pubsub.EndReason)    {}
 
@@ -135,7 +135,7 @@ func TestEngineIsCountedExactly(t *testing.T) {
 type broken struct{ listener }
 
 func (*broken) Send([]*pubsub.Item) (int, error)          { return 0, errors.New("no acknowledgement") }
-func (*broken) Explain(pubsub.EndReason) pubsub.EndReason { return pubsub.EndDead }
+func (*broken) RefineReason(pubsub.EndReason) pubsub.EndReason { return pubsub.EndDead }
 
 // A stream that ended is counted for the reason that its transport found, which is the one in the log.
 func TestEndIsCountedForItsExactReason(t *testing.T) {

@@ -92,8 +92,8 @@ func (c *conn) sendBatch(items []*pubsub.Item) (int, error) {
 	return count, err
 }
 
-// Beat writes a heartbeat, unless the socket has not even taken the last bytes yet and there is nothing to tell.
-func (c *conn) Beat(at event.Position) error {
+// Heartbeat writes a heartbeat, unless the socket has not even taken the last bytes yet and there is nothing to tell.
+func (c *conn) Heartbeat(at event.Position) error {
 	if len(c.rest) > 0 && at.IsZero() {
 		return nil
 	}
@@ -132,8 +132,8 @@ func (c *conn) Close(why pubsub.EndReason) {
 	c.seen.Ended(summary)
 }
 
-// Explain makes the reason of a broken connection exact.
-func (c *conn) Explain(why pubsub.EndReason) pubsub.EndReason {
+// RefineReason makes the reason of a broken connection exact.
+func (c *conn) RefineReason(why pubsub.EndReason) pubsub.EndReason {
 	if why != pubsub.EndFailed {
 		return why
 	}

@@ -155,8 +155,8 @@ func (m *mailbox) Send(items []*pubsub.Item) (int, error) {
 // Flush does nothing: the writing goroutine goes on by itself.
 func (m *mailbox) Flush() error { return nil }
 
-// Beat leaves a heartbeat, unless something is still waiting to be written anyway and there is nothing to tell.
-func (m *mailbox) Beat(at event.Position) error {
+// Heartbeat leaves a heartbeat, unless something is still waiting to be written anyway and there is nothing to tell.
+func (m *mailbox) Heartbeat(at event.Position) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(m.frames) > 0 && at.IsZero() {

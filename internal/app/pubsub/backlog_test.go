@@ -15,31 +15,31 @@ func TestAShardThatIsBehindReadsForAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config()
 		cfg.Window.Events, cfg.Shards = 4, 1
-		r := start(t, cfg, newLog(0))
-		r.log.Set(func(l *fakeLog) { l.slow = 5 * time.Second })
+		f := start(t, cfg, newLog(0))
+		f.log.Set(func(l *fakeLog) { l.slow = 5 * time.Second })
 		var streams []*pubsub.Stream
 		var sinks []*fakeSink
 		for range 100 {
-			st, sink := r.listen(next, "a")
+			st, sink := f.listen(next, "a")
 			streams, sinks = append(streams, st), append(sinks, sink)
 		}
 		synctest.Wait()
-		r.publish(1000, "a") // at once: more than the window holds
+		f.publish(1000, "a") // at once: more than the window holds
 		synctest.Wait()
 		for _, st := range streams {
 			assert.Equal(t, "live", st.State())
 		}
-		r.publish(10, "a")
-		_, later := r.listen(next, "a")
+		f.publish(10, "a")
+		_, later := f.listen(next, "a")
 		time.Sleep(time.Minute)
 		for _, sink := range sinks {
-			assert.Equal(t, numbers(1, 1010), sink.Said())
+			assert.Equal(t, numbers(1, 1010), sink.Text())
 		}
-		assert.Empty(t, later.Said())
-		assert.LessOrEqual(t, r.log.Reads(), 2)
-		r.publish(1, "a")
+		assert.Empty(t, later.Text())
+		assert.LessOrEqual(t, f.log.Reads(), 2)
+		f.publish(1, "a")
 		synctest.Wait()
-		assert.Equal(t, []string{"1011"}, later.Said())
+		assert.Equal(t, []string{"1011"}, later.Text())
 	})
 }
 
@@ -48,28 +48,28 @@ func TestAShardThatIsBehindTellsWhatIsLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config()
 		cfg.Window.Events, cfg.Shards = 4, 1
-		r := start(t, cfg, newLog(10))
-		r.log.Set(func(l *fakeLog) { l.slow = 5 * time.Second })
+		f := start(t, cfg, newLog(10))
+		f.log.Set(func(l *fakeLog) { l.slow = 5 * time.Second })
 		var sinks []*fakeSink
 		for range 10 {
-			_, sink := r.listen(next, "a")
+			_, sink := f.listen(next, "a")
 			sinks = append(sinks, sink)
 		}
-		_, parked := r.listenUpTo(0, next, "a")
+		_, parked := f.listenUpTo(0, next, "a")
 		synctest.Wait()
 		sinks[3].Fail()
-		r.publish(1000, "a")
-		_, ahead := r.listen(pubsub.After("e1-995"), "a")
+		f.publish(1000, "a")
+		_, ahead := f.listen(pubsub.After("e1-995"), "a")
 		time.Sleep(time.Minute)
 		for i, sink := range sinks {
 			if i == 3 {
-				assert.Equal(t, []string{"close:failed"}, sink.Said())
+				assert.Equal(t, []string{"close:failed"}, sink.Text())
 				continue
 			}
-			assert.Equal(t, append([]string{"reset:expired@990"}, numbers(991, 1000)...), sink.Said())
+			assert.Equal(t, append([]string{"reset:expired@990"}, numbers(991, 1000)...), sink.Text())
 			assert.Equal(t, "e1-0", sink.Only("reset")[0].reset.Requested)
 		}
-		assert.Equal(t, numbers(996, 1000), ahead.Said(), "it missed nothing")
-		assert.Equal(t, []string{"reset:expired@990"}, parked.Said())
+		assert.Equal(t, numbers(996, 1000), ahead.Text(), "it missed nothing")
+		assert.Equal(t, []string{"reset:expired@990"}, parked.Text())
 	})
 }

@@ -19,31 +19,31 @@ func TestLogAwayAndBack(t *testing.T) {
 		cfg := config()
 		cfg.Window.Events = 4
 		log := newLog(0)
-		r := start(t, cfg, log)
-		_, live := r.listen(next, "a")
-		r.publish(600, "a")
+		f := start(t, cfg, log)
+		_, live := f.listen(next, "a")
+		f.publish(600, "a")
 		time.Sleep(time.Minute) // until no page of history is remembered
 
 		log.Away(pubsub.ErrUnavailable)
-		_, err := r.pub.Publish(t.Context(), about("x", "a"))
+		_, err := f.engine.Publish(t.Context(), about("x", "a"))
 		require.ErrorIs(t, err, pubsub.ErrUnavailable)
-		gone, left := r.listen(pubsub.After("e1-0"), "a")
-		_, replaying := r.listen(pubsub.After("e1-0"), "a")
+		gone, left := f.listen(pubsub.After("e1-0"), "a")
+		_, replaying := f.listen(pubsub.After("e1-0"), "a")
 		time.Sleep(time.Minute)
-		assert.Empty(t, replaying.Said())
-		assert.GreaterOrEqual(t, len(replaying.Only("beat")), 3, "a client that waits for the log is not left in silence")
+		assert.Empty(t, replaying.Text())
+		assert.GreaterOrEqual(t, len(replaying.Only("heartbeat")), 3, "a client that waits for the log is not left in silence")
 		gone.End(pubsub.EndGone)
 		synctest.Wait()
-		assert.Equal(t, []string{"close:gone"}, left.Said())
+		assert.Equal(t, []string{"close:gone"}, left.Text())
 
 		log.Back()
-		r.publish(3, "a") // before the engine noticed
+		f.publish(3, "a") // before the engine noticed
 		time.Sleep(2 * time.Second)
-		r.publish(3, "a")
+		f.publish(3, "a")
 		synctest.Wait()
-		assert.Equal(t, numbers(1, 606), live.Said())
-		assert.Equal(t, numbers(1, 606), replaying.Said())
-		require.NoError(t, r.stop())
+		assert.Equal(t, numbers(1, 606), live.Text())
+		assert.Equal(t, numbers(1, 606), replaying.Text())
+		require.NoError(t, f.stop())
 		assert.Equal(t, pubsub.EndDrain, live.Why())
 	})
 }
@@ -61,7 +61,7 @@ func TestLogBroken(t *testing.T) {
 		broken := errors.New("disk on fire")
 		log.Away(broken)
 		require.ErrorIs(t, pub.Run(t.Context()), broken)
-		assert.Equal(t, []string{"close:drain"}, sink.Said())
+		assert.Equal(t, []string{"close:drain"}, sink.Text())
 	})
 }
 
@@ -75,23 +75,23 @@ func TestStopWhileReading(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				log := newLog(0)
 				require.NoError(t, func() error {
-					r := start(t, config(), log)
-					r.publish(10, "a")
-					return r.stop()
+					f := start(t, config(), log)
+					f.publish(10, "a")
+					return f.stop()
 				}())
-				r := start(t, config(), log)
+				f := start(t, config(), log)
 				log.Set(fault)
 				var sinks []*fakeSink
 				for range 10 {
-					_, sink := r.listen(pubsub.After("e1-0"), "a")
+					_, sink := f.listen(pubsub.After("e1-0"), "a")
 					sinks = append(sinks, sink)
 				}
 				time.Sleep(15 * time.Second)
 				began := time.Now()
-				require.NoError(t, r.stop())
+				require.NoError(t, f.stop())
 				assert.Zero(t, time.Since(began))
 				for _, sink := range sinks {
-					assert.Equal(t, []string{"close:drain"}, sink.Said())
+					assert.Equal(t, []string{"close:drain"}, sink.Text())
 				}
 			})
 		})
@@ -106,23 +106,23 @@ func TestPagesAreReadOnce(t *testing.T) {
 		first := start(t, config(), log)
 		large := strings.Repeat("x", 300<<10) // three of them fill a page
 		for range 12 {
-			_, err := first.pub.Publish(t.Context(), about(large, "a"))
+			_, err := first.engine.Publish(t.Context(), about(large, "a"))
 			require.NoError(t, err)
 		}
 		first.publish(100, "a")
 		require.NoError(t, first.stop())
-		r := start(t, config(), log)
+		f := start(t, config(), log)
 		log.Set(func(l *fakeLog) { l.reads = 0 })
-		st, sink := r.listenUpTo(0, pubsub.After("e1-0"), "a")
+		st, sink := f.listenUpTo(0, pubsub.After("e1-0"), "a")
 		for range 112 {
 			synctest.Wait()
 			sink.SetRoom(1)
 			st.Ready()
 		}
 		synctest.Wait()
-		assert.Len(t, sink.Said(), 112)
+		assert.Len(t, sink.Text(), 112)
 		assert.LessOrEqual(t, log.Reads(), 6)
-		assert.Less(t, sink.most, 110, "a page of 3 MB was offered at once")
+		assert.Less(t, sink.largest, 110, "a page of 3 MB was offered at once")
 	})
 }
 
@@ -135,16 +135,16 @@ func TestReplaysShareReads(t *testing.T) {
 		require.NoError(t, first.stop())
 		cfg := config()
 		cfg.Shards = 1
-		r := start(t, cfg, log)
+		f := start(t, cfg, log)
 		log.Set(func(l *fakeLog) { l.slow = 10 * time.Millisecond; l.reads = 0 })
 		var sinks []*fakeSink
 		for range 100 {
-			_, sink := r.listen(pubsub.After("e1-0"), "a")
+			_, sink := f.listen(pubsub.After("e1-0"), "a")
 			sinks = append(sinks, sink)
 		}
 		time.Sleep(time.Minute)
 		for _, sink := range sinks {
-			assert.Len(t, sink.Said(), 2560)
+			assert.Len(t, sink.Text(), 2560)
 		}
 		assert.LessOrEqual(t, log.Reads(), 12, "ten pages hold it all")
 	})
