@@ -10,8 +10,8 @@ import (
 	"carillon/internal/app/pubsub"
 )
 
-// A shard that the window ran away from reads the log once for all of its streams, which know nothing of it.
-func TestAShardThatIsBehindReadsForAll(t *testing.T) {
+// A shard that fell behind the window reads the log once for all of its streams, which stay live.
+func TestBacklogIsReadOnceForAllStreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config()
 		cfg.Window.Events, cfg.Shards = 4, 1
@@ -24,7 +24,7 @@ func TestAShardThatIsBehindReadsForAll(t *testing.T) {
 			streams, sinks = append(streams, st), append(sinks, sink)
 		}
 		synctest.Wait()
-		f.publish(1000, "a") // at once: more than the window holds
+		f.publish(1000, "a") // in one batch: more than the window holds
 		synctest.Wait()
 		for _, st := range streams {
 			assert.Equal(t, "live", st.State())
@@ -43,8 +43,8 @@ func TestAShardThatIsBehindReadsForAll(t *testing.T) {
 	})
 }
 
-// What the log has trimmed before a shard that is behind could read it is missed by its streams, and they are told.
-func TestAShardThatIsBehindTellsWhatIsLost(t *testing.T) {
+// Streams are reset when the log trimmed entries before a shard that fell behind could read them.
+func TestTrimmedBacklogResetsStreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config()
 		cfg.Window.Events, cfg.Shards = 4, 1

@@ -16,20 +16,20 @@ type batch struct {
 	selected []*Item           // the items for one stream
 	matched  []*members        // the subscriptions that one topic reaches
 	hits     []hit
-	targets  []target
+	streams  []*Stream // those with hits
 }
 
-// hit means that an item of the batch goes to a stream. The hits of a stream are a linked list.
+// hit means that an item of the batch goes to a stream. The hits of a stream are a linked list, whose ends are in
+// [Stream]: the shard reads the stream for each hit anyway, and no other memory.
 type hit struct {
 	item int32 // index among the items
 	next int32 // index of the stream's next hit, or -1
 }
 
-// target is a stream that has hits in the batch.
-type target struct {
-	stream      *Stream
-	first, last int32 // indexes of its first and last hit
-}
+// hitList is the list of a stream's hits in the batch.
+type hitList struct{ first, last int32 } // indexes among the hits; first is -1 for an empty list
+
+var noHits = hitList{first: -1, last: -1}
 
 // match finds the items that live streams want. It returns how many of the items there was room for.
 func (b *batch) match(x *index, items []*Item) int {
@@ -64,27 +64,27 @@ func (b *batch) addMembers(m *members, topic event.Topic, offset uint64, item in
 func (b *batch) add(st *Stream, item int32) {
 	n := int32(len(b.hits))
 	b.hits = append(b.hits, hit{item: item, next: -1})
-	// The stream's index may be left from an earlier batch; it is right only if the target found there is the stream.
-	if i := int(st.target); i < len(b.targets) && b.targets[i].stream == st {
-		b.hits[b.targets[i].last].next = n
-		b.targets[i].last = n
-		return
+	if st.hits.first < 0 {
+		st.hits.first = n
+		b.streams = append(b.streams, st)
+	} else {
+		b.hits[st.hits.last].next = n
 	}
-	st.target = int32(len(b.targets))
-	b.targets = append(b.targets, target{stream: st, first: n, last: n})
+	st.hits.last = n
 }
 
-// itemsFor returns the items that go to a target. They are valid until the next call.
-func (b *batch) itemsFor(t target, items []*Item) []*Item {
+// take returns the items that go to a stream, and removes its hits. The slice is valid until the next call.
+func (b *batch) take(st *Stream, items []*Item) []*Item {
 	b.selected = b.selected[:0]
-	for h := t.first; h >= 0; h = b.hits[h].next {
+	for h := st.hits.first; h >= 0; h = b.hits[h].next {
 		b.selected = append(b.selected, items[b.hits[h].item])
 	}
+	st.hits = noHits
 	return b.selected
 }
 
-// itemsWanted returns those of the items that a stream wants. They are valid until the next call.
-func (b *batch) itemsWanted(st *Stream, items []*Item) []*Item {
+// filter returns those of the items that a stream wants. The slice is valid until the next call.
+func (b *batch) filter(st *Stream, items []*Item) []*Item {
 	b.selected = b.selected[:0]
 	for _, item := range items {
 		if st.wants(item.Event) {
@@ -96,6 +96,6 @@ func (b *batch) itemsWanted(st *Stream, items []*Item) []*Item {
 
 // reset ends the batch and drops its references to streams, so that it keeps none of them in memory.
 func (b *batch) reset() {
-	clear(b.targets)
-	b.targets, b.hits = b.targets[:0], b.hits[:0]
+	clear(b.streams)
+	b.streams, b.hits = b.streams[:0], b.hits[:0]
 }

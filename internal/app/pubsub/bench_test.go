@@ -32,10 +32,10 @@ func (s *countingSink) Send(items []*pubsub.Item) (int, error) {
 	return len(items), nil
 }
 
-func (*countingSink) Flush() error              { return nil }
+func (*countingSink) Flush() error                   { return nil }
 func (*countingSink) Heartbeat(event.Position) error { return nil }
-func (*countingSink) Reset(pubsub.Reset) error  { return nil }
-func (*countingSink) Close(pubsub.EndReason)    {}
+func (*countingSink) Reset(pubsub.Reset) error       { return nil }
+func (*countingSink) Close(pubsub.EndReason)         {}
 
 // benchEngine is an engine over the log in memory, with streams that count what they get.
 type benchEngine struct {

@@ -85,7 +85,7 @@ func (s *shard) receivePage(st *Stream, items []*Item, err error) {
 
 // offer delivers to a lagging stream those of the items that it wants, and moves its cursor past all of them.
 func (s *shard) offer(st *Stream, items []*Item) {
-	wanted := s.batch.itemsWanted(st, items)
+	wanted := s.batch.filter(st, items)
 	st.cursor = items[len(items)-1].Position.Offset
 	if taken := s.deliver(st, wanted); taken > 0 {
 		s.engine.observer.Replayed(taken)

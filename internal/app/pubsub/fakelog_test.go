@@ -12,18 +12,18 @@ import (
 	"carillon/internal/domain/event"
 )
 
-// fakeLog is a log in a slice, with faults: it can be away, be slow, trim, skip offsets and skip deliveries.
+// fakeLog is a log in a slice, with faults: it can be unavailable or slow, trim, and skip offsets and deliveries.
 type fakeLog struct {
-	keep int // how many entries are kept; 0 is all
+	keep int // how many entries are kept; 0 means all
 
 	mu        sync.Mutex
 	epoch     event.Epoch
 	oldest    uint64
 	newest    uint64
 	entries   []event.Entry
-	all       []event.Entry // also what was trimmed: what the model compares with
-	away      chan struct{} // closed when the log goes away; nil while it is away
-	broken    error         // what Follow fails with once the log is away
+	all       []event.Entry // includes trimmed entries, for the model to compare with
+	away      chan struct{} // closed when the log becomes unavailable; nil while it is
+	broken    error         // what Follow fails with while the log is unavailable
 	followers map[*func([]event.Entry)]bool
 	reads     int
 	slow      time.Duration                 // how long a Read takes
@@ -81,14 +81,14 @@ func (l *fakeLog) Trim(n int) {
 	l.trim(n)
 }
 
-// SkipOffsets leaves offsets out, as a log does from which single entries can be removed.
+// SkipOffsets leaves offsets out, like a log from which single entries can be removed.
 func (l *fakeLog) SkipOffsets(n uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.newest += n
 }
 
-// Away makes the log fail, and its followers with err.
+// Away makes the log unavailable; its followers fail with err.
 func (l *fakeLog) Away(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -97,13 +97,14 @@ func (l *fakeLog) Away(err error) {
 	l.away = nil
 }
 
-// Back ends Away.
+// Back makes the log available again.
 func (l *fakeLog) Back() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.away = make(chan struct{})
 }
 
+// Set calls change with the lock held.
 func (l *fakeLog) Set(change func(*fakeLog)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -175,14 +176,14 @@ func (l *fakeLog) Follow(ctx context.Context, after uint64, deliver func([]event
 	return l.broken
 }
 
-// Reads is how often the log was read.
+// Reads returns how often the log was read.
 func (l *fakeLog) Reads() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.reads
 }
 
-// All is every entry there ever was.
+// All returns every entry ever appended.
 func (l *fakeLog) All() []event.Entry {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -16,12 +16,13 @@ import (
 )
 
 const (
-	beat      = 15 * time.Second
-	beatEarly = beat - beat/10
-	beatLate  = beat + beat/10
+	interval = 15 * time.Second
+	shortest = interval - interval/10
+	longest  = interval + interval/10
 )
 
-// A silent stream is beaten after its interval, give or take a tenth, and not together with all that came with it.
+// A stream without traffic gets a heartbeat after its interval, plus or minus a tenth, and not at the same time as all
+// streams that were opened together with it.
 func TestHeartbeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := start(t, config(), newLog(0))
@@ -30,32 +31,32 @@ func TestHeartbeats(t *testing.T) {
 		for i := range sinks {
 			_, sinks[i] = f.listen(next, "a")
 		}
-		time.Sleep(10 * beat)
-		together := make(map[time.Time]int)
+		time.Sleep(10 * interval)
+		thirds := make(map[time.Time]int) // how many third heartbeats came at a moment
 		total := 0
 		for _, sink := range sinks {
 			last := opened
-			beats := sink.Only("heartbeat")
-			require.Len(t, sink.Calls(), len(beats))
-			for _, b := range beats {
-				silence := b.when.Sub(last)
-				require.True(t, beatEarly <= silence && silence <= beatLate, "a silence of %s", silence)
-				require.True(t, b.at.IsZero(), "there is no position to tell")
+			heartbeats := sink.Only("heartbeat")
+			require.Len(t, sink.Calls(), len(heartbeats))
+			for _, b := range heartbeats {
+				elapsed := b.when.Sub(last)
+				require.True(t, shortest <= elapsed && elapsed <= longest, "an interval of %s", elapsed)
+				require.True(t, b.at.IsZero(), "there is no new position")
 				last = b.when
 			}
-			total += len(beats)
-			together[beats[2].when]++
+			total += len(heartbeats)
+			thirds[heartbeats[2].when]++
 		}
 		assert.InDelta(t, 10_000, total, 600)
-		assert.Greater(t, len(together), 10)
-		for when, n := range together {
-			assert.Less(t, n, len(sinks)/5, "third beats %s after the opening", when.Sub(opened))
+		assert.Greater(t, len(thirds), 10)
+		for when, n := range thirds {
+			assert.Less(t, n, len(sinks)/5, "third heartbeats %s after the opening", when.Sub(opened))
 		}
 	})
 }
 
-// Traffic to a stream is its heartbeat; traffic to others is not.
-func TestTrafficPutsHeartbeatsOff(t *testing.T) {
+// Traffic to a stream delays its heartbeat; traffic to other streams does not.
+func TestTrafficDelaysHeartbeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := start(t, config(), newLog(0))
 		_, busy := f.listen(next, "a")
@@ -69,60 +70,60 @@ func TestTrafficPutsHeartbeatsOff(t *testing.T) {
 		assert.InDelta(t, 20, len(quiet.Only("heartbeat")), 3)
 
 		last := time.Now().Add(-5 * time.Second)
-		time.Sleep(2 * beat)
-		silence := busy.Only("heartbeat")[0].when.Sub(last)
-		assert.True(t, beatEarly <= silence && silence <= beatLate, "a silence of %s", silence)
+		time.Sleep(2 * interval)
+		elapsed := busy.Only("heartbeat")[0].when.Sub(last)
+		assert.True(t, shortest <= elapsed && elapsed <= longest, "an interval of %s", elapsed)
 	})
 }
 
-// A beat carries how far the stream has come once what the client knows has grown old, so that a client of a quiet topic
+// A heartbeat carries the stream's position once the position the client knows is old, so that a client of a quiet topic
 // can resume; but not before.
-func TestBeatCarriesTheNewestPosition(t *testing.T) {
+func TestHeartbeatCarriesTheNewestPosition(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := start(t, config(), newLog(0))
 		f.publish(3, "other")
 		synctest.Wait()
 		_, sink := f.listen(next, "a")
-		time.Sleep(beatLate) // one beat
+		time.Sleep(longest) // one heartbeat
 		f.publish(2, "other")
-		time.Sleep(beatLate) // the log has moved on a little
+		time.Sleep(longest) // the log has grown a little
 		f.publish(18, "other")
-		time.Sleep(beatLate) // by more than half of what it keeps
-		time.Sleep(beatLate) // and not at all
+		time.Sleep(longest) // by more than half of what it keeps
+		time.Sleep(longest) // not at all
 		f.publish(1, "a")
-		time.Sleep(beatLate + time.Second)
+		time.Sleep(longest + time.Second)
 		f.publish(1, "a")
 		f.publish(4, "other")
-		time.Sleep(beatLate + time.Second)
-		var seen []string
+		time.Sleep(longest + time.Second)
+		var changes []string // without repeats
 		last := ""
 		for _, x := range sink.Calls() {
 			text := x.what + " " + fmt.Sprint(x.at.Offset)
 			if text != last {
-				seen = append(seen, text)
+				changes = append(changes, text)
 			}
 			last = text
 		}
-		assert.Equal(t, []string{"heartbeat 0", "heartbeat 23", "heartbeat 0", "item 24", "heartbeat 0", "item 25", "heartbeat 0"}, seen)
+		assert.Equal(t, []string{"heartbeat 0", "heartbeat 23", "heartbeat 0", "item 24", "heartbeat 0", "item 25", "heartbeat 0"}, changes)
 	})
 }
 
-func TestNoBeatToAParkedSink(t *testing.T) {
+func TestParkedSinkGetsNoHeartbeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := start(t, config(), newLog(0))
 		st, sink := f.listenUpTo(0, next, "a")
 		synctest.Wait()
 		f.publish(1, "a")
-		time.Sleep(10 * beat)
+		time.Sleep(10 * interval)
 		assert.Empty(t, sink.Calls())
 		sink.SetRoom(-1)
 		st.Ready()
-		time.Sleep(beatLate)
+		time.Sleep(longest)
 		assert.Len(t, sink.Only("heartbeat"), 1)
 	})
 }
 
-// Ten thousand streams cost no goroutine, and no timer, each.
+// Streams need no goroutine and no timer of their own.
 func TestStreamsNeedNoGoroutine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := start(t, config(), newLog(0))
@@ -134,7 +135,7 @@ func TestStreamsNeedNoGoroutine(t *testing.T) {
 			sinks = append(sinks, sink)
 		}
 		f.publish(1, "a")
-		time.Sleep(2 * beat)
+		time.Sleep(2 * interval)
 		assert.LessOrEqual(t, runtime.NumGoroutine(), before)
 		for _, sink := range sinks {
 			require.NotEmpty(t, sink.Only("heartbeat"))
@@ -142,19 +143,20 @@ func TestStreamsNeedNoGoroutine(t *testing.T) {
 	})
 }
 
-// A right that ends takes its stream with it: not after its end, and a quarter of a second before at the most, however
-// rare beats are.
+// A stream ends when the right to listen expires: not later, and at most a quarter of a second earlier, however rare
+// heartbeats are.
 func TestExpiry(t *testing.T) {
-	for _, interval := range []time.Duration{beat, 10 * time.Minute} {
-		t.Run(interval.String(), func(t *testing.T) { testExpiry(t, interval) })
+	for _, heartbeat := range []time.Duration{interval, 10 * time.Minute} {
+		t.Run(heartbeat.String(), func(t *testing.T) { testExpiry(t, heartbeat) })
 	}
 }
 
-func testExpiry(t *testing.T, interval time.Duration) {
+func testExpiry(t *testing.T, heartbeat time.Duration) {
+	t.Helper()
 	const step = 250 * time.Millisecond
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config()
-		cfg.Heartbeat = interval
+		cfg.Heartbeat = heartbeat
 		f := start(t, cfg, newLog(0))
 		type listener struct {
 			ends time.Time
@@ -169,17 +171,17 @@ func testExpiry(t *testing.T, interval time.Duration) {
 			ends := time.Now().Add(life)
 			sink := newSink()
 			if i%3 == 0 {
-				sink.SetRoom(0) // parked, it ends all the same
+				sink.SetRoom(0) // a parked stream ends too
 			}
 			f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone, Expires: ends}).Attach(sink)
 			all = append(all, listener{ends, sink})
 		}
-		gone := newSink()
-		f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone, Expires: time.Now().Add(-time.Second)}).Attach(gone)
+		expired := newSink()
+		f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone, Expires: time.Now().Add(-time.Second)}).Attach(expired)
 		synctest.Wait()
 		f.publish(1, "a")
 		synctest.Wait()
-		assert.Equal(t, []string{"close:expired"}, gone.Text(), "it never was open")
+		assert.Equal(t, []string{"close:expired"}, expired.Text(), "it expired before it was opened")
 		for range 250 {
 			time.Sleep(time.Second)
 			f.publish(1, "a")
@@ -195,8 +197,8 @@ func testExpiry(t *testing.T, interval time.Duration) {
 	})
 }
 
-// A stream that ended is let go at once, not when its beat would have been due.
-func TestEndedStreamsAreLetGo(t *testing.T) {
+// The memory of a stream that ended is freed at once, not when its heartbeat would have been due.
+func TestEndedStreamsAreFreed(t *testing.T) {
 	cfg := config()
 	cfg.Heartbeat = 10 * time.Minute
 	f := start(t, cfg, newLog(0))
@@ -215,11 +217,11 @@ func TestEndedStreamsAreLetGo(t *testing.T) {
 				kept++
 			}
 		}
-		return kept <= 2 // each shard's inbox may still hold the last
+		return kept <= 2 // the inbox of each shard may still refer to its last one
 	}, time.Minute, 10*time.Millisecond)
 }
 
-// Streams end evenly over the window, new ones are refused, and Drain returns when all are gone.
+// Drain ends streams evenly over its period, refuses new ones, and returns when all have ended.
 func TestDrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config()
@@ -231,21 +233,21 @@ func TestDrain(t *testing.T) {
 			sinks = append(sinks, sink)
 		}
 		late := f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone})
-		_, hurt := f.listen(next, "a")
+		_, failing := f.listen(next, "a")
 		synctest.Wait()
 
 		began := time.Now()
 		drained := make(chan error, 2)
-		for range 2 { // asked twice, as by a signal and a supervisor
+		for range 2 { // two calls, as from a signal and a supervisor
 			go func() { drained <- f.engine.Drain(t.Context(), 10*time.Second) }()
 		}
 		time.Sleep(time.Second)
 		_, err := f.engine.Open(t.Context(), pubsub.Subscription{Patterns: patterns("a")})
 		require.ErrorIs(t, err, pubsub.ErrDraining)
 		sink := newSink()
-		late.Attach(sink) // opened before, attached meanwhile
-		hurt.Fail()
-		f.publish(1, "a") // is still delivered to those who are left
+		late.Attach(sink) // opened before Drain, attached during it
+		failing.Fail()
+		f.publish(1, "a") // is still delivered to the remaining streams
 		synctest.Wait()
 		assert.Equal(t, []string{"close:drain"}, sink.Text())
 		require.NoError(t, <-drained)

@@ -2,6 +2,7 @@ package pubsub
 
 import (
 	"context"
+	"math"
 
 	"carillon/internal/domain/event"
 )
@@ -29,15 +30,20 @@ func (h history) recent(after uint64, buf []*Item) (int, bool) {
 	return n, covered
 }
 
-// read returns the page right after an offset: len(buf) items, or all there are if those are fewer. A page from the log
-// ends early once its events have maxBytes; it has at least one. Errors are those of [Log.Read]. The items may stand in
-// buf.
-func (h history) read(ctx context.Context, after uint64, buf []*Item, maxBytes int) ([]*Item, error) {
+// older reads the page right after an offset from the log: limit items, or all there are if those are fewer. The page
+// ends early once its events have maxBytes, but has at least one. Errors are those of [Log.Read].
+func (h history) older(ctx context.Context, after uint64, limit, maxBytes int) ([]*Item, error) {
+	entries, err := h.log.Read(ctx, after, limit)
+	return newItems(firstBytes(entries, maxBytes)), err
+}
+
+// read returns the page right after an offset from the window, if it has the whole page, or from the log. The page has
+// len(buf) items, or all there are if those are fewer; they may stand in buf.
+func (h history) read(ctx context.Context, after uint64, buf []*Item) ([]*Item, error) {
 	if n, _ := h.recent(after, buf); n == len(buf) {
 		return buf, nil
 	}
-	entries, err := h.log.Read(ctx, after, len(buf))
-	return newItems(firstBytes(entries, maxBytes)), err
+	return h.older(ctx, after, len(buf), math.MaxInt)
 }
 
 // firstBytes returns as many of the entries as have together at most maxBytes, and at least the first one.

@@ -12,8 +12,8 @@ import (
 	"carillon/internal/domain/event"
 )
 
-// Streams that come and go leave nothing behind, and those that stay are found all the while.
-func TestIndexForgets(t *testing.T) {
+// Streams that end leave nothing in the index, and the remaining ones are always found.
+func TestIndexRemovesEndedStreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := start(t, config(), newLog(0))
 		rnd := rand.New(rand.NewPCG(1, 2))
@@ -22,12 +22,12 @@ func TestIndexForgets(t *testing.T) {
 			texts = append(texts, fmt.Sprintf("a/%d", i), fmt.Sprintf("*/%d/**", i))
 		}
 		type listener struct {
-			stream *pubsub.Stream
-			sink   *fakeSink
-			asked  []event.Pattern
-			want   []string
+			stream   *pubsub.Stream
+			sink     *fakeSink
+			patterns []event.Pattern
+			want     []string
 		}
-		var here []*listener
+		var open []*listener
 		for round := range 60 {
 			for range 20 {
 				var chosen []string
@@ -35,13 +35,13 @@ func TestIndexForgets(t *testing.T) {
 					chosen = append(chosen, texts[rnd.IntN(len(texts))])
 				}
 				st, sink := f.listen(next, chosen...)
-				here = append(here, &listener{stream: st, sink: sink, asked: patterns(chosen...), want: []string{}})
+				open = append(open, &listener{stream: st, sink: sink, patterns: patterns(chosen...), want: []string{}})
 			}
 			synctest.Wait()
 			topic := []string{"a", "a/b", "a/b/c", fmt.Sprintf("a/%d", round), fmt.Sprintf("x/%d/y", round), "a/x/c/z"}[round%6]
 			f.publish(1, topic)
-			for _, l := range here {
-				for _, p := range l.asked {
+			for _, l := range open {
+				for _, p := range l.patterns {
 					if p.Matches(event.MustTopic(topic)) {
 						l.want = append(l.want, fmt.Sprint(f.published))
 						break
@@ -49,19 +49,19 @@ func TestIndexForgets(t *testing.T) {
 				}
 			}
 			synctest.Wait()
-			rnd.Shuffle(len(here), func(i, j int) { here[i], here[j] = here[j], here[i] })
+			rnd.Shuffle(len(open), func(i, j int) { open[i], open[j] = open[j], open[i] })
 			for range rnd.IntN(30) {
-				if len(here) == 0 {
+				if len(open) == 0 {
 					break
 				}
-				l := here[len(here)-1]
-				here = here[:len(here)-1]
+				l := open[len(open)-1]
+				open = open[:len(open)-1]
 				l.stream.End(pubsub.EndGone)
 				synctest.Wait()
 				assert.Equal(t, append(l.want, "close:gone"), l.sink.Text())
 			}
 		}
-		for _, l := range here {
+		for _, l := range open {
 			assert.Equal(t, l.want, l.sink.Text())
 			l.stream.End(pubsub.EndGone)
 		}

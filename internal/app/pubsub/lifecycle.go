@@ -6,6 +6,7 @@ func (s *shard) open(st *Stream) {
 		return
 	}
 	st.slot = int32(len(s.streams))
+	st.hits = noHits
 	s.streams = append(s.streams, st)
 	s.index.add(st)
 	st.cursor, st.knownOffset = st.start.Offset, st.start.Offset

@@ -55,7 +55,7 @@ func TestEventComesOnce(t *testing.T) {
 	})
 }
 
-// What is asked for and what is granted must meet in one topic.
+// An event is delivered only if one of its topics is both subscribed to and granted.
 func TestGrantIsCheckedForEachEvent(t *testing.T) {
 	for _, replay := range []bool{false, true} {
 		t.Run(fmt.Sprintf("replay=%v", replay), func(t *testing.T) {
@@ -66,21 +66,21 @@ func TestGrantIsCheckedForEachEvent(t *testing.T) {
 					from = pubsub.Last(100)
 				}
 				sub := pubsub.Subscription{Patterns: patterns("public/**", "secret/**"), Grant: access.Allow(patterns("public/*", "other")...), Start: from}
-				blind := pubsub.Subscription{Patterns: patterns("**"), Start: from}
+				denied := pubsub.Subscription{Patterns: patterns("**"), Start: from}
 				sink, nothing := newSink(), newSink()
 				attach := func() {
 					f.open(sub).Attach(sink)
-					f.open(blind).Attach(nothing)
+					f.open(denied).Attach(nothing)
 					synctest.Wait()
 				}
 				if !replay {
 					attach()
 				}
-				f.publish(1, "public/1")                        // 1: asked for and granted
-				f.publish(1, "secret/1")                        // asked for
+				f.publish(1, "public/1")                        // 1: subscribed and granted
+				f.publish(1, "secret/1")                        // subscribed
 				f.publish(1, "other")                           // granted
-				f.publish(1, "secret/1", "other")               // one is asked for, another is granted
-				f.publish(1, "public/a/b")                      // asked for
+				f.publish(1, "secret/1", "other")               // one is subscribed, another is granted
+				f.publish(1, "public/a/b")                      // subscribed
 				f.publish(1, "secret/1", "public/1")            // 6: one is both
 				f.publish(1, "x", "other", "secret", "public/") // 7: an empty segment is a segment
 				synctest.Wait()
@@ -95,7 +95,7 @@ func TestGrantIsCheckedForEachEvent(t *testing.T) {
 }
 
 func TestWildcardsThroughTheIndex(t *testing.T) {
-	asked := []string{
+	subscribed := []string{
 		"a", "a/b", "a/b/c", "*", "*/*", "a/*", "*/b", "a/**", "**", "a/*/c", "*/b/**", "a/b/**", "*/*/*", "*/**", "/a", "*/", "a/", "a//c", "**",
 		"https://example.com/*", "https://*/books/**",
 	}
@@ -105,8 +105,8 @@ func TestWildcardsThroughTheIndex(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		f := start(t, config(), newLog(0))
-		sinks := make([]*fakeSink, len(asked))
-		for i, p := range asked {
+		sinks := make([]*fakeSink, len(subscribed))
+		for i, p := range subscribed {
 			_, sinks[i] = f.listen(next, p)
 		}
 		synctest.Wait()
@@ -115,7 +115,7 @@ func TestWildcardsThroughTheIndex(t *testing.T) {
 			require.NoError(t, err)
 		}
 		synctest.Wait()
-		for i, p := range asked {
+		for i, p := range subscribed {
 			want := []string{}
 			for _, topic := range topics {
 				if pattern(p).Matches(event.MustTopic(topic)) {
@@ -134,7 +134,7 @@ func TestPublishRefuses(t *testing.T) {
 		_, err := f.engine.Publish(t.Context(), about("good", "a"), event.Event{})
 		require.ErrorIs(t, err, event.ErrInvalid)
 		synctest.Wait()
-		assert.Empty(t, sink.Text(), "a batch is kept whole or not at all")
+		assert.Empty(t, sink.Text(), "a batch is published as a whole or not at all")
 
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
@@ -145,17 +145,17 @@ func TestPublishRefuses(t *testing.T) {
 	})
 }
 
-// A sink must not block. If one does, its shard stands still, and still no publisher waits.
+// A sink must not block. If one does, its shard hangs, but no publisher waits.
 func TestPublishDoesNotWaitForASink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config()
 		cfg.Window.Events = 8
 		f := start(t, cfg, newLog(0))
 		_, before := f.listen(next, "a") // on the other shard
-		stuck := &stuckSink{fakeSink: newSink(), free: make(chan struct{})}
-		f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone}).Attach(stuck)
+		blocking := &blockingSink{fakeSink: newSink(), free: make(chan struct{})}
+		f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone}).Attach(blocking)
 		_, elsewhere := f.listen(next, "b")
-		_, beside := f.listen(next, "a") // shares the stuck sink's shard
+		_, beside := f.listen(next, "a") // shares the blocked shard
 		synctest.Wait()
 
 		for range 100 {
@@ -167,15 +167,15 @@ func TestPublishDoesNotWaitForASink(t *testing.T) {
 		assert.Equal(t, []string{"1001"}, elsewhere.Text())
 		assert.Empty(t, beside.Text())
 
-		close(stuck.free) // a thousand events ran through a window of eight meanwhile
+		close(blocking.free) // meanwhile a thousand events passed through a window of eight
 		synctest.Wait()
 		assert.Equal(t, numbers(1, 1000), beside.Text())
-		assert.Equal(t, numbers(1, 1000), stuck.Text())
+		assert.Equal(t, numbers(1, 1000), blocking.Text())
 	})
 }
 
-// A shard that fell behind is not a client's fault, whatever the policy for slow clients.
-func TestOverrunLosesNothing(t *testing.T) {
+// Streams lose nothing when their shard falls behind, whatever the policy for slow streams: their clients are not slow.
+func TestBacklogLosesNothing(t *testing.T) {
 	for _, policy := range []pubsub.SlowPolicy{pubsub.SlowClose, pubsub.SlowSkip} {
 		t.Run(string(policy), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -204,14 +204,14 @@ func TestOverrunLosesNothing(t *testing.T) {
 	}
 }
 
-// stuckSink breaks the rule: its Send blocks until it is freed.
-type stuckSink struct {
+// blockingSink violates the contract: its Send blocks until free is closed.
+type blockingSink struct {
 	*fakeSink
 
 	free chan struct{}
 }
 
-func (s *stuckSink) Send(items []*pubsub.Item) (int, error) {
+func (s *blockingSink) Send(items []*pubsub.Item) (int, error) {
 	<-s.free
 	return s.fakeSink.Send(items)
 }

@@ -11,7 +11,7 @@ import (
 	"carillon/internal/app/pubsub"
 )
 
-// A sink that takes k of n gets the rest, exactly, when it is ready.
+// A sink that takes only some items gets exactly the others when it is ready.
 func TestParked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := start(t, config(), newLog(0))
@@ -26,11 +26,11 @@ func TestParked(t *testing.T) {
 		f.publish(10, "b")
 		f.publish(1, "noise")
 		synctest.Wait()
-		assert.Equal(t, numbers(1, 7), sink.Text(), "a parked sink is left alone")
-		assert.Equal(t, 1, sink.flushes, "at the start")
+		assert.Equal(t, numbers(1, 7), sink.Text(), "a parked sink is not called")
+		assert.Equal(t, 1, sink.flushes, "when it was attached")
 		assert.Equal(t, 1, sink.sends, "with items")
 
-		st.Ready() // too early: it has no room
+		st.Ready() // it still has no room
 		synctest.Wait()
 		assert.Equal(t, numbers(1, 7), sink.Text())
 
@@ -50,7 +50,7 @@ func TestParked(t *testing.T) {
 	})
 }
 
-// A sink that took everything but holds the end of it is asked to go on with that.
+// A sink that took everything, but holds a part of it, is flushed.
 func TestReadyWithNothingToSend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := start(t, config(), newLog(0))
@@ -58,12 +58,12 @@ func TestReadyWithNothingToSend(t *testing.T) {
 		synctest.Wait()
 		release := sink.Hold()
 		f.publish(1, "a")
-		sink.AwaitCall() // else the shard might act on the first before there is a second
+		sink.AwaitCall() // otherwise the shard might handle the first Ready before the second
 		st.Ready()
-		st.Ready() // is one with the first
+		st.Ready() // has no effect: the first is still waiting
 		release()
 		synctest.Wait()
-		assert.Equal(t, 2, sink.flushes, "once at the start")
+		assert.Equal(t, 2, sink.flushes, "once when it was attached")
 		sink.Fail()
 		st.Ready()
 		synctest.Wait()
@@ -71,34 +71,34 @@ func TestReadyWithNothingToSend(t *testing.T) {
 	})
 }
 
-// eagerSink is ready again before it has said what it took. What it took it holds, and lets go in three calls.
+// eagerSink calls Ready before Send returns. It holds each item that it took for three calls.
 type eagerSink struct {
 	*fakeSink
 
 	stream *pubsub.Stream
-	held   int
+	holds  int
 }
 
 func (s *eagerSink) Send(items []*pubsub.Item) (int, error) {
 	s.SetRoom(1)
 	s.stream.Ready()
 	taken, err := s.fakeSink.Send(items)
-	s.held = max(0, s.held-1) + 3*taken
-	if s.held > 0 {
+	s.holds = max(0, s.holds-1) + 3*taken
+	if s.holds > 0 {
 		s.stream.Ready()
 	}
 	return taken, err
 }
 
 func (s *eagerSink) Flush() error {
-	s.held = max(0, s.held-1)
-	if s.held > 0 {
+	s.holds = max(0, s.holds-1)
+	if s.holds > 0 {
 		s.stream.Ready()
 	}
 	return s.fakeSink.Flush()
 }
 
-// Readiness that comes while the sink is being called is not lost.
+// A Ready during a call of the sink is not lost.
 func TestReadyDuringSend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := start(t, config(), newLog(0))
@@ -109,12 +109,12 @@ func TestReadyDuringSend(t *testing.T) {
 		f.publish(100, "a")
 		synctest.Wait()
 		assert.Equal(t, numbers(1, 100), sink.Text())
-		assert.Zero(t, sink.held)
+		assert.Zero(t, sink.holds)
 	})
 }
 
-// Parked in the middle of a replay, out of the window, for as long as it takes.
-func TestParkedReplayGoesOn(t *testing.T) {
+// A stream may be parked in the middle of a replay, outside the window, for any time.
+func TestParkedReplayContinues(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config()
 		cfg.Window.Events = 4
@@ -148,7 +148,7 @@ func TestSlowClose(t *testing.T) {
 		f.trickle(2, "a")
 		time.Sleep(15 * time.Second)
 		assert.Equal(t, []string{"1", "2", "close:slow"}, slow.Text())
-		assert.Empty(t, within.Text(), "its next event still is")
+		assert.Empty(t, within.Text(), "its next event is in the window")
 
 		_, resumed := f.listen(pubsub.After(slow.Only("item")[1].at.String()), "a")
 		synctest.Wait()
@@ -156,8 +156,8 @@ func TestSlowClose(t *testing.T) {
 	})
 }
 
-// A client that stops reading before its stream ever came to the head is as slow as any other.
-func TestSlowCloseBeforeTheHead(t *testing.T) {
+// The slow policy also applies to a client that stops reading before its stream was ever live.
+func TestSlowCloseBeforeLive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config()
 		cfg.Window.Events = 4
@@ -167,7 +167,7 @@ func TestSlowCloseBeforeTheHead(t *testing.T) {
 		synctest.Wait()
 		assert.Equal(t, numbers(1, 1), slow.Text())
 		f.trickle(8, "a")
-		time.Sleep(20 * time.Second) // the first look at a stream takes up to an interval and its jitter
+		time.Sleep(20 * time.Second) // the first timer of a stream takes up to an interval and its jitter
 		assert.Equal(t, []string{"1", "close:slow"}, slow.Text())
 	})
 }
@@ -194,7 +194,7 @@ func TestSlowSkip(t *testing.T) {
 	})
 }
 
-// Age, not only traffic, moves the window past a stream that does not read.
+// A stream that does not read falls out of the window by age, not only by traffic.
 func TestWindowAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config()
@@ -210,7 +210,7 @@ func TestWindowAge(t *testing.T) {
 	})
 }
 
-// However large the events, the window keeps to its bytes, and what it dropped comes from the log.
+// The window keeps its bound in bytes however large the events are, and what it dropped is read from the log.
 func TestWindowBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config()
@@ -224,7 +224,7 @@ func TestWindowBytes(t *testing.T) {
 	})
 }
 
-// One reader of a thousand stands still: the others get the same, at the same instant.
+// When one client of a thousand stops reading, the others still get everything at once.
 func TestStalledSinkDelaysNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config()

@@ -18,20 +18,20 @@ import (
 	"carillon/internal/domain/event"
 )
 
-// step is one thing that happens to the engine. What its numbers mean depends on what it does.
+// step is one thing that happens to the engine. The meaning of its numbers depends on Do.
 type step struct {
 	Do      string
 	N       int
 	Stream  int
 	Topics  []string
-	Asked   []string
+	Asked   []string // patterns
 	Granted []string
-	Start   startWish
+	Start   startRequest
 	Room    int
-	Rest    bool // let everything come to rest after it
+	Settle  bool // wait until everything is idle after it
 }
 
-// plan is a whole life of an engine.
+// plan is a random run of an engine.
 type plan struct {
 	Window, Keep, Shards int
 	Slow                 pubsub.SlowPolicy
@@ -49,7 +49,7 @@ var (
 )
 
 func drawStep(t *rapid.T) step {
-	s := step{Do: someDo.Draw(t, "do"), Rest: rapid.Bool().Draw(t, "rest")}
+	s := step{Do: someDo.Draw(t, "do"), Settle: rapid.Bool().Draw(t, "settle")}
 	switch s.Do {
 	case "publish":
 		s.N = rapid.IntRange(1, 8).Draw(t, "n")
@@ -65,7 +65,7 @@ func drawStep(t *rapid.T) step {
 		s.Asked = rapid.SliceOfN(somePattern, 1, 3).Draw(t, "asked")
 		s.Granted = rapid.SliceOfN(rapid.SampledFrom([]string{"**", "**", "a/**", "a", "*"}), 1, 2).Draw(t, "granted")
 		s.Room = rapid.IntRange(-1, 5).Draw(t, "room")
-		s.Start = startWish{how: rapid.SampledFrom([]string{"next", "after", "after", "last", "since"}).Draw(t, "how")}
+		s.Start = startRequest{kind: rapid.SampledFrom([]string{"next", "after", "after", "last", "since"}).Draw(t, "how")}
 		s.N = rapid.IntRange(-2, 60).Draw(t, "back") // how far before the newest offset "after" goes
 		s.Start.n = rapid.IntRange(0, 30).Draw(t, "last")
 		s.Start.age = time.Duration(rapid.IntRange(0, 30).Draw(t, "since")) * time.Second
@@ -90,8 +90,8 @@ func drawPlan(t *rapid.T) plan {
 	}
 }
 
-// run lives a plan and reports the first promise that was broken. It counts into seen what happened.
-func (p plan) run(t *testing.T, seen map[string]int) error {
+// run executes the plan and returns the first difference from the model. It counts in events what happened.
+func (p plan) run(t *testing.T, events map[string]int) error {
 	t.Helper()
 	cfg := config()
 	cfg.Window.Events, cfg.Shards, cfg.Slow = p.Window, p.Shards, p.Slow
@@ -106,7 +106,7 @@ func (p plan) run(t *testing.T, seen map[string]int) error {
 		case "publish", "burst":
 			switch {
 			case away:
-			case s.Rest && s.Do == "publish":
+			case s.Settle && s.Do == "publish":
 				f.trickle(s.N, s.Topics...)
 			default:
 				f.publish(s.N, s.Topics...)
@@ -117,7 +117,7 @@ func (p plan) run(t *testing.T, seen map[string]int) error {
 			log.SkipOffsets(uint64(s.N))
 		case "open":
 			var l *listener
-			if l, err = f.openWish(s, p.Slow); l != nil {
+			if l, err = f.openStep(s, p.Slow); l != nil {
 				all = append(all, l)
 			}
 		case "room", "stall", "ready", "end":
@@ -129,7 +129,7 @@ func (p plan) run(t *testing.T, seen map[string]int) error {
 			case "room":
 				l.sink.SetRoom(s.Room)
 				l.stream.Ready()
-			case "stall": // until the window has left it behind, and long enough for that to be seen
+			case "stall": // until the stream is outside the window, and long enough for the engine to notice
 				l.sink.SetRoom(0)
 				if !away {
 					f.trickle(p.Window+2, "a", "b", "a/1/x", "c")
@@ -158,11 +158,11 @@ func (p plan) run(t *testing.T, seen map[string]int) error {
 		if err != nil {
 			return fmt.Errorf("step %d: %w", i, err)
 		}
-		if s.Rest {
-			f.look(all, seen)
+		if s.Settle {
+			f.record(all, events)
 		}
 	}
-	// In the end the log is there and every client reads, so all that is due must come.
+	// At the end the log is available and every client reads, so every expected event must come.
 	if away {
 		log.Back()
 	}
@@ -173,10 +173,10 @@ func (p plan) run(t *testing.T, seen map[string]int) error {
 	time.Sleep(time.Minute)
 	f.publish(1, "a", "b", "a/1", "a/1/x", "c")
 	time.Sleep(time.Minute)
-	f.look(all, seen)
+	f.record(all, events)
 	for i, l := range all {
 		for _, x := range l.sink.Calls() {
-			seen[x.what+" "+string(x.why)+string(x.reset.Reason)]++
+			events[x.what+" "+string(x.why)+string(x.reset.Reason)]++
 		}
 		if err := l.check(log.All()); err != nil {
 			return fmt.Errorf("stream %d (%v): %w", i, l.sub.Patterns, err)
@@ -185,17 +185,17 @@ func (p plan) run(t *testing.T, seen map[string]int) error {
 	return f.stop()
 }
 
-// openWish opens a stream as the step says and checks where it starts.
-func (f *fixture) openWish(s step, policy pubsub.SlowPolicy) (*listener, error) {
+// openStep opens a stream as the step says and checks where it starts.
+func (f *fixture) openStep(s step, policy pubsub.SlowPolicy) (*listener, error) {
 	extent := f.log.Extent()
-	if s.Start.how == "after" {
+	if s.Start.kind == "after" {
 		s.Start.offset = uint64(max(0, int(extent.Newest)-s.N))
 	}
 	l := &listener{sink: newSink(), policy: policy, sub: pubsub.Subscription{
 		Patterns: patterns(s.Asked...), Grant: access.Allow(patterns(s.Granted...)...), Start: s.Start.start(),
 	}}
 	l.sink.SetRoom(s.Room)
-	// The opener's reads take no time, so that the model can tell what they find.
+	// Reads by Open take no time, so that the model knows what they find.
 	var kept []event.Entry
 	var slow time.Duration
 	f.log.Set(func(log *fakeLog) { kept, slow, log.slow = slices.Clone(log.entries), log.slow, 0 })
@@ -215,41 +215,41 @@ func (f *fixture) openWish(s step, policy pubsub.SlowPolicy) (*listener, error) 
 	return l, nil
 }
 
-// look lets all come to rest and counts how the states of streams changed since the last look.
-func (f *fixture) look(all []*listener, seen map[string]int) {
+// record waits until everything is idle and counts how the states of streams changed since it was last called.
+func (f *fixture) record(all []*listener, events map[string]int) {
 	synctest.Wait()
 	if f.engine.Behind() {
-		seen["shard behind"]++
+		events["shard behind"]++
 	}
 	for _, l := range all {
 		if state := l.stream.State(); state != l.state {
-			seen[l.state+">"+state]++
+			events[l.state+">"+state]++
 			l.state = state
 		}
 	}
 }
 
-// Whatever is published, trimmed, subscribed to, stalled, resumed and ended, in whatever order: every stream gets
-// exactly what it asked for after where it started, or is told from where on it does.
+// Whatever is published, trimmed, subscribed to, stalled, resumed and ended, in any order: every stream gets exactly the
+// events it subscribed to after its start, or a reset tells it after which position it gets them.
 func TestStreamsEqualTheModel(t *testing.T) {
-	seen := make(map[string]int)
+	events := make(map[string]int)
 	rapid.Check(t, func(rt *rapid.T) {
 		p := drawPlan(rt)
 		var err error
-		synctest.Test(t, func(t *testing.T) { err = p.run(t, seen) })
+		synctest.Test(t, func(t *testing.T) { err = p.run(t, events) })
 		if err != nil {
 			rt.Fatal(err)
 		}
 	})
-	// A run that did not come through every state proves little.
-	for _, must := range []string{
+	// A run that did not reach every state proves little.
+	for _, required := range []string{
 		">live", ">parked", ">reading", "live>parked", "parked>live", "reading>live", "reading>parked",
 		"parked>reading", "live>closed", "parked>closed", "reading>closed",
 		"shard behind", "item ", "heartbeat ", "reset slow", "reset expired", "close gone", "close slow",
 	} {
-		assert.NotZero(t, seen[must], "%q never happened", must)
+		assert.NotZero(t, events[required], "%q never happened", required)
 	}
-	for _, what := range slices.Sorted(maps.Keys(seen)) {
-		t.Logf("%7d %s", seen[what], what)
+	for _, what := range slices.Sorted(maps.Keys(events)) {
+		t.Logf("%7d %s", events[what], what)
 	}
 }

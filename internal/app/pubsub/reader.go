@@ -138,7 +138,7 @@ func (r *reader) page(ctx context.Context, after uint64) ([]*Item, error) {
 	}
 	for {
 		reading, cancel := context.WithTimeout(ctx, readTimeout)
-		items, err := r.history.read(reading, after, make([]*Item, pageItems), pageBytes)
+		items, err := r.history.older(reading, after, pageItems, pageBytes)
 		cancel()
 		switch {
 		case err == nil:

@@ -12,10 +12,10 @@ import (
 	"carillon/internal/app/pubsub"
 )
 
-// Whatever a sink was asked when it failed, its stream ends, once, and the others go on.
+// When any call of a sink fails, its stream ends, once, and the others continue.
 func TestFailingSink(t *testing.T) {
-	for name, provoke := range map[string]func(*fixture){
-		"send": func(f *fixture) { f.publish(1, "a") },
+	for name, trigger := range map[string]func(*fixture){
+		"send":      func(f *fixture) { f.publish(1, "a") },
 		"heartbeat": func(*fixture) { time.Sleep(20 * time.Second) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -25,7 +25,7 @@ func TestFailingSink(t *testing.T) {
 				st, sink := f.listen(next, "a")
 				synctest.Wait()
 				sink.Fail()
-				provoke(f)
+				trigger(f)
 				f.publish(1, "a")
 				synctest.Wait()
 				assert.Equal(t, []string{"close:failed"}, sink.Text())
@@ -57,7 +57,7 @@ func TestFailingReset(t *testing.T) {
 	})
 }
 
-// An end and a readiness may overtake the opening.
+// Ready and End may be called before Attach.
 func TestEndBeforeAttach(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := start(t, config(), newLog(0))
@@ -90,7 +90,7 @@ func TestRunEndsStreams(t *testing.T) {
 
 		sink := newSink()
 		late.Attach(sink)
-		assert.Equal(t, []string{"close:drain"}, sink.Text(), "nobody is there to own it")
+		assert.Equal(t, []string{"close:drain"}, sink.Text(), "no shard is running")
 		late.Ready()
 		late.End(pubsub.EndGone)
 		assert.Equal(t, []string{"close:drain"}, sink.Text())
@@ -98,8 +98,8 @@ func TestRunEndsStreams(t *testing.T) {
 	})
 }
 
-// Ends from outside, failures, readiness, publishing, draining and the end of Run, all at once: each sink is called by
-// one goroutine at a time, and Close comes once and last. Real goroutines, for the race detector.
+// With calls of End, failures, Ready, publishing, draining and the end of Run, all at once, each sink is called by one
+// goroutine at a time, and Close is called once, as the last call. It uses real goroutines, for the race detector.
 func TestSinkContractUnderChurn(t *testing.T) {
 	for range 20 {
 		cfg := config()
@@ -146,8 +146,8 @@ func TestSinkContractUnderChurn(t *testing.T) {
 		for _, sink := range sinks {
 			require.NoError(t, sink.Violation())
 			require.Len(t, sink.Only("close"), 1)
-			said := sink.Calls()
-			require.Equal(t, "close", said[len(said)-1].what)
+			calls := sink.Calls()
+			require.Equal(t, "close", calls[len(calls)-1].what)
 		}
 		require.Zero(t, f.engine.Streams())
 	}

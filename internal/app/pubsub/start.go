@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"sort"
 	"time"
@@ -69,7 +68,7 @@ func (e *Engine) beforeLast(ctx context.Context, sub Subscription, extent Extent
 	end := extent.Newest // everything after it was looked at
 	for missing > 0 && end >= extent.Oldest && end > 0 {
 		after := max(extent.Oldest-1, end-min(end, pageItems))
-		items, err := e.history.read(ctx, after, buf[:end-after], math.MaxInt)
+		items, err := e.history.read(ctx, after, buf[:end-after])
 		if errors.Is(err, ErrTrimmed) { // since the extent was read
 			extent.Oldest = max(extent.Oldest+1, e.log.Extent().Oldest)
 			continue

@@ -17,7 +17,7 @@ import (
 func at(offset uint64) event.Position { return event.Position{Epoch: "e1", Offset: offset} }
 
 func TestResume(t *testing.T) {
-	reset := func(why pubsub.ResetReason, requested string, oldest, newest, from uint64) *pubsub.Reset {
+	resetTo := func(why pubsub.ResetReason, requested string, oldest, newest, from uint64) *pubsub.Reset {
 		r := &pubsub.Reset{Reason: why, Requested: requested, Newest: at(newest), At: at(from)}
 		if oldest > 0 {
 			r.Oldest = at(oldest)
@@ -32,15 +32,15 @@ func TestResume(t *testing.T) {
 		{"in the middle", "e1-15", 15, nil},
 		{"at the head", "e1-20", 20, nil},
 		{"right before the oldest", "e1-10", 10, nil},
-		{"one too old", "e1-9", 10, reset(pubsub.ResetExpired, "e1-9", 11, 20, 10)},
-		{"before everything", "e1-0", 10, reset(pubsub.ResetExpired, "e1-0", 11, 20, 10)},
-		{"from tomorrow", "e1-21", 20, reset(pubsub.ResetFuture, "e1-21", 11, 20, 20)},
-		{"from the end of time", "e1-18446744073709551615", 20, reset(pubsub.ResetFuture, "e1-18446744073709551615", 11, 20, 20)},
-		{"of another log", "e0-15", 10, reset(pubsub.ResetEpoch, "e0-15", 11, 20, 10)},
-		{"of another log, far ahead", "e2-99", 10, reset(pubsub.ResetEpoch, "e2-99", 11, 20, 10)},
-		{"not a position", "<script>", 20, reset(pubsub.ResetMalformed, "", 11, 20, 20)},
-		{"nothing", "", 20, reset(pubsub.ResetMalformed, "", 11, 20, 20)},
-		{"too large a number", "e1-18446744073709551616", 20, reset(pubsub.ResetMalformed, "", 11, 20, 20)},
+		{"one too old", "e1-9", 10, resetTo(pubsub.ResetExpired, "e1-9", 11, 20, 10)},
+		{"before everything", "e1-0", 10, resetTo(pubsub.ResetExpired, "e1-0", 11, 20, 10)},
+		{"newer than the log", "e1-21", 20, resetTo(pubsub.ResetFuture, "e1-21", 11, 20, 20)},
+		{"the greatest offset", "e1-18446744073709551615", 20, resetTo(pubsub.ResetFuture, "e1-18446744073709551615", 11, 20, 20)},
+		{"of another log", "e0-15", 10, resetTo(pubsub.ResetEpoch, "e0-15", 11, 20, 10)},
+		{"of another log, far ahead", "e2-99", 10, resetTo(pubsub.ResetEpoch, "e2-99", 11, 20, 10)},
+		{"not a position", "<script>", 20, resetTo(pubsub.ResetMalformed, "", 11, 20, 20)},
+		{"empty", "", 20, resetTo(pubsub.ResetMalformed, "", 11, 20, 20)},
+		{"an offset that is too large", "e1-18446744073709551616", 20, resetTo(pubsub.ResetMalformed, "", 11, 20, 20)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -48,9 +48,9 @@ func TestResume(t *testing.T) {
 				f.publish(20, "a")
 				synctest.Wait()
 				st, sink := f.listen(pubsub.After(c.requested), "a")
-				from, told := opening(st)
+				from, reset := opening(st)
 				assert.Equal(t, at(c.from), from)
-				assert.Equal(t, c.reset, told)
+				assert.Equal(t, c.reset, reset)
 				f.publish(1, "a")
 				synctest.Wait()
 				assert.Equal(t, numbers(int(c.from)+1, 21), sink.Text())
@@ -66,20 +66,20 @@ func TestResumeInAnEmptyLog(t *testing.T) {
 			requested string
 			why       pubsub.ResetReason
 		}{{"e1-0", ""}, {"e1-1", pubsub.ResetFuture}, {"e0-7", pubsub.ResetEpoch}, {"?", pubsub.ResetMalformed}} {
-			from, told := opening(f.open(pubsub.Subscription{Patterns: patterns("a"), Start: pubsub.After(c.requested)}))
+			from, reset := opening(f.open(pubsub.Subscription{Patterns: patterns("a"), Start: pubsub.After(c.requested)}))
 			assert.Equal(t, at(0), from, c.requested)
 			if c.why == "" {
-				assert.Nil(t, told)
+				assert.Nil(t, reset)
 				continue
 			}
-			require.NotNil(t, told, c.requested)
-			assert.Equal(t, c.why, told.Reason)
-			assert.True(t, told.Oldest.IsZero() && told.Newest.IsZero(), "there is no oldest and no newest event")
+			require.NotNil(t, reset, c.requested)
+			assert.Equal(t, c.why, reset.Reason)
+			assert.True(t, reset.Oldest.IsZero() && reset.Newest.IsZero(), "there is no oldest and no newest event")
 		}
 		for _, from := range []pubsub.Start{next, pubsub.Last(5), pubsub.Since(time.Hour)} {
-			begin, told := opening(f.open(pubsub.Subscription{Patterns: patterns("a"), Start: from}))
+			begin, reset := opening(f.open(pubsub.Subscription{Patterns: patterns("a"), Start: from}))
 			assert.Equal(t, at(0), begin)
-			assert.Nil(t, told)
+			assert.Nil(t, reset)
 		}
 		_, sink := f.listen(pubsub.After("e1-0"), "a")
 		f.publish(2, "a")
@@ -88,28 +88,28 @@ func TestResumeInAnEmptyLog(t *testing.T) {
 	})
 }
 
-// A log whose whole history was trimmed still knows where it is.
+// A log whose whole history was trimmed still knows its newest position.
 func TestResumeWhenNothingIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := start(t, config(), newLog(0))
 		f.publish(5, "a")
 		f.log.Trim(5)
-		from, told := opening(f.open(pubsub.Subscription{Patterns: patterns("a"), Start: pubsub.After("e1-5")}))
+		from, reset := opening(f.open(pubsub.Subscription{Patterns: patterns("a"), Start: pubsub.After("e1-5")}))
 		assert.Equal(t, at(5), from)
-		assert.Nil(t, told)
-		from, told = opening(f.open(pubsub.Subscription{Patterns: patterns("a"), Start: pubsub.After("e1-4")}))
+		assert.Nil(t, reset)
+		from, reset = opening(f.open(pubsub.Subscription{Patterns: patterns("a"), Start: pubsub.After("e1-4")}))
 		assert.Equal(t, at(5), from)
-		assert.Equal(t, &pubsub.Reset{Reason: pubsub.ResetExpired, Requested: "e1-4", Newest: at(5), At: at(5)}, told)
+		assert.Equal(t, &pubsub.Reset{Reason: pubsub.ResetExpired, Requested: "e1-4", Newest: at(5), At: at(5)}, reset)
 		for _, start := range []pubsub.Start{pubsub.Last(5), pubsub.Since(time.Hour)} {
-			from, told = opening(f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone, Start: start}))
+			from, reset = opening(f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone, Start: start}))
 			assert.Equal(t, at(5), from)
-			assert.Nil(t, told)
+			assert.Nil(t, reset)
 		}
 	})
 }
 
-// A restarted server takes streams at the end of a log that has a history, and replays it.
-func TestStartOnAnOldLog(t *testing.T) {
+// An engine that starts on a log with a history replays it and continues.
+func TestStartOnALogWithHistory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := newLog(0)
 		first := start(t, config(), log)
@@ -120,12 +120,12 @@ func TestStartOnAnOldLog(t *testing.T) {
 		f.published = 700
 		_, all := f.listen(pubsub.After("e1-0"), "a")
 		_, some := f.listen(pubsub.After("e1-650"), "a")
-		_, new := f.listen(next, "a")
+		_, live := f.listen(next, "a")
 		f.publish(3, "a")
 		synctest.Wait()
 		assert.Equal(t, numbers(1, 703), all.Text())
 		assert.Equal(t, numbers(651, 703), some.Text())
-		assert.Equal(t, numbers(701, 703), new.Text())
+		assert.Equal(t, numbers(701, 703), live.Text())
 	})
 }
 
@@ -151,11 +151,11 @@ func TestLast(t *testing.T) {
 	})
 }
 
-// Trimming may overtake the search; what is still kept is found all the same.
+// The log may be trimmed during the search; what it still keeps is found.
 func TestLastWhileTheLogIsTrimmed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config()
-		cfg.Window.Events = 10 // or the log would not even be asked
+		cfg.Window.Events = 10 // otherwise the log would not be read
 		f := start(t, cfg, newLog(0))
 		f.publish(600, "a")
 		synctest.Wait()
@@ -168,12 +168,12 @@ func TestLastWhileTheLogIsTrimmed(t *testing.T) {
 				}
 			}
 		})
-		from, told := opening(f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone, Start: pubsub.Last(1000)}))
+		from, reset := opening(f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone, Start: pubsub.Last(1000)}))
 		assert.Equal(t, at(200), from)
-		assert.Nil(t, told)
+		assert.Nil(t, reset)
 
 		f.log.Set(func(l *fakeLog) {
-			l.onRead = func(after uint64, _ int) { // the whole of it goes
+			l.onRead = func(after uint64, _ int) { // everything is trimmed
 				l.Trim(600)
 			}
 		})
@@ -205,16 +205,16 @@ func TestSince(t *testing.T) {
 			{1 << 62, 10},
 		} {
 			st, sink := f.listen(pubsub.Since(c.age), "a")
-			from, told := opening(st)
+			from, reset := opening(st)
 			assert.Equal(t, at(uint64(c.from)), from, "since %s", c.age)
-			assert.Nil(t, told)
+			assert.Nil(t, reset)
 			synctest.Wait()
 			assert.Equal(t, numbers(c.from+1, 60), sink.Text(), "since %s", c.age)
 		}
 	})
 }
 
-// Offsets of a log may have holes that hide no loss.
+// Offsets of a log may have gaps without a loss.
 func TestSparseOffsets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config()
@@ -228,10 +228,10 @@ func TestSparseOffsets(t *testing.T) {
 			offsets = append(offsets, f.publish(1, "a")[0].Offset)
 			synctest.Wait()
 		}
-		f.log.SkipOffsets(3) // the newest offset names no event
+		f.log.SkipOffsets(3) // no event has the newest offset
 		synctest.Wait()
 		assert.Equal(t, numbers(1, 100), live.Text())
-		assert.Zero(t, f.log.Reads(), "a hole that hides no loss is no reason to read the log")
+		assert.Zero(t, f.log.Reads(), "a gap without a loss is no reason to read the log")
 		for i, offset := range offsets {
 			_, sink := f.listen(pubsub.After(at(offset).String()), "a")
 			_, between := f.listen(pubsub.After(at(offset-1).String()), "a")
@@ -247,7 +247,7 @@ func TestSparseOffsets(t *testing.T) {
 	})
 }
 
-// What the log trimmed before it could deliver it is missed by all, and all are told.
+// All streams are reset when the log trimmed entries before it could deliver them.
 func TestEntriesTheLogSkippedAreNotSilent(t *testing.T) {
 	for _, policy := range []pubsub.SlowPolicy{pubsub.SlowClose, pubsub.SlowSkip} {
 		t.Run(string(policy), func(t *testing.T) {
@@ -261,13 +261,13 @@ func TestEntriesTheLogSkippedAreNotSilent(t *testing.T) {
 				synctest.Wait()
 				f.log.Away(pubsub.ErrUnavailable)
 				synctest.Wait()
-				f.log.Back() // the engine looks again after a second
+				f.log.Back() // the engine follows it again after a second
 				f.publish(20, "a")
 				time.Sleep(2 * time.Second)
 				f.publish(1, "a")
 				synctest.Wait()
 				assert.Equal(t, append(append(numbers(1, 5), "reset:expired@15"), numbers(16, 26)...), live.Text())
-				assert.Equal(t, []string{"reset:expired@15"}, quiet.Text(), "what was missed may have been for anyone")
+				assert.Equal(t, []string{"reset:expired@15"}, quiet.Text(), "the missed events may have matched any stream")
 				resets := live.Only("reset")
 				assert.Equal(t, pubsub.Reset{
 					Reason: pubsub.ResetExpired, Requested: "e1-5", Oldest: at(16), Newest: at(25), At: at(15),
@@ -277,10 +277,10 @@ func TestEntriesTheLogSkippedAreNotSilent(t *testing.T) {
 	}
 }
 
-func TestOpenWhileTheLogIsAway(t *testing.T) {
+func TestOpenWhileTheLogIsUnavailable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config()
-		cfg.Window.Events = 1 // what is in the window need not be asked of the log
+		cfg.Window.Events = 1 // what is in the window is not read from the log
 		f := start(t, cfg, newLog(0))
 		f.publish(5, "a")
 		f.log.Away(pubsub.ErrUnavailable)

@@ -24,11 +24,11 @@ type Stream struct {
 	// cursor is the offset up to which the stream has been given all that matches. A live stream's stands at the last
 	// item it was given: a live stream has been given everything up to its shard's cursor.
 	cursor      uint64
+	hits        hitList      // in the shard's batch; next to the cursor, because both are used for each hit
 	knownOffset uint64       // the newest offset whose position the client knows
 	lastWrite   int64        // the tick of the shard's wheel in which the client was last sent anything
 	memberships []membership // of its patterns, in the shard's index
 	slot        int32        // its index among the shard's streams
-	target      int32        // its index among the targets of the shard's batch, if it is one
 
 	// parkedInWindow means parked while still inside the window: if it falls out, the slow policy applies.
 	parkedInWindow bool

@@ -15,8 +15,8 @@ import (
 	"carillon/internal/domain/access"
 )
 
-// The same promises as against the model, with real goroutines and real time, for the race detector: publishers,
-// readers of every pace and a log that trims run against each other.
+// The comparison with the model, with real goroutines and real time, for the race detector: publishers, readers of any
+// speed and a log that trims run at the same time.
 func TestStreamsEqualTheModelUnderStress(t *testing.T) {
 	for _, policy := range []pubsub.SlowPolicy{pubsub.SlowClose, pubsub.SlowSkip} {
 		t.Run(string(policy), func(t *testing.T) {
@@ -34,7 +34,7 @@ func TestStreamsEqualTheModelUnderStress(t *testing.T) {
 					}
 				})
 			}
-			var end atomic.Uint64 // the offset of the last event there is, once there is one
+			var end atomic.Uint64 // the offset of the last event, once it was published
 			var all []*listener
 			var listening sync.WaitGroup
 			for i := range 120 {
@@ -58,14 +58,14 @@ func TestStreamsEqualTheModelUnderStress(t *testing.T) {
 
 func openStress(t *testing.T, f *fixture, policy pubsub.SlowPolicy) *listener {
 	t.Helper()
-	asked := []string{"a", "b", "a/*", "a/**", "**", "*/1", "b/**"}
+	texts := []string{"a", "b", "a/*", "a/**", "**", "*/1", "b/**"}
 	starts := []pubsub.Start{next, pubsub.Last(10), pubsub.Last(150), pubsub.Since(time.Hour)}
 	from := starts[rand.IntN(len(starts))]
 	if newest := f.log.Extent().Newest; rand.IntN(2) == 0 && newest > 0 {
 		from = pubsub.After(at(newest - min(newest, rand.Uint64N(250))).String())
 	}
 	l := &listener{sink: newSink(), policy: policy, sub: pubsub.Subscription{
-		Patterns: patterns(asked[rand.IntN(len(asked))], asked[rand.IntN(len(asked))], "done"), Grant: access.Allow(patterns("a/**", "*")...), Start: from,
+		Patterns: patterns(texts[rand.IntN(len(texts))], texts[rand.IntN(len(texts))], "done"), Grant: access.Allow(patterns("a/**", "*")...), Start: from,
 	}}
 	l.sink.progress = make(chan struct{}, 1)
 	l.sink.SetRoom(rand.IntN(5))
@@ -76,20 +76,20 @@ func openStress(t *testing.T, f *fixture, policy pubsub.SlowPolicy) *listener {
 	return l
 }
 
-// read makes room, at some pace, until the stream is closed or has come to the end.
+// read makes room, slower with a greater pace, until the stream is closed or has got the last event.
 func (l *listener) read(t *testing.T, pace int, end *atomic.Uint64) {
 	t.Helper()
-	late := time.After(time.Minute)
+	timeout := time.After(time.Minute)
 	for n := 0; ; n++ {
-		seen, closed := l.sink.Reached()
-		if last := end.Load(); closed || last > 0 && seen >= last {
+		reached, closed := l.sink.Reached()
+		if last := end.Load(); closed || last > 0 && reached >= last {
 			return
 		}
 		select {
 		case <-l.sink.progress:
-		case <-time.After(10 * time.Millisecond): // readiness nobody waits for does no harm
-		case <-late:
-			t.Errorf("a stream waits in vain at %d", seen)
+		case <-time.After(10 * time.Millisecond): // a needless Ready does no harm
+		case <-timeout:
+			t.Errorf("a stream got nothing more after %d", reached)
 			return
 		}
 		for range pace * pace {

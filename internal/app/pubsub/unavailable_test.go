@@ -13,7 +13,7 @@ import (
 	"carillon/internal/app/pubsub"
 )
 
-// Streams outlive a log that is away: they stay open, beat, and go on without a gap when it is back.
+// Streams stay open while the log is unavailable, get heartbeats, and continue without a gap when it is available again.
 func TestLogAwayAndBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config()
@@ -22,22 +22,22 @@ func TestLogAwayAndBack(t *testing.T) {
 		f := start(t, cfg, log)
 		_, live := f.listen(next, "a")
 		f.publish(600, "a")
-		time.Sleep(time.Minute) // until no page of history is remembered
+		time.Sleep(time.Minute) // until no page of history is cached
 
 		log.Away(pubsub.ErrUnavailable)
 		_, err := f.engine.Publish(t.Context(), about("x", "a"))
 		require.ErrorIs(t, err, pubsub.ErrUnavailable)
-		gone, left := f.listen(pubsub.After("e1-0"), "a")
+		leaving, left := f.listen(pubsub.After("e1-0"), "a")
 		_, replaying := f.listen(pubsub.After("e1-0"), "a")
 		time.Sleep(time.Minute)
 		assert.Empty(t, replaying.Text())
-		assert.GreaterOrEqual(t, len(replaying.Only("heartbeat")), 3, "a client that waits for the log is not left in silence")
-		gone.End(pubsub.EndGone)
+		assert.GreaterOrEqual(t, len(replaying.Only("heartbeat")), 3, "a client that waits for the log gets heartbeats")
+		leaving.End(pubsub.EndGone)
 		synctest.Wait()
 		assert.Equal(t, []string{"close:gone"}, left.Text())
 
 		log.Back()
-		f.publish(3, "a") // before the engine noticed
+		f.publish(3, "a") // before the engine follows the log again
 		time.Sleep(2 * time.Second)
 		f.publish(3, "a")
 		synctest.Wait()
@@ -48,24 +48,24 @@ func TestLogAwayAndBack(t *testing.T) {
 	})
 }
 
-// A log that fails for another reason ends the engine: it must not go on deaf.
+// A log that fails for another reason ends the engine, which would no longer get any events.
 func TestLogBroken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := newLog(0)
-		pub, err := pubsub.New(config(), log, pubsub.Unobserved{})
+		engine, err := pubsub.New(config(), log, pubsub.Unobserved{})
 		require.NoError(t, err)
-		st, err := pub.Open(t.Context(), pubsub.Subscription{Patterns: patterns("a")})
+		st, err := engine.Open(t.Context(), pubsub.Subscription{Patterns: patterns("a")})
 		require.NoError(t, err)
 		sink := newSink()
 		st.Attach(sink)
-		broken := errors.New("disk on fire")
-		log.Away(broken)
-		require.ErrorIs(t, pub.Run(t.Context()), broken)
+		failure := errors.New("disk failure")
+		log.Away(failure)
+		require.ErrorIs(t, engine.Run(t.Context()), failure)
 		assert.Equal(t, []string{"close:drain"}, sink.Text())
 	})
 }
 
-// Stopping does not wait for a log that hangs, and tells streams that wait for it the same as all others.
+// Stopping does not wait for a log that hangs, and streams that wait for it end for the same reason as all others.
 func TestStopWhileReading(t *testing.T) {
 	for name, fault := range map[string]func(*fakeLog){
 		"slow": func(l *fakeLog) { l.slow = time.Hour },
@@ -87,9 +87,9 @@ func TestStopWhileReading(t *testing.T) {
 					sinks = append(sinks, sink)
 				}
 				time.Sleep(15 * time.Second)
-				began := time.Now()
+				stopped := time.Now()
 				require.NoError(t, f.stop())
-				assert.Zero(t, time.Since(began))
+				assert.Zero(t, time.Since(stopped))
 				for _, sink := range sinks {
 					assert.Equal(t, []string{"close:drain"}, sink.Text())
 				}
@@ -98,8 +98,8 @@ func TestStopWhileReading(t *testing.T) {
 	}
 }
 
-// A client that takes a little at a time walks through a page that was read once, not through the log again and again;
-// and a page of large events is short.
+// A client that takes a little at a time is served from a page that was read once, and does not read the log again and
+// again. A page of large events is short.
 func TestPagesAreReadOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := newLog(0)
@@ -126,7 +126,7 @@ func TestPagesAreReadOnce(t *testing.T) {
 	})
 }
 
-// Replays share what was read: a thousand clients do not read a thousand times.
+// Replays share pages: a hundred clients do not read the log a hundred times.
 func TestReplaysShareReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := newLog(0)

@@ -12,9 +12,9 @@ func (s *shard) walk() bool {
 	n := b.match(&s.index, items)
 	s.cursor = items[n-1].Position.Offset
 	taken := 0
-	for _, t := range b.targets {
-		selected := b.itemsFor(t, items)
-		taken += s.deliver(t.stream, selected)
+	for _, st := range b.streams {
+		selected := b.take(st, items)
+		taken += s.deliver(st, selected)
 		clear(selected)
 	}
 	if taken > 0 {
