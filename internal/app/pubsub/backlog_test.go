@@ -73,3 +73,33 @@ func TestTrimmedBacklogResetsStreams(t *testing.T) {
 		assert.Equal(t, []string{"reset:expired@990"}, parked.Text())
 	})
 }
+
+// Streams lose nothing when their shard falls behind, whatever the policy for slow streams: their clients are not slow.
+func TestBacklogLosesNothing(t *testing.T) {
+	for _, policy := range []pubsub.SlowPolicy{pubsub.SlowClose, pubsub.SlowSkip} {
+		t.Run(string(policy), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cfg := config()
+				cfg.Window.Events, cfg.Shards, cfg.Slow = 4, 1, policy
+				f := start(t, cfg, newLog(0))
+				var sinks []*fakeSink
+				for range 10 {
+					_, sink := f.listen(next, "a")
+					sinks = append(sinks, sink)
+				}
+				synctest.Wait()
+				for range 3 {
+					f.publish(1000, "a")
+					f.publish(5, "b")
+				}
+				time.Sleep(time.Minute)
+				f.publish(1, "a")
+				synctest.Wait()
+				want := append(append(append(numbers(1, 1000), numbers(1006, 2005)...), numbers(2011, 3010)...), "3016")
+				for _, sink := range sinks {
+					assert.Equal(t, want, sink.Text())
+				}
+			})
+		})
+	}
+}

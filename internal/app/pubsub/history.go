@@ -7,8 +7,8 @@ import (
 	"carillon/internal/domain/event"
 )
 
-// history reads pages of what the log keeps. Most of what is read is recent and stands in the window, from which items
-// are shared; the log has the rest.
+// history reads pages of what the log keeps. Most of what is read is recent and is in the window, from which items
+// are shared; the log has the older ones.
 type history struct {
 	log    Log
 	window *window
@@ -38,7 +38,7 @@ func (h history) older(ctx context.Context, after uint64, limit, maxBytes int) (
 }
 
 // read returns the page right after an offset from the window, if it has the whole page, or from the log. The page has
-// len(buf) items, or all there are if those are fewer; they may stand in buf.
+// len(buf) items, or all there are if those are fewer; they may be stored in buf.
 func (h history) read(ctx context.Context, after uint64, buf []*Item) ([]*Item, error) {
 	if n, _ := h.recent(after, buf); n == len(buf) {
 		return buf, nil

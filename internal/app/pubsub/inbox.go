@@ -38,7 +38,7 @@ func (s *shard) post(m message) bool {
 	return true
 }
 
-// wake makes the shard look for something to do. It does not block.
+// wake wakes the shard's goroutine if it waits. It does not block.
 func (s *shard) wake() {
 	select {
 	case s.wakeup <- struct{}{}:
@@ -76,6 +76,6 @@ func (s *shard) receive() {
 		}
 	}
 	if cap(s.spareInbox) > 4096 {
-		s.spareInbox = nil // the memory of many openings at once is not kept for ever
+		s.spareInbox = nil // frees the memory that many openings at once needed
 	}
 }

@@ -18,78 +18,6 @@ import (
 	"carillon/internal/domain/event"
 )
 
-// step is one thing that happens to the engine. The meaning of its numbers depends on Do.
-type step struct {
-	Do      string
-	N       int
-	Stream  int
-	Topics  []string
-	Asked   []string // patterns
-	Granted []string
-	Start   startRequest
-	Room    int
-	Settle  bool // wait until everything is idle after it
-}
-
-// plan is a random run of an engine.
-type plan struct {
-	Window, Keep, Shards int
-	Slow                 pubsub.SlowPolicy
-	ReadTakes            time.Duration
-	Steps                []step
-}
-
-var (
-	someTopic   = rapid.SampledFrom([]string{"a", "b", "a/1", "a/2", "a/1/x", "b/1", "c"})
-	somePattern = rapid.SampledFrom([]string{"a", "b", "a/1", "a/*", "a/**", "**", "*", "*/1", "c", "b/**", "*/*/x"})
-	someDo      = rapid.SampledFrom([]string{
-		"publish", "publish", "publish", "publish", "publish", "burst", "trim", "skip", "open", "open", "open",
-		"room", "room", "room", "room", "stall", "ready", "end", "wait", "wait", "wait", "away", "back", "back", "back",
-	})
-)
-
-func drawStep(t *rapid.T) step {
-	s := step{Do: someDo.Draw(t, "do"), Settle: rapid.Bool().Draw(t, "settle")}
-	switch s.Do {
-	case "publish":
-		s.N = rapid.IntRange(1, 8).Draw(t, "n")
-		s.Topics = rapid.SliceOfN(someTopic, 1, 3).Draw(t, "topics")
-	case "burst":
-		s.N = rapid.IntRange(240, 300).Draw(t, "n")
-		s.Topics = rapid.SliceOfN(someTopic, 1, 3).Draw(t, "topics")
-	case "trim":
-		s.N = rapid.IntRange(1, 20).Draw(t, "n")
-	case "skip":
-		s.N = rapid.IntRange(1, 3).Draw(t, "n")
-	case "open":
-		s.Asked = rapid.SliceOfN(somePattern, 1, 3).Draw(t, "asked")
-		s.Granted = rapid.SliceOfN(rapid.SampledFrom([]string{"**", "**", "a/**", "a", "*"}), 1, 2).Draw(t, "granted")
-		s.Room = rapid.IntRange(-1, 5).Draw(t, "room")
-		s.Start = startRequest{kind: rapid.SampledFrom([]string{"next", "after", "after", "last", "since"}).Draw(t, "how")}
-		s.N = rapid.IntRange(-2, 60).Draw(t, "back") // how far before the newest offset "after" goes
-		s.Start.n = rapid.IntRange(0, 30).Draw(t, "last")
-		s.Start.age = time.Duration(rapid.IntRange(0, 30).Draw(t, "since")) * time.Second
-	case "room":
-		s.Stream, s.Room = rapid.IntRange(0, 20).Draw(t, "stream"), rapid.IntRange(-1, 8).Draw(t, "room")
-	case "stall", "ready", "end":
-		s.Stream = rapid.IntRange(0, 20).Draw(t, "stream")
-	case "wait":
-		s.N = rapid.SampledFrom([]int{1, 30, 2000, 20_000, 20_000}).Draw(t, "ms")
-	}
-	return s
-}
-
-func drawPlan(t *rapid.T) plan {
-	return plan{
-		Window:    rapid.IntRange(1, 6).Draw(t, "window"),
-		Keep:      rapid.SampledFrom([]int{0, 0, 3, 10, 300}).Draw(t, "keep"),
-		Shards:    rapid.IntRange(1, 2).Draw(t, "shards"),
-		Slow:      rapid.SampledFrom([]pubsub.SlowPolicy{pubsub.SlowClose, pubsub.SlowSkip}).Draw(t, "slow"),
-		ReadTakes: rapid.SampledFrom([]time.Duration{0, 20 * time.Millisecond}).Draw(t, "read takes"),
-		Steps:     rapid.SliceOfN(rapid.Custom(drawStep), 40, 100).Draw(t, "steps"),
-	}
-}
-
 // run executes the plan and returns the first difference from the model. It counts in events what happened.
 func (p plan) run(t *testing.T, events map[string]int) error {
 	t.Helper()
@@ -99,13 +27,13 @@ func (p plan) run(t *testing.T, events map[string]int) error {
 	log.slow = p.ReadTakes
 	f := start(t, cfg, log)
 	var all []*listener
-	away := false
+	failed := false
 	for i, s := range p.Steps {
 		var err error
 		switch s.Do {
 		case "publish", "burst":
 			switch {
-			case away:
+			case failed:
 			case s.Settle && s.Do == "publish":
 				f.trickle(s.N, s.Topics...)
 			default:
@@ -131,7 +59,7 @@ func (p plan) run(t *testing.T, events map[string]int) error {
 				l.stream.Ready()
 			case "stall": // until the stream is outside the window, and long enough for the engine to notice
 				l.sink.SetRoom(0)
-				if !away {
+				if !failed {
 					f.trickle(p.Window+2, "a", "b", "a/1/x", "c")
 				}
 				time.Sleep(20 * time.Second)
@@ -142,15 +70,15 @@ func (p plan) run(t *testing.T, events map[string]int) error {
 			}
 		case "wait":
 			time.Sleep(time.Duration(s.N) * time.Millisecond)
-		case "away":
-			if !away {
-				away = true
-				log.Away(pubsub.ErrUnavailable)
+		case "fail":
+			if !failed {
+				failed = true
+				log.Fail(pubsub.ErrUnavailable)
 			}
-		case "back":
-			if away {
-				away = false
-				log.Back()
+		case "recover":
+			if failed {
+				failed = false
+				log.Recover()
 			}
 		default:
 			err = errUnknownStep
@@ -163,8 +91,8 @@ func (p plan) run(t *testing.T, events map[string]int) error {
 		}
 	}
 	// At the end the log is available and every client reads, so every expected event must come.
-	if away {
-		log.Back()
+	if failed {
+		log.Recover()
 	}
 	for _, l := range all {
 		l.sink.SetRoom(-1)

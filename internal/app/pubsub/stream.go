@@ -42,9 +42,9 @@ type state uint8
 
 const (
 	stateNew     state = iota
-	stateLagging       // walking from its cursor towards the head
-	stateReading       // waiting for a page of the log's history
-	stateLive          // at the head
+	stateLagging       // catches up with its shard's cursor
+	stateReading       // waits for a page of the log's history
+	stateLive          // has been given everything up to its shard's cursor
 	stateParked        // its sink is full
 	stateClosed
 )
@@ -103,7 +103,7 @@ func (s *Stream) End(why EndReason) {
 	}
 }
 
-// wants reports whether the stream asked for the event and may see it.
+// wants reports whether the stream subscribed to the event and may see it.
 func (s *Stream) wants(e event.Event) bool {
 	for _, t := range e.Topics {
 		if !s.sub.Grant.Allows(t) {

@@ -53,7 +53,7 @@ const (
 	ResetEpoch     ResetReason = "epoch"     // of another log: the server lost or replaced it
 	ResetMalformed ResetReason = "malformed" // not a position
 	ResetFuture    ResetReason = "future"    // newer than anything the log holds
-	ResetSlow      ResetReason = "slow"      // the client read too slowly and was moved to the head
+	ResetSlow      ResetReason = "slow"      // the client read too slowly and was moved to the newest event
 )
 
 // Reset tells a client that events may be missing, so that a loss is never silent.

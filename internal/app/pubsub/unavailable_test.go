@@ -24,7 +24,7 @@ func TestLogAwayAndBack(t *testing.T) {
 		f.publish(600, "a")
 		time.Sleep(time.Minute) // until no page of history is cached
 
-		log.Away(pubsub.ErrUnavailable)
+		log.Fail(pubsub.ErrUnavailable)
 		_, err := f.engine.Publish(t.Context(), about("x", "a"))
 		require.ErrorIs(t, err, pubsub.ErrUnavailable)
 		leaving, left := f.listen(pubsub.After("e1-0"), "a")
@@ -36,7 +36,7 @@ func TestLogAwayAndBack(t *testing.T) {
 		synctest.Wait()
 		assert.Equal(t, []string{"close:gone"}, left.Text())
 
-		log.Back()
+		log.Recover()
 		f.publish(3, "a") // before the engine follows the log again
 		time.Sleep(2 * time.Second)
 		f.publish(3, "a")
@@ -59,7 +59,7 @@ func TestLogBroken(t *testing.T) {
 		sink := newSink()
 		st.Attach(sink)
 		failure := errors.New("disk failure")
-		log.Away(failure)
+		log.Fail(failure)
 		require.ErrorIs(t, engine.Run(t.Context()), failure)
 		assert.Equal(t, []string{"close:drain"}, sink.Text())
 	})
@@ -68,8 +68,8 @@ func TestLogBroken(t *testing.T) {
 // Stopping does not wait for a log that hangs, and streams that wait for it end for the same reason as all others.
 func TestStopWhileReading(t *testing.T) {
 	for name, fault := range map[string]func(*fakeLog){
-		"slow": func(l *fakeLog) { l.slow = time.Hour },
-		"away": func(l *fakeLog) { close(l.away); l.away, l.broken = nil, pubsub.ErrUnavailable },
+		"slow":        func(l *fakeLog) { l.slow = time.Hour },
+		"unavailable": func(l *fakeLog) { close(l.failed); l.failed, l.followErr = nil, pubsub.ErrUnavailable },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
