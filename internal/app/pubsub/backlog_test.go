@@ -103,3 +103,34 @@ func TestBacklogLosesNothing(t *testing.T) {
 		})
 	}
 }
+
+// A shard that read its backlog from the log may be ahead of the window while the log is not followed. A stream that was
+// parked meanwhile gets what the window does not have yet from the log.
+func TestParkedStreamOfAShardAheadOfTheWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := config()
+		cfg.Window.Events, cfg.Shards = 4, 1
+		f := start(t, cfg, newLog(0))
+		f.log.Set(func(l *fakeLog) { l.slow = 100 * time.Millisecond })
+		st, sink := f.listenUpTo(12, next, "a")
+		synctest.Wait()
+		f.publish(10, "a") // the shard reads them from the log
+		synctest.Wait()
+		f.log.Fail(pubsub.ErrUnavailable)
+		synctest.Wait()
+		f.log.Recover()
+		f.publish(5, "a") // not followed yet, but read together with the others
+		time.Sleep(200 * time.Millisecond)
+		synctest.Wait()
+		assert.Equal(t, numbers(1, 12), sink.Text())
+		sink.SetRoom(-1)
+		st.Ready()
+		time.Sleep(200 * time.Millisecond)
+		synctest.Wait()
+		assert.Equal(t, numbers(1, 15), sink.Text())
+		time.Sleep(2 * time.Second)
+		f.publish(1, "a")
+		synctest.Wait()
+		assert.Equal(t, numbers(1, 16), sink.Text())
+	})
+}

@@ -42,11 +42,12 @@ func (s *shard) advance(st *Stream) {
 		return
 	}
 	if n == 0 {
-		st.cursor = s.cursor
-	} else {
-		s.offer(st, s.batch.items[:n])
-		clear(s.batch.items[:n])
+		// The shard read its backlog from the log and is ahead of the window, so only the log has the next items.
+		s.readHistory(st)
+		return
 	}
+	s.offer(st, s.batch.items[:n])
+	clear(s.batch.items[:n])
 	if st.state == stateLagging {
 		s.lagging = append(s.lagging, st)
 	}
@@ -58,12 +59,17 @@ func (s *shard) leaveWindow(st *Stream) {
 		s.reset(st, ResetSlow, s.cursor)
 		return
 	}
-	st.state = stateReading
-	s.reader.request(pageRequest{stream: st, after: st.cursor})
+	s.readHistory(st)
 }
 
-// receivePage continues with a page of history that was requested for a stream.
-func (s *shard) receivePage(st *Stream, items []*Item, err error) {
+// readHistory requests the page of history after a stream's cursor.
+func (s *shard) readHistory(st *Stream) {
+	st.state = stateReading
+	s.reader.request(pageRequest{stream: st, after: st.cursor, shardCursor: s.cursor})
+}
+
+// receivePage continues with a page of history that was requested for a stream when the shard's cursor was shardCursor.
+func (s *shard) receivePage(st *Stream, items []*Item, err error, shardCursor uint64) {
 	if st.state != stateReading {
 		return
 	}
@@ -77,6 +83,10 @@ func (s *shard) receivePage(st *Stream, items []*Item, err error) {
 	st.state = stateLagging
 	if len(items) > 0 {
 		s.offer(st, items)
+	} else {
+		// What the shard walked before the request was in the log before the page was read. So there is nothing up to
+		// there, but there may be something up to the shard's present cursor.
+		st.cursor = max(st.cursor, shardCursor)
 	}
 	if st.state == stateLagging {
 		s.lagging = append(s.lagging, st)

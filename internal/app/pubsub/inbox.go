@@ -12,6 +12,8 @@ type message struct {
 	err    error         // of msgPage
 	drain  time.Duration // of msgDrain
 	query  func()        // of msgQuery
+
+	shardCursor uint64 // of msgPage: the shard's cursor when the page was requested
 }
 
 type messageKind uint8
@@ -67,7 +69,7 @@ func (s *shard) receive() {
 			if m.stream == nil {
 				s.receiveBacklog(m.items, m.err)
 			} else {
-				s.receivePage(m.stream, m.items, m.err)
+				s.receivePage(m.stream, m.items, m.err, m.shardCursor)
 			}
 		case msgDrain:
 			s.drain.begin(time.Now(), m.drain, len(s.streams))

@@ -45,8 +45,9 @@ type reader struct {
 
 // pageRequest asks for the page after an offset.
 type pageRequest struct {
-	stream *Stream // nil when the page is for the shard itself
-	after  uint64
+	stream      *Stream // nil when the page is for the shard itself
+	after       uint64
+	shardCursor uint64 // the shard's cursor when it made the request
 }
 
 // cachedPage is a page that was read before.
@@ -110,7 +111,7 @@ func (r *reader) run(ctx context.Context) {
 				return
 			}
 			items, err := r.page(ctx, req.after)
-			r.shard.post(message{stream: req.stream, kind: msgPage, items: items, err: err})
+			r.shard.post(message{kind: msgPage, stream: req.stream, items: items, err: err, shardCursor: req.shardCursor})
 		}
 		forget.Reset(cacheTime)
 	}

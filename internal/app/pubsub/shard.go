@@ -102,7 +102,7 @@ func (s *shard) wait(ctx context.Context, timer *time.Timer) {
 
 // idle reports whether there is nothing to do except, perhaps, to walk a few new items.
 func (s *shard) idle() bool {
-	if len(s.lagging) > 0 || s.reader.pending > 0 || s.engine.newest.Load()-s.cursor >= fullWalk {
+	if len(s.lagging) > 0 || s.reader.pending > 0 || s.engine.newest.Load() >= s.cursor+fullWalk {
 		return false
 	}
 	s.mu.Lock()
