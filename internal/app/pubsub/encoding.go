@@ -3,8 +3,8 @@ package pubsub
 import "carillon/internal/domain/event"
 
 // Encoding is one representation of events that a transport shares between its streams: usually the bytes of a wire
-// format, with whatever else is needed to send them. The engine does not know what it means; the Encoding itself is the
-// key under which an [Item] keeps the value. A transport makes each of its encodings once, when it starts.
+// format, with whatever else is needed to send them. The engine does not interpret the value; the Encoding itself
+// is the key under which an [Item] keeps it. A transport makes each of its encodings once, when it starts.
 //
 // All methods may be called concurrently.
 type Encoding[T any] struct {
@@ -12,13 +12,14 @@ type Encoding[T any] struct {
 	encode func(event.Entry) (value T, bytes int)
 }
 
-// NewEncoding returns an encoding. The function encode makes the value for an entry and tells how many bytes the value
-// keeps in memory, which count towards the bytes of the window.
+// NewEncoding returns an encoding. The function encode returns the value for an entry and how many bytes of memory the
+// value takes; they count towards the bytes of the window.
 func NewEncoding[T any](encode func(event.Entry) (value T, bytes int)) *Encoding[T] {
 	return &Encoding[T]{encode: encode}
 }
 
-// encodingKey tells encodings apart by its address, so it must have a size.
+// encodingKey identifies an encoding by its address. It must have a size, because variables without a size may share an
+// address.
 type encodingKey struct{ _ byte }
 
 // encoded is a value that an item keeps.
@@ -28,7 +29,7 @@ type encoded struct {
 	next  *encoded
 }
 
-// Of returns the item in this encoding and makes it on the first call. Concurrent first callers may encode twice; all of
+// Of returns the item in this encoding, which the first call makes. Concurrent first callers may encode twice; all of
 // them get the same value. The value is shared and must not be changed.
 func (x *Encoding[T]) Of(item *Item) T {
 	head := item.encodings.Load()

@@ -7,17 +7,17 @@ import (
 	"carillon/internal/domain/event"
 )
 
-// Item is an entry on its way to streams, with the encodings that transports made of it. It is shared by all streams.
+// Item is an entry being delivered, with the encodings that transports made of it. All streams share it.
 type Item struct {
 	event.Entry
 
 	encodings atomic.Pointer[encoded] // a list, newest first
-	// size is how many bytes the event and its encodings take, or [dropped] once the window let the item go.
+	// size is how many bytes the event and its encodings take, or [dropped] once the window dropped the item.
 	size   atomic.Int64
-	window *window // where size counts; nil for items read from the log's history
+	window *window // the window whose bytes include size; nil for items read from the log's history
 }
 
-// dropped is the size of an item that counts nowhere any more.
+// dropped is the size of an item that no longer counts towards the bytes of a window.
 const dropped = math.MinInt64
 
 func newItems(entries []event.Entry) []*Item {
@@ -31,7 +31,7 @@ func newItems(entries []event.Entry) []*Item {
 	return items
 }
 
-// grow counts bytes of an encoding that the item keeps.
+// grow adds the bytes of an encoding that the item keeps.
 func (i *Item) grow(bytes int) {
 	for {
 		size := i.size.Load()

@@ -13,7 +13,7 @@ import (
 	"carillon/internal/domain/event"
 )
 
-// encodingSink makes bytes of what it gets, as a transport does.
+// encodingSink encodes the items it gets, like a transport.
 type encodingSink struct {
 	*fakeSink
 
@@ -28,7 +28,7 @@ func (s *encodingSink) Send(items []*pubsub.Item) (int, error) {
 	return s.fakeSink.Send(items)
 }
 
-// counted returns an encoding that counts how often it is made.
+// counted returns an encoding that counts how often it encodes.
 func counted(name string, times *atomic.Int32) *pubsub.Encoding[[]byte] {
 	return pubsub.NewEncoding(func(e event.Entry) ([]byte, int) {
 		times.Add(1)
@@ -37,22 +37,22 @@ func counted(name string, times *atomic.Int32) *pubsub.Encoding[[]byte] {
 	})
 }
 
-// An event is encoded once for each encoding in use, not once for each stream.
+// An item is encoded once for each encoding in use, not once for each stream.
 func TestEncodeOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config()
 		cfg.Shards = 1
-		r := start(t, cfg, newLog(0))
+		f := start(t, cfg, newLog(0))
 		var times [2]atomic.Int32
 		encodings := []*pubsub.Encoding[[]byte]{counted("first", &times[0]), counted("second", &times[1])}
 		var sinks []*encodingSink
 		for i := range 100 {
 			sink := &encodingSink{fakeSink: newSink(), encoding: encodings[i%2]}
 			sinks = append(sinks, sink)
-			r.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone}).Attach(sink)
+			f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone}).Attach(sink)
 		}
 		synctest.Wait()
-		r.trickle(10, "a")
+		f.trickle(10, "a")
 		assert.EqualValues(t, 10, times[0].Load())
 		assert.EqualValues(t, 10, times[1].Load())
 		for i, sink := range sinks {
@@ -62,37 +62,37 @@ func TestEncodeOnce(t *testing.T) {
 	})
 }
 
-// The window counts every encoding that its items keep, and lets items go when they exceed its bound.
+// The window counts every encoding that its items keep, and drops items when they exceed its bound.
 func TestWindowCountsEncodings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config()
 		cfg.Shards, cfg.Window.Bytes = 1, 10_000
-		r := start(t, cfg, newLog(0))
+		f := start(t, cfg, newLog(0))
 		encoding := func(bytes int) *pubsub.Encoding[int] {
 			return pubsub.NewEncoding(func(event.Entry) (int, int) { return 1, bytes })
 		}
 		first, second := &itemSink{fakeSink: newSink()}, newSink()
-		r.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone}).Attach(first)
-		r.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone}).Attach(second)
+		f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone}).Attach(first)
+		f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone}).Attach(second)
 		synctest.Wait()
-		r.trickle(3, "a")
-		bare := r.pub.Window()
-		assert.Equal(t, 3, bare.Events)
+		f.trickle(3, "a")
+		plain := f.engine.Window()
+		assert.Equal(t, 3, plain.Events)
 		small, large := encoding(1000), encoding(9000)
 		for _, item := range first.items {
 			small.Of(item)
 			small.Of(item)
 		}
-		assert.Equal(t, bare.Bytes+3000, r.pub.Window().Bytes)
+		assert.Equal(t, plain.Bytes+3000, f.engine.Window().Bytes)
 		large.Of(first.items[1])
-		assert.Equal(t, 1, r.pub.Window().Events, "the two oldest had to go")
-		assert.Equal(t, bare.Bytes/3+1000, r.pub.Window().Bytes)
+		assert.Equal(t, 1, f.engine.Window().Events, "the two oldest were dropped")
+		assert.Equal(t, plain.Bytes/3+1000, f.engine.Window().Bytes)
 		large.Of(first.items[0])
-		assert.Equal(t, bare.Bytes/3+1000, r.pub.Window().Bytes, "an item outside the window does not count")
+		assert.Equal(t, plain.Bytes/3+1000, f.engine.Window().Bytes, "an item outside the window does not count")
 		large.Of(first.items[2])
-		assert.Equal(t, 1, r.pub.Window().Events, "the newest stays")
-		r.trickle(1, "a")
-		assert.Equal(t, pubsub.WindowInfo{Events: 1, Bytes: bare.Bytes / 3}, r.pub.Window())
+		assert.Equal(t, 1, f.engine.Window().Events, "the newest stays")
+		f.trickle(1, "a")
+		assert.Equal(t, pubsub.WindowInfo{Events: 1, Bytes: plain.Bytes / 3}, f.engine.Window())
 	})
 }
 
@@ -108,7 +108,7 @@ func (s *itemSink) Send(items []*pubsub.Item) (int, error) {
 	return s.fakeSink.Send(items)
 }
 
-// First callers at the same time may both encode; all of them get one value, of each encoding.
+// Concurrent first callers may encode twice, but all of them get the same value of an encoding.
 func TestEncodeConcurrently(t *testing.T) {
 	for range 100 {
 		var item pubsub.Item
@@ -127,7 +127,7 @@ func TestEncodeConcurrently(t *testing.T) {
 	}
 }
 
-// Finding an encoding that is made costs no allocation.
+// Getting an encoding that was made before allocates nothing.
 func TestEncodingIsFoundWithoutAllocation(t *testing.T) {
 	var item pubsub.Item
 	var times atomic.Int32

@@ -58,10 +58,10 @@ func (l *listener) Send(items []*pubsub.Item) (int, error) {
 	return len(items), nil
 }
 
-func (*listener) Flush() error              { return nil }
-func (*listener) Beat(event.Position) error { return nil }
-func (*listener) Reset(pubsub.Reset) error  { return nil }
-func (*listener) Close(pubsub.EndReason)    {}
+func (*listener) Flush() error                   { return nil }
+func (*listener) Heartbeat(event.Position) error { return nil }
+func (*listener) Reset(pubsub.Reset) error       { return nil }
+func (*listener) Close(pubsub.EndReason)         {}
 
 func (h *hall) seat(n int, from pubsub.Start) {
 	h.Helper()
@@ -134,8 +134,8 @@ func TestEngineIsCountedExactly(t *testing.T) {
 // broken is a sink whose connection fails, and which knows why.
 type broken struct{ listener }
 
-func (*broken) Send([]*pubsub.Item) (int, error)          { return 0, errors.New("no acknowledgement") }
-func (*broken) Explain(pubsub.EndReason) pubsub.EndReason { return pubsub.EndDead }
+func (*broken) Send([]*pubsub.Item) (int, error)               { return 0, errors.New("no acknowledgement") }
+func (*broken) RefineReason(pubsub.EndReason) pubsub.EndReason { return pubsub.EndDead }
 
 // A stream that ended is counted for the reason that its transport found, which is the one in the log.
 func TestEndIsCountedForItsExactReason(t *testing.T) {

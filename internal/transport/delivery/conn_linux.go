@@ -60,8 +60,8 @@ func (c *conn) Flush() error {
 	return err
 }
 
-// Beat writes a heartbeat, unless the socket has not even taken the last bytes yet and there is no position to tell.
-func (c *conn) Beat(at event.Position) error {
+// Heartbeat writes a heartbeat, unless the socket has not even taken the last bytes yet and there is no position to tell.
+func (c *conn) Heartbeat(at event.Position) error {
 	if len(c.unsent) > 0 && at.IsZero() {
 		return nil
 	}
@@ -101,8 +101,8 @@ func (c *conn) Close(reason pubsub.EndReason) {
 	c.observer.Ended(summary)
 }
 
-// Explain makes the reason of a broken connection exact.
-func (c *conn) Explain(reason pubsub.EndReason) pubsub.EndReason {
+// RefineReason makes the reason of a broken connection exact.
+func (c *conn) RefineReason(reason pubsub.EndReason) pubsub.EndReason {
 	if reason != pubsub.EndFailed {
 		return reason
 	}

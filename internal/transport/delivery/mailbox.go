@@ -48,8 +48,8 @@ func (m *mailbox) Send(items []*pubsub.Item) (int, error) {
 // Flush does nothing: the writing goroutine goes on by itself.
 func (m *mailbox) Flush() error { return nil }
 
-// Beat adds a heartbeat, unless something is still waiting to be written anyway and there is no position to tell.
-func (m *mailbox) Beat(at event.Position) error {
+// Heartbeat adds a heartbeat, unless something is still waiting to be written anyway and there is no position to tell.
+func (m *mailbox) Heartbeat(at event.Position) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(m.frames) > 0 && at.IsZero() {

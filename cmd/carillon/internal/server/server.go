@@ -87,7 +87,7 @@ func (s *Server) AdminAddr() string { return s.parts.Admin.addr() }
 func (s *Server) Failed() <-chan struct{} { return s.failure.failed }
 
 // Check returns an error unless every shard of the engine responds until ctx ends.
-func (s *Server) Check(ctx context.Context) error { return s.parts.Engine.Answers(ctx) }
+func (s *Server) Check(ctx context.Context) error { return s.parts.Engine.Ping(ctx) }
 
 // Reload reads the configuration again and applies what may change while the server runs. What changed, what needs a
 // restart and what went wrong is logged. It must not be called concurrently.

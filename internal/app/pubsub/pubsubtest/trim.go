@@ -11,7 +11,7 @@ import (
 	"carillon/internal/domain/event"
 )
 
-func trimming() []promise {
+func trimPromises() []promise {
 	return []promise{
 		{name: "bounded in events", check: boundedInEvents},
 		{name: "bounded in bytes", check: boundedInBytes},
@@ -20,18 +20,18 @@ func trimming() []promise {
 	}
 }
 
-// checkEnds holds that what a log keeps is the newest of all that was appended, and that reading before it fails.
-func checkEnds(t *testing.T, log pubsub.Log, all []event.Position) []event.Entry {
+// checkKept checks that the log keeps the newest of all that was appended, and that reading older entries fails.
+func checkKept(t *testing.T, log pubsub.Log, all []event.Position) []event.Entry {
 	t.Helper()
 	extent := log.Extent()
-	assert.Equal(t, all[len(all)-1].Offset, extent.Newest, "trimming does not touch the newest")
+	assert.Equal(t, all[len(all)-1].Offset, extent.Newest, "trimming does not change the newest offset")
 	kept := read(t, log, extent.Oldest-1)
 	assert.Equal(t, all[len(all)-len(kept):], append([]event.Position{}, positionsOf(kept)...))
 	for _, p := range all[:len(all)-len(kept)] {
 		_, err := log.Read(t.Context(), p.Offset-1, 1)
-		require.ErrorIs(t, err, pubsub.ErrTrimmed, "%d is gone", p.Offset)
+		require.ErrorIs(t, err, pubsub.ErrTrimmed, "%d was trimmed", p.Offset)
 	}
-	assert.Equal(t, positionsOf(kept), positionsOf(follow(t, log, 0).upTo(t, extent.Newest)), "who follows skips what is gone")
+	assert.Equal(t, positionsOf(kept), positionsOf(follow(t, log, 0).upTo(t, extent.Newest)), "a follower skips what was trimmed")
 	return kept
 }
 
@@ -44,7 +44,7 @@ func boundedInEvents(t *testing.T, a Adapter) {
 	for range 25 {
 		all = append(all, publish(t, log, numbered(1, 1)...)...)
 	}
-	kept := checkEnds(t, log, all)
+	kept := checkKept(t, log, all)
 	if a.Exact {
 		assert.Len(t, kept, 10)
 	}
@@ -58,7 +58,7 @@ func boundedInBytes(t *testing.T, a Adapter) {
 	for range 30 {
 		all = append(all, publish(t, log, large(9000))...)
 	}
-	kept := checkEnds(t, log, all)
+	kept := checkKept(t, log, all)
 	assert.LessOrEqual(t, len(kept), 11)
 	if a.Exact {
 		assert.Len(t, kept, 100_000/large(9000).Size())
@@ -74,7 +74,7 @@ func boundedInAge(t *testing.T, a Adapter) {
 		all = append(all, publish(t, log, numbered(1, 1)...)...)
 		wait(10 * time.Second)
 	}
-	kept := checkEnds(t, log, all)
+	kept := checkKept(t, log, all)
 	for _, e := range kept {
 		assert.LessOrEqual(t, time.Since(e.Time), limits.Age+time.Second)
 	}
@@ -84,13 +84,13 @@ func boundedInAge(t *testing.T, a Adapter) {
 
 	wait(2 * time.Minute)
 	extent := log.Extent()
-	assert.Equal(t, extent.Newest+1, extent.Oldest, "what is too old goes even while nothing is appended")
+	assert.Equal(t, extent.Newest+1, extent.Oldest, "entries that are too old are trimmed even while nothing is appended")
 	assert.Equal(t, all[9].Offset, extent.Newest)
 	assert.Empty(t, read(t, log, extent.Newest))
 	_, err := log.Read(t.Context(), extent.Newest-1, 1)
 	require.ErrorIs(t, err, pubsub.ErrTrimmed)
 	f := follow(t, log, 0)
-	all = append(all, publish(t, log, say("new"))...)
+	all = append(all, publish(t, log, textEvent("new"))...)
 	assert.Equal(t, []string{"new"}, texts(f.upTo(t, all[10].Offset)))
 	assert.Greater(t, all[10].Offset, extent.Newest, "offsets go on")
 }
@@ -105,10 +105,10 @@ func batchLargerThanHistory(t *testing.T, a Adapter) {
 	all = append(all, publish(t, log, numbered(4, 100)...)...)
 	got := f.upTo(t, all[99].Offset)
 	if a.SameProcess {
-		assert.Equal(t, all, positionsOf(got), "followers get also what is trimmed at once")
+		assert.Equal(t, all, positionsOf(got), "followers also get what is trimmed at once")
 	}
-	checkEnds(t, log, all)
+	checkKept(t, log, all)
 }
 
-// wait lets time pass in a bubble.
+// wait lets time pass; it needs a bubble.
 func wait(d time.Duration) { <-time.After(d) }

@@ -14,13 +14,13 @@ import (
 	"carillon/internal/domain/event"
 )
 
-func following() []promise {
+func followPromises() []promise {
 	return []promise{
-		{name: "a follower gets what is kept, then what comes", check: followKeptThenLive},
+		{name: "a follower gets what is kept, then new entries", check: followKeptThenLive},
 		{name: "a follower waits for its offset", check: followFuture},
-		{name: "a follower hears before the append returns", check: followBeforeAppendReturns},
+		{name: "a follower gets an entry before the append returns", check: followBeforeAppendReturns},
 		{name: "following ends with its context", check: followEnds},
-		{name: "all followers see one order", check: followOneOrder},
+		{name: "all followers get one order", check: followOneOrder},
 	}
 }
 
@@ -56,11 +56,11 @@ func followFuture(t *testing.T, a Adapter) {
 
 func followBeforeAppendReturns(t *testing.T, a Adapter) {
 	if !a.SameProcess {
-		t.Skip("this log lives elsewhere")
+		t.Skip("the log is in another process")
 	}
 	log := a.Open(t, Roomy())
 	followers := []*follower{follow(t, log, 0), follow(t, log, 0)}
-	probe := publish(t, log, say("probe"))
+	probe := publish(t, log, textEvent("probe"))
 	for _, f := range followers {
 		f.upTo(t, probe[0].Offset)
 	}
@@ -68,7 +68,7 @@ func followBeforeAppendReturns(t *testing.T, a Adapter) {
 	for p := range 4 {
 		all.Go(func() {
 			for n := range 50 {
-				positions, err := log.Append(t.Context(), []event.Event{say(fmt.Sprint(p)), keyed("k", fmt.Sprint(p, n))})
+				positions, err := log.Append(t.Context(), []event.Event{textEvent(fmt.Sprint(p)), keyed("k", fmt.Sprint(p, n))})
 				assert.NoError(t, err)
 				for _, f := range followers {
 					got := positionsOf(f.got())
@@ -83,17 +83,17 @@ func followBeforeAppendReturns(t *testing.T, a Adapter) {
 func followEnds(t *testing.T, a Adapter) {
 	log := a.Open(t, Roomy())
 	kept := publish(t, log, numbered(1, 3)...)
-	brief, lasting := follow(t, log, 0), follow(t, log, 0)
-	brief.upTo(t, kept[2].Offset)
+	stopped, lasting := follow(t, log, 0), follow(t, log, 0)
+	stopped.upTo(t, kept[2].Offset)
 	lasting.upTo(t, kept[2].Offset)
-	brief.stop()
+	stopped.stop()
 	last := publish(t, log, numbered(4, 6)...)
 	assert.Len(t, lasting.upTo(t, last[2].Offset), 6)
-	assert.Len(t, brief.got(), 3)
+	assert.Len(t, stopped.got(), 3)
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	assert.NoError(t, log.Follow(ctx, 0, func([]event.Entry) { assert.Fail(t, "its context had ended before") }))
+	assert.NoError(t, log.Follow(ctx, 0, func([]event.Entry) { assert.Fail(t, "the context has ended") }))
 }
 
 func followOneOrder(t *testing.T, a Adapter) {
@@ -107,18 +107,18 @@ func followOneOrder(t *testing.T, a Adapter) {
 	for p := range publishers {
 		all.Go(func() {
 			for n := range each {
-				_, err := log.Append(t.Context(), []event.Event{say(fmt.Sprint(p)), say(fmt.Sprint(n))}[:1+n%2])
+				_, err := log.Append(t.Context(), []event.Event{textEvent(fmt.Sprint(p)), textEvent(fmt.Sprint(n))}[:1+n%2])
 				assert.NoError(t, err)
 			}
 		})
 	}
-	for i := 1; i < len(followers); i++ { // while all that goes on
-		seen := followers[0].upTo(t, uint64(i*20))
+	for i := 1; i < len(followers); i++ { // while the publishers run
+		got := followers[0].upTo(t, uint64(i*20))
 		switch i % 3 {
 		case 0:
 			join(i, 0)
 		case 1:
-			join(i, seen[len(seen)/2].Position.Offset)
+			join(i, got[len(got)/2].Position.Offset)
 		case 2:
 			join(i, log.Extent().Newest)
 		}
@@ -127,17 +127,17 @@ func followOneOrder(t *testing.T, a Adapter) {
 	want := read(t, log, 0)
 	require.Len(t, want, publishers*each*3/2)
 	for i, f := range followers {
-		due := want[indexAfter(want, from[i]):]
-		if len(due) == 0 { // it came when all was over
+		expected := want[indexAfter(want, from[i]):]
+		if len(expected) == 0 { // it joined after the last append
 			assert.Empty(t, f.got())
 			continue
 		}
-		assert.Equal(t, due, f.upTo(t, log.Extent().Newest), "follower %d, after %d", i, from[i])
+		assert.Equal(t, expected, f.upTo(t, log.Extent().Newest), "follower %d, after %d", i, from[i])
 	}
 	assertRising(t, want)
 }
 
-// indexAfter is where, among entries, those begin that stand after an offset.
+// indexAfter returns the index of the first entry after an offset.
 func indexAfter(entries []event.Entry, offset uint64) int {
 	i := slices.IndexFunc(entries, func(e event.Entry) bool { return e.Position.Offset > offset })
 	if i < 0 {

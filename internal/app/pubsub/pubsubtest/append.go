@@ -14,13 +14,13 @@ import (
 	"carillon/internal/domain/event"
 )
 
-func appending() []promise {
+func appendPromises() []promise {
 	return []promise{
 		{name: "an empty log", check: emptyLog},
 		{name: "positions rise and share an epoch", check: positionsRise},
 		{name: "what is read is what was appended", check: readsBack},
-		{name: "a batch stands together", check: batchStandsTogether},
-		{name: "an append that was cancelled before keeps nothing", check: appendCancelled},
+		{name: "a batch is contiguous", check: batchIsContiguous},
+		{name: "an append whose context has ended appends nothing", check: appendCancelled},
 	}
 }
 
@@ -30,7 +30,7 @@ func emptyLog(t *testing.T, a Adapter) {
 	assert.NotEmpty(t, extent.Epoch)
 	assert.Equal(t, pubsub.Extent{Epoch: extent.Epoch, Oldest: 1, Newest: 0}, extent)
 	assert.Empty(t, read(t, log, 0))
-	assert.Empty(t, publish(t, log), "nothing was to be appended")
+	assert.Empty(t, publish(t, log), "there was nothing to append")
 	assert.Equal(t, extent, log.Extent())
 }
 
@@ -61,7 +61,7 @@ func readsBack(t *testing.T, a Adapter) {
 	full.Type, err = event.ParseType("price.changed")
 	require.NoError(t, err)
 	full.Retry = 1500 * time.Millisecond
-	events := append(numbered(1, 3), full, say(""), large(300<<10))
+	events := append(numbered(1, 3), full, textEvent(""), large(300<<10))
 	positions := publish(t, log, events...)
 	entries := read(t, log, 0)
 	assert.Equal(t, positions, positionsOf(entries))
@@ -72,7 +72,7 @@ func readsBack(t *testing.T, a Adapter) {
 	}
 }
 
-func batchStandsTogether(t *testing.T, a Adapter) {
+func batchIsContiguous(t *testing.T, a Adapter) {
 	log := a.Open(t, Roomy())
 	const publishers, batches, size = 4, 10, 7
 	var all sync.WaitGroup
@@ -81,7 +81,7 @@ func batchStandsTogether(t *testing.T, a Adapter) {
 			for b := range batches {
 				var events []event.Event
 				for n := range size {
-					events = append(events, say(fmt.Sprintf("%d/%d/%d", p, b, n)))
+					events = append(events, textEvent(fmt.Sprintf("%d/%d/%d", p, b, n)))
 				}
 				positions, err := log.Append(t.Context(), events)
 				assert.NoError(t, err)
@@ -114,6 +114,6 @@ func appendCancelled(t *testing.T, a Adapter) {
 	require.ErrorIs(t, err, context.Canceled)
 	assert.Equal(t, before, log.Extent())
 	positions := publish(t, log, keyed("kept", "k"))
-	assert.Equal(t, []string{"kept"}, texts(read(t, log, before.Newest)), "its key was not remembered either")
+	assert.Equal(t, []string{"kept"}, texts(read(t, log, before.Newest)), "its key was not kept either")
 	assert.Equal(t, log.Extent().Newest, positions[0].Offset)
 }

@@ -10,11 +10,11 @@ import (
 	"carillon/internal/domain/event"
 )
 
-func reading() []promise {
+func readPromises() []promise {
 	return []promise{
 		{name: "pages of any size add up", check: pages},
-		{name: "nothing stands after the newest", check: readAtNewest},
-		{name: "what was read belongs to the reader", check: readerOwns},
+		{name: "there is nothing after the newest", check: readAtNewest},
+		{name: "the caller owns what was read", check: callerOwns},
 	}
 }
 
@@ -54,7 +54,7 @@ func readAtNewest(t *testing.T, a Adapter) {
 	}
 }
 
-func readerOwns(t *testing.T, a Adapter) {
+func callerOwns(t *testing.T, a Adapter) {
 	log := a.Open(t, Roomy())
 	publish(t, log, numbered(1, 5)...)
 	clear(read(t, log, 0))

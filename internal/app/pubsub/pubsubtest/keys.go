@@ -11,12 +11,12 @@ import (
 	"carillon/internal/domain/event"
 )
 
-func remembering() []promise {
+func keyPromises() []promise {
 	return []promise{
 		{name: "a key is published once", check: keyOnce},
-		{name: "a key is published once by many", check: keyOnceByMany},
+		{name: "a key is published once by many publishers", check: keyOnceByManyPublishers},
 		{name: "a key outlives its event", check: keyOutlivesEvent},
-		{name: "a key is forgotten after its window", check: keyWindow, needsTime: true},
+		{name: "a key can be published again after its window", check: keyWindow, needsTime: true},
 	}
 }
 
@@ -27,35 +27,35 @@ func keyOnce(t *testing.T, a Adapter) {
 	assert.Equal(t, one, publish(t, log, keyed("again", "k1")))
 
 	batch := publish(t, log,
-		keyed("again", "k1"), say("two"), keyed("three", "k2"), keyed("again", "k2"), say("two"), keyed("four", "K2"))
+		keyed("again", "k1"), textEvent("two"), keyed("three", "k2"), keyed("again", "k2"), textEvent("two"), keyed("four", "K2"))
 	assert.Equal(t, one[0], batch[0])
 	assert.Equal(t, batch[2], batch[3], "also within a batch")
 	assert.Equal(t, []event.Position{batch[5], batch[2], one[0]},
 		publish(t, log, keyed("again", "K2"), keyed("again", "k2"), keyed("again", "k1")))
 
-	last := publish(t, log, say("end"))
+	last := publish(t, log, textEvent("end"))
 	want := []string{"one", "two", "three", "two", "four", "end"}
 	assert.Equal(t, want, texts(read(t, log, 0)))
-	assert.Equal(t, want, texts(f.upTo(t, last[0].Offset)), "followers do not hear of it again")
+	assert.Equal(t, want, texts(f.upTo(t, last[0].Offset)), "followers do not get it again")
 }
 
-func keyOnceByMany(t *testing.T, a Adapter) {
+func keyOnceByManyPublishers(t *testing.T, a Adapter) {
 	log := a.Open(t, Roomy())
 	const publishers, keys = 4, 25
-	answers := make([][keys]event.Position, publishers)
+	results := make([][keys]event.Position, publishers)
 	var all sync.WaitGroup
 	for p := range publishers {
 		all.Go(func() {
 			for k := range keys {
-				positions, err := log.Append(t.Context(), []event.Event{keyed(fmt.Sprint(k), fmt.Sprint("key ", k)), say("other")})
+				positions, err := log.Append(t.Context(), []event.Event{keyed(fmt.Sprint(k), fmt.Sprint("key ", k)), textEvent("other")})
 				assert.NoError(t, err)
-				answers[p][k] = positions[0]
+				results[p][k] = positions[0]
 			}
 		})
 	}
 	all.Wait()
 	for p := range publishers {
-		assert.Equal(t, answers[0], answers[p], "all get the first one's answer")
+		assert.Equal(t, results[0], results[p], "all get the position of the first one")
 	}
 	assert.Len(t, read(t, log, 0), keys+publishers*keys)
 }
@@ -83,7 +83,7 @@ func keyWindow(t *testing.T, a Adapter) {
 	assert.Equal(t, first, publish(t, log, keyed("again", "k")))
 	wait(10 * time.Second)
 	second := publish(t, log, keyed("three", "k"))
-	assert.Greater(t, second[0].Offset, other[0].Offset, "the window begins with the first event, and asking does not extend it")
+	assert.Greater(t, second[0].Offset, other[0].Offset, "the window begins with the first event, and a repeat does not extend it")
 	assert.Equal(t, other, publish(t, log, keyed("again", "j")))
 	assert.Equal(t, second, publish(t, log, keyed("again", "k")), "the second has a window of its own")
 	assert.Equal(t, []string{"one", "two", "three"}, texts(read(t, log, 0)))
