@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"carillon/configs"
-	"carillon/internal/infra/tokens"
+	"carillon/internal/domain/access"
 )
 
 func defaults(t testing.TB) *configuration {
@@ -95,7 +95,7 @@ func TestEveryKeyFromTheEnvironment(t *testing.T) {
 		if list, ok := value.([]string); ok {
 			text = strings.Join(list, ",")
 		}
-		if _, ok := value.(tokens.Secret); ok {
+		if _, ok := value.(access.Secret); ok {
 			text = ""
 		}
 		environ = append(environ, envName(key)+"="+text)
@@ -199,7 +199,7 @@ func TestSecrets(t *testing.T) {
 	t.Run("from a file", func(t *testing.T) {
 		c, err := load("", []string{"CARILLON_AUTH_PUBLISH_TOKEN_FILE=" + file})
 		require.NoError(t, err)
-		assert.Equal(t, tokens.Secret(secret), c.Auth.PublishToken)
+		assert.Equal(t, access.Secret(secret), c.Auth.PublishToken)
 	})
 	t.Run("not from two places", func(t *testing.T) {
 		_, err := load("", []string{"CARILLON_AUTH_PUBLISH_TOKEN=" + secret, "CARILLON_AUTH_PUBLISH_TOKEN_FILE=" + file})

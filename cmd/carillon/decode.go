@@ -9,9 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-viper/mapstructure/v2"
+	"carillon/internal/domain/access"
 
-	"carillon/internal/infra/tokens"
+	"github.com/go-viper/mapstructure/v2"
 )
 
 // strictly makes viper take each value for what it is, or not at all: left to itself it would read 5 as five
@@ -23,7 +23,7 @@ func strictly(c *mapstructure.DecoderConfig) {
 
 var (
 	durationType = reflect.TypeFor[time.Duration]()
-	secretType   = reflect.TypeFor[tokens.Secret]()
+	secretType   = reflect.TypeFor[access.Secret]()
 )
 
 // decodeValue turns a value from a file or from the environment into one that fits the setting, or says what does.
@@ -45,7 +45,7 @@ func decodeValue(from, to reflect.Value) (any, error) {
 			}
 			// Not even a wrong secret is shown.
 			return nil, errors.New("got something that is no text, takes text (in quotes, where it looks like a number)")
-		case tokens.Secret("a secret").String():
+		case access.Secret("a secret").String():
 			return nil, errors.New(`got the mask that "carillon config" prints, takes the secret itself`)
 		}
 		return value, nil

@@ -3,7 +3,7 @@ package main
 import (
 	"slices"
 
-	"carillon/internal/infra/tokens"
+	"carillon/internal/domain/access"
 )
 
 // secretKeys are the keys whose values nobody may see.
@@ -14,7 +14,7 @@ func secretKeys() ([]string, error) {
 	}
 	var keys []string
 	for key, value := range values {
-		if _, secret := value.(tokens.Secret); secret {
+		if _, secret := value.(access.Secret); secret {
 			keys = append(keys, key)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"carillon/internal/app/pubsub"
 	"carillon/internal/app/timefeed"
+	"carillon/internal/domain/access"
 	"carillon/internal/infra/memlog"
 	"carillon/internal/infra/tokens"
 	"carillon/internal/transport/adminapi"
@@ -71,7 +72,7 @@ func (s Settings) shortHistory() bool {
 // AdminSettings are where the admin listener stands and the secret it takes. Its keys live under "admin".
 type AdminSettings struct {
 	Addr  string        `mapstructure:"addr"`
-	Token tokens.Secret `mapstructure:"token"`
+	Token access.Secret `mapstructure:"token"`
 }
 
 func (s AdminSettings) config() adminapi.Config {

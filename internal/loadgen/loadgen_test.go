@@ -192,7 +192,7 @@ func TestRefusals(t *testing.T) {
 		cfg := s.config(t)
 		cfg.SubscribePath = "/elsewhere"
 		_, err := loadgen.Run(t.Context(), cfg, nil)
-		assert.ErrorContains(t, err, "a subscription was answered HTTP/1.1 404")
+		assert.ErrorContains(t, err, "a subscription was refused: HTTP/1.1 404")
 	})
 	t.Run("by nobody", func(t *testing.T) {
 		s := newTower(t)

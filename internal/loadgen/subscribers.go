@@ -109,20 +109,23 @@ func (s *subscribers) open(ctx context.Context) error {
 	return s.await(ctx, int64(len(s.all)))
 }
 
-// await waits until some number of streams has had an answer.
+// await waits until the given number of streams has received a response, and fails if one of them was refused.
 func (s *subscribers) await(ctx context.Context, opened int64) error {
-	for deadline := time.Now().Add(openTimeout); s.opened.Load() < opened; {
+	for deadline := time.Now().Add(openTimeout); ; {
+		reached := s.opened.Load() >= opened // read first: a response counted here has stored its refusal
 		if refusal := s.refusal.Load(); refusal != nil {
-			return fmt.Errorf("a subscription was answered %s", *refusal)
+			return fmt.Errorf("a subscription was refused: %s", *refusal)
+		}
+		if reached {
+			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("%d of %d streams were answered within %s", s.opened.Load(), len(s.all), openTimeout)
+			return fmt.Errorf("%d of %d streams opened within %s", s.opened.Load(), len(s.all), openTimeout)
 		}
 		if err := sleep(ctx, 200*time.Microsecond); err != nil {
 			return err
 		}
 	}
-	return nil
 }
 
 func (s *subscribers) request(i int) []byte {
@@ -138,10 +141,10 @@ func (s *subscribers) request(i int) []byte {
 func (s *subscribers) take(one *subscriber, b []byte, now time.Time) {
 	if !one.opened {
 		one.opened = true
-		s.opened.Add(1)
 		if line, _, _ := strings.Cut(string(b[:min(len(b), 300)]), "\r\n"); !strings.Contains(line, " 200 ") {
 			s.refusal.CompareAndSwap(nil, &line)
 		}
+		s.opened.Add(1) // after the refusal is stored: await reads the two in the opposite order
 	}
 	nanos, count := now.UnixNano(), int64(0)
 	one.scan.feed(b, func(stamp int64) {

@@ -9,14 +9,15 @@ import (
 	"strings"
 	"time"
 
+	"carillon/internal/domain/access"
 	"carillon/internal/domain/event"
 )
 
 // Config says who may do what. Its keys live under "auth".
 type Config struct {
-	PublishToken Secret    `mapstructure:"publish_token"`
-	Anonymous    Anonymous `mapstructure:"anonymous"`
-	JWT          JWT       `mapstructure:"jwt"`
+	PublishToken access.Secret `mapstructure:"publish_token"`
+	Anonymous    Anonymous     `mapstructure:"anonymous"`
+	JWT          JWT           `mapstructure:"jwt"`
 }
 
 // Anonymous is what everybody may do.
@@ -27,9 +28,9 @@ type Anonymous struct {
 // JWT says how signed tokens are checked. At most one of Key, KeyFile and JWKSURL is set; with none, no JWT is accepted.
 type JWT struct {
 	Algorithm       string        `mapstructure:"algorithm"` // HS256, RS256, ES256 or EdDSA
-	Key             Secret        `mapstructure:"key"`       // a shared secret, or a key in PEM
+	Key             access.Secret `mapstructure:"key"`       // a shared secret, or a key in PEM
 	KeyFile         string        `mapstructure:"key_file"`
-	PreviousKey     Secret        `mapstructure:"previous_key"` // still accepted while keys are changed
+	PreviousKey     access.Secret `mapstructure:"previous_key"` // still accepted while keys are changed
 	PreviousKeyFile string        `mapstructure:"previous_key_file"`
 	JWKSURL         string        `mapstructure:"jwks_url"`
 	JWKSRefresh     time.Duration `mapstructure:"jwks_refresh"`
@@ -112,7 +113,7 @@ func (c JWT) keys() ([]any, error) {
 	var keys []any
 	for _, source := range []struct {
 		name string
-		text Secret
+		text access.Secret
 		file string
 	}{
 		{"key", c.Key, ""},
@@ -137,7 +138,7 @@ func (c JWT) keys() ([]any, error) {
 }
 
 // read is a secret's text or a file's, nil when neither is set.
-func read(text Secret, file string) ([]byte, error) {
+func read(text access.Secret, file string) ([]byte, error) {
 	switch {
 	case text != "":
 		return []byte(text.Reveal()), nil

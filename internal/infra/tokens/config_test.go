@@ -7,13 +7,14 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"carillon/internal/domain/access"
 	"carillon/internal/infra/tokens"
 )
 
 // Each error names the key of the configuration that it is about, and New refuses what Validate does.
 func TestWrongConfigurations(t *testing.T) {
 	p, q := newPair(t, "ES256"), newPair(t, "EdDSA")
-	key := tokens.Secret(p.public)
+	key := access.Secret(p.public)
 	const url = "https://issuer/keys"
 	jwt := func(j tokens.JWT) tokens.Config { return tokens.Config{JWT: j} }
 	for name, c := range map[string]struct {
@@ -23,7 +24,7 @@ func TestWrongConfigurations(t *testing.T) {
 		"a wrong pattern":        {tokens.Config{Anonymous: tokens.Anonymous{Subscribe: []string{"**", "a**"}}}, "auth.anonymous.subscribe: topic"},
 		"a token with a space":   {tokens.Config{PublishToken: "a b"}, "auth.publish_token: got spaces"},
 		"a token beyond ASCII":   {tokens.Config{PublishToken: "ä"}, "auth.publish_token: got spaces"},
-		"a token too long":       {tokens.Config{PublishToken: tokens.Secret(make([]byte, 8193))}, "auth.publish_token: got 8193 bytes"},
+		"a token too long":       {tokens.Config{PublishToken: access.Secret(make([]byte, 8193))}, "auth.publish_token: got 8193 bytes"},
 		"a negative leeway":      {jwt(tokens.JWT{Leeway: -1}), "auth.jwt.leeway: got -1ns"},
 		"a day of leeway":        {jwt(tokens.JWT{Leeway: 24 * time.Hour}), "auth.jwt.leeway: got 24h0m0s"},
 		"no algorithm":           {jwt(tokens.JWT{Key: key}), `auth.jwt.algorithm: got ""`},
@@ -35,7 +36,7 @@ func TestWrongConfigurations(t *testing.T) {
 		"an empty file":          {jwt(tokens.JWT{Algorithm: "HS256", KeyFile: file(t, nil)}), "auth.jwt.key_file: has 0 bytes"},
 		"no such file":           {jwt(tokens.JWT{Algorithm: "HS256", KeyFile: "/nowhere"}), "auth.jwt.key_file: cannot be read"},
 		"a previous key of another kind": {
-			jwt(tokens.JWT{Algorithm: "ES256", Key: key, PreviousKey: tokens.Secret(q.public)}), "auth.jwt.previous_key: is not a key",
+			jwt(tokens.JWT{Algorithm: "ES256", Key: key, PreviousKey: access.Secret(q.public)}), "auth.jwt.previous_key: is not a key",
 		},
 		"a previous key file of another kind": {
 			jwt(tokens.JWT{Algorithm: "ES256", Key: key, PreviousKeyFile: file(t, q.public)}), "auth.jwt.previous_key_file: is not a key",

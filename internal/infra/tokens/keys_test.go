@@ -18,6 +18,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/stretchr/testify/require"
 
+	"carillon/internal/domain/access"
 	"carillon/internal/infra/tokens"
 )
 
@@ -65,7 +66,7 @@ func pairOf(t testing.TB, algorithm string, key crypto.Signer) pair {
 
 // config accepts tokens of this pair, and lets nobody else do anything.
 func (p pair) config() tokens.Config {
-	return tokens.Config{JWT: tokens.JWT{Algorithm: p.algorithm, Key: tokens.Secret(p.public)}}
+	return tokens.Config{JWT: tokens.JWT{Algorithm: p.algorithm, Key: access.Secret(p.public)}}
 }
 
 // sign makes a token as the command line does, good for an hour.

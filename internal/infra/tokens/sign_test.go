@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"carillon/internal/domain/access"
 	"carillon/internal/infra/tokens"
 )
 
@@ -78,7 +79,7 @@ func TestWeakKeys(t *testing.T) {
 		{"HS256", "has 31 bytes, HS256 takes at least 32", shared([]byte(strings.Repeat("k", 31)))},
 	} {
 		for _, material := range [][]byte{c.pair.private, c.pair.public} {
-			err := tokens.Config{JWT: tokens.JWT{Algorithm: c.algorithm, Key: tokens.Secret(material)}}.Validate()
+			err := tokens.Config{JWT: tokens.JWT{Algorithm: c.algorithm, Key: access.Secret(material)}}.Validate()
 			require.EqualError(t, err, "auth.jwt.key: "+c.says)
 		}
 		_, err := tokens.Sign(tokens.Order{Algorithm: c.algorithm, Key: c.pair.private, Publish: []string{"a"}, TTL: time.Hour}, time.Now())
