@@ -13,7 +13,7 @@ import (
 )
 
 func tokenCommand(file *string) *cobra.Command {
-	var order tokens.Order
+	var order tokens.SignRequest
 	var keyFile string
 	cmd := &cobra.Command{
 		Use:   "token",

@@ -42,29 +42,29 @@ func (c Config) Validate() error {
 		value time.Duration
 	}{{"timeout", c.Timeout}, {"silence", c.Silence}, {"retry", c.Retry}, {"max_retry", c.MaxRetry}} {
 		if d.value <= 0 {
-			return fmt.Errorf("%s is %v, must be more than 0", d.key, d.value)
+			return fmt.Errorf("%s: must be above 0s (got %v)", d.key, d.value)
 		}
 	}
 	switch {
 	case c.MaxRetry < c.Retry:
-		return fmt.Errorf("max_retry is %v, must not be less than retry, which is %v", c.MaxRetry, c.Retry)
+		return fmt.Errorf("max_retry: must be at least retry, %v (got %v)", c.Retry, c.MaxRetry)
 	case c.MaxEvent <= 0:
-		return fmt.Errorf("max_event is %d, must be more than 0 bytes", c.MaxEvent)
+		return fmt.Errorf("max_event: must be above 0 (got %d)", c.MaxEvent)
 	case !headerSafe(c.Token):
-		return errors.New("token holds a character that no header can carry")
+		return errors.New("token: must not contain a character that a header cannot carry")
 	}
 	return nil
 }
 
 // events is the address of the one route the client uses.
 func (c Config) events() (*url.URL, error) {
-	const takes = "must be an address such as http://localhost:8080"
+	const problem = "url: must be an address such as http://localhost:8080"
 	u, err := url.Parse(c.URL)
 	if err != nil {
-		return nil, errors.New("url cannot be parsed, " + takes) // the parser's error would show a password
+		return nil, errors.New(problem) // the text may hold a password
 	}
 	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
-		return nil, fmt.Errorf("url is %q, %s", u.Redacted(), takes)
+		return nil, fmt.Errorf("%s (got %q)", problem, u.Redacted())
 	}
 	return u.JoinPath("events"), nil
 }

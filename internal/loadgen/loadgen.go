@@ -42,21 +42,21 @@ type Config struct {
 func (c Config) Validate() error {
 	switch {
 	case c.URL == nil || c.URL.Host == "" || c.URL.Scheme != "http" && c.URL.Scheme != "https":
-		return errors.New("url: takes http://host:port or https://host:port")
+		return errors.New("url: must be http://host:port or https://host:port")
 	case c.Streams < 1:
-		return fmt.Errorf("streams: got %d, takes a number above 0", c.Streams)
+		return fmt.Errorf("streams: must be above 0 (got %d)", c.Streams)
 	case c.Stalled < 0 || c.Stalled >= c.Streams:
-		return fmt.Errorf("stalled: got %d, takes a number from 0 to below streams (%d)", c.Stalled, c.Streams)
+		return fmt.Errorf("stalled: must be at least 0 and less than streams, %d (got %d)", c.Streams, c.Stalled)
 	case c.Topics < 1 || c.Topics > c.Streams:
-		return fmt.Errorf("topics: got %d, takes a number from 1 to streams (%d)", c.Topics, c.Streams)
+		return fmt.Errorf("topics: must be between 1 and streams, %d (got %d)", c.Streams, c.Topics)
 	case c.Publishers < 1:
-		return fmt.Errorf("publishers: got %d, takes a number above 0", c.Publishers)
+		return fmt.Errorf("publishers: must be above 0 (got %d)", c.Publishers)
 	case c.Rate < 0 || c.Size < 0 || c.Duration < 0 || c.Idle < 0:
 		return errors.New("rate, size, duration and idle must not be negative")
 	case !strings.HasPrefix(c.SubscribePath, "/") || !strings.HasPrefix(c.PublishPath, "/"):
 		return errors.New("paths must begin with /")
 	case c.Duration > 0 && !strings.Contains(c.Body, stampWord):
-		return errors.New("body: must contain {stamp}, which is how a delivery is recognised")
+		return errors.New("body: must contain {stamp}, by which a delivery is recognised")
 	}
 	return nil
 }

@@ -170,7 +170,7 @@ func TestRefusals(t *testing.T) {
 		cfg := s.config(t)
 		cfg.Duration = time.Hour
 		_, err := loadgen.Run(t.Context(), cfg, nil)
-		assert.ErrorContains(t, err, "a publish was answered 401: no token")
+		assert.ErrorContains(t, err, "a publish was refused with status 401: no token")
 	})
 	t.Run("of later ones are counted", func(t *testing.T) {
 		s := newTower(t)

@@ -92,7 +92,7 @@ func publishFrom(ctx context.Context, cfg Config, worker int, start time.Time, c
 			p.hangUp()
 		case status < 200 || status > 299:
 			if count.failed.Add(1); count.ok.Load() == 0 {
-				return fmt.Errorf("a publish was answered %d: %s", status, answer)
+				return fmt.Errorf("a publish was refused with status %d: %s", status, answer)
 			}
 		default:
 			count.ok.Add(1)

@@ -15,6 +15,7 @@ import (
 
 	"carillon/internal/app/pubsub/pubsubtest"
 	"carillon/internal/domain/event"
+	"carillon/internal/domain/eventtest"
 	"carillon/internal/infra/memlog"
 )
 
@@ -23,7 +24,7 @@ func appendMarked(t *testing.T, log *memlog.Log, n int) []weak.Pointer[event.Top
 	t.Helper()
 	var marks []weak.Pointer[event.Topic]
 	for range n {
-		e := say(t, "marked", "")
+		e := keyed("marked", "")
 		marks = append(marks, weak.Make(&e.Topics[0]))
 		publish(t, log, e)
 	}
@@ -53,11 +54,11 @@ func TestTrimmedEventsAreFreed(t *testing.T) {
 	})
 	t.Run("by bytes", func(t *testing.T) {
 		limits := pubsubtest.Roomy()
-		limits.Bytes = int64(10 * say(t, "marked", "").Size())
+		limits.Bytes = int64(10 * keyed("marked", "").Size())
 		log := open(t, limits)
 		marks := appendMarked(t, log, 1000)
 		assert.Equal(t, 10, alive(marks))
-		publish(t, log, say(t, strings.Repeat("x", 10_000), ""))
+		publish(t, log, keyed(strings.Repeat("x", 10_000), ""))
 		assert.Zero(t, alive(marks))
 		runtime.KeepAlive(log)
 	})
@@ -94,9 +95,7 @@ func TestMemoryStaysFlat(t *testing.T) {
 	topics := []event.Topic{event.MustTopic("t")}
 	fill := func(from, to int) {
 		for n := from; n < to; n++ {
-			key, err := event.ParseKey(fmt.Sprint("key ", n))
-			require.NoError(t, err)
-			_, err = log.Append(t.Context(), []event.Event{{Topics: topics, Key: key}})
+			_, err := log.Append(t.Context(), []event.Event{{Topics: topics, Key: eventtest.MustKey(fmt.Sprint("key ", n))}})
 			require.NoError(t, err)
 		}
 	}
@@ -120,7 +119,7 @@ func TestMemoryComesBack(t *testing.T) {
 		synctest.Wait()
 		assert.Less(t, heap()-before, int64(1<<20), "a fresh log reserves nothing")
 		for n := range 100_000 {
-			publish(t, log, say(t, "", fmt.Sprint("key ", n)))
+			publish(t, log, keyed("", fmt.Sprint("key ", n)))
 		}
 		assert.Greater(t, heap()-before, int64(10<<20))
 		time.Sleep(65 * time.Second)

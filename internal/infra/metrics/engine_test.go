@@ -14,6 +14,7 @@ import (
 	"carillon/internal/app/pubsub"
 	"carillon/internal/domain/access"
 	"carillon/internal/domain/event"
+	"carillon/internal/domain/eventtest"
 	"carillon/internal/infra/memlog"
 	"carillon/internal/infra/metrics"
 )
@@ -42,10 +43,8 @@ func newHall(t testing.TB, seen pubsub.Observer, batch int) *hall {
 	var running sync.WaitGroup
 	running.Go(func() { _ = h.pub.Run(ctx) })
 	t.Cleanup(func() { cancel(); running.Wait() })
-	data, err := event.ParseData("The quick brown fox jumps over the lazy dog")
-	require.NoError(t, err)
 	for range batch {
-		h.batch = append(h.batch, event.Event{Topics: []event.Topic{event.MustTopic("stock/acme")}, Data: data})
+		h.batch = append(h.batch, eventtest.MustEvent("The quick brown fox jumps over the lazy dog", "stock/acme"))
 	}
 	return h
 }
@@ -66,7 +65,7 @@ func (h *hall) seat(n int, from pubsub.Start) {
 	h.Helper()
 	for range n {
 		st, err := h.pub.Open(context.Background(), pubsub.Subscription{
-			Patterns: []event.Pattern{event.PatternOf(event.MustTopic("stock/acme"))},
+			Patterns: eventtest.MustPatterns("stock/acme"),
 			Grant:    access.Allow(event.Everything),
 			Start:    from,
 		})

@@ -40,7 +40,7 @@ func TestNoErrorHoldsASecret(t *testing.T) {
 				_, err := tokens.New(tokens.Config{JWT: j}, nil)
 				add(err)
 			}
-			_, err := tokens.Sign(tokens.Order{Algorithm: algorithm, Key: []byte(key), Publish: []string{"**"}, TTL: time.Hour}, time.Now())
+			_, err := tokens.Sign(tokens.SignRequest{Algorithm: algorithm, Key: []byte(key), Publish: []string{"**"}, TTL: time.Hour}, time.Now())
 			add(err)
 		}
 	}

@@ -70,13 +70,13 @@ func (p pair) config() tokens.Config {
 }
 
 // sign makes a token as the command line does, good for an hour.
-func (p pair) sign(t testing.TB, change ...func(*tokens.Order)) string {
+func (p pair) sign(t testing.TB, change ...func(*tokens.SignRequest)) string {
 	t.Helper()
-	order := tokens.Order{Algorithm: p.algorithm, Key: p.private, Subscribe: []string{"**"}, TTL: time.Hour}
+	request := tokens.SignRequest{Algorithm: p.algorithm, Key: p.private, Subscribe: []string{"**"}, TTL: time.Hour}
 	for _, c := range change {
-		c(&order)
+		c(&request)
 	}
-	token, err := tokens.Sign(order, time.Now())
+	token, err := tokens.Sign(request, time.Now())
 	require.NoError(t, err)
 	return token
 }
