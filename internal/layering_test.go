@@ -36,7 +36,7 @@ var allowed = []struct {
 }{
 	{"cmd", []string{anything}},
 	{"bench", []string{anything}},
-	{"examples", []string{"carillon/examples/bell"}}, // the standard library and plain HTTP: what a reader can lift
+	{"examples", []string{"carillon/examples/demo"}}, // the standard library and plain HTTP: what a reader can lift
 	{"deploy", []string{anything}},
 	{"configs", nil},
 	{"internal/domain", []string{domain}},
