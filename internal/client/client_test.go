@@ -26,10 +26,12 @@ func TestNewNamesTheWrongKeyAndNotTheSecret(t *testing.T) {
 		`max_event: must be above 0 (got 0)`:                                                func(c *client.Config) { c.MaxEvent = 0 },
 		`token: must not contain a character that a header cannot carry`:                    func(c *client.Config) { c.Token = "secret\r\nX: y" },
 	} {
-		cfg := config("http://localhost:8080")
-		change(&cfg)
-		_, err := client.New(cfg, nil)
-		require.EqualError(t, err, want)
-		assert.NotContains(t, err.Error(), "secret")
+		t.Run(want, func(t *testing.T) {
+			cfg := config("http://localhost:8080")
+			change(&cfg)
+			_, err := client.New(cfg, nil)
+			require.EqualError(t, err, want)
+			assert.NotContains(t, err.Error(), "secret")
+		})
 	}
 }

@@ -27,7 +27,7 @@ func TestConfigAccepts(t *testing.T) {
 	}
 }
 
-func TestConfigRefusesWithTheKeyTheValueAndWhatItTakes(t *testing.T) {
+func TestConfigErrorsNameTheKeyTheRuleAndTheValue(t *testing.T) {
 	good := timefeed.Config{Interval: time.Second, Timezone: "UTC", Layout: time.DateTime}
 	interval := func(d time.Duration) timefeed.Config { c := good; c.Interval = d; return c }
 	timezone := func(s string) timefeed.Config { c := good; c.Timezone = s; return c }
@@ -58,8 +58,10 @@ func TestConfigRefusesWithTheKeyTheValueAndWhatItTakes(t *testing.T) {
 		{layout("MST -0700"), needLayout + `"MST -0700")`},
 		{layout("15:04\xff"), `clock.layout: must be valid UTF-8 (got "15:04\xff")`},
 	} {
-		require.EqualError(t, c.cfg.Validate(), c.want)
-		_, err := timefeed.New(c.cfg, time.Now, nil, nil)
-		require.EqualError(t, err, c.want)
+		t.Run(c.want, func(t *testing.T) {
+			require.EqualError(t, c.cfg.Validate(), c.want)
+			_, err := timefeed.New(c.cfg, time.Now, nil, nil)
+			require.EqualError(t, err, c.want)
+		})
 	}
 }
