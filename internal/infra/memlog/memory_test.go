@@ -19,7 +19,7 @@ import (
 	"carillon/internal/infra/memlog"
 )
 
-// appendMarked appends n events and answers weak pointers, which see when the log lets go of each.
+// appendMarked appends n events and returns weak pointers, which show when the log has released each.
 func appendMarked(t *testing.T, log *memlog.Log, n int) []weak.Pointer[event.Topic] {
 	t.Helper()
 	var marks []weak.Pointer[event.Topic]
@@ -106,7 +106,7 @@ func TestMemoryStaysFlat(t *testing.T) {
 	assert.EqualValues(t, 1_000_000, log.Extent().Newest)
 }
 
-// A log that was full once gives its memory back when everything is too old, and takes none before it is needed.
+// A log that was full frees its memory when everything is too old, and allocates none before it is needed.
 func TestMemoryComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		before := heap()

@@ -38,7 +38,7 @@ var _ pubsub.Observer = (*Metrics)(nil)
 func New(build Build) *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry()}
 	deliveries := m.counters("deliveries_total", "Events handed to streams, at the head of the log (live) or while they catch up (replay).", "mode")
-	m.published = m.counter("events_published_total", "Events whose publishers were told that the log has them, repeated keys among them.")
+	m.published = m.counter("events_published_total", "Events acknowledged to their publishers, including those with repeated keys.")
 	m.publishedBytes = m.counter("published_bytes_total", "What published events weigh in memory, bookkeeping among it.")
 	m.live = deliveries.WithLabelValues("live")
 	m.replayed = deliveries.WithLabelValues("replay")

@@ -64,7 +64,7 @@ func pairOf(t testing.TB, algorithm string, key crypto.Signer) pair {
 	}
 }
 
-// config accepts tokens of this pair, and lets nobody else do anything.
+// config returns a configuration that accepts tokens of this pair only.
 func (p pair) config() tokens.Config {
 	return tokens.Config{JWT: tokens.JWT{Algorithm: p.algorithm, Key: access.Secret(p.public)}}
 }
@@ -81,7 +81,7 @@ func (p pair) sign(t testing.TB, change ...func(*tokens.SignRequest)) string {
 	return token
 }
 
-// forge makes a token that says anything at all, in its claims and in its header.
+// forge returns a token with any claims and any header.
 func (p pair) forge(t testing.TB, claims, header map[string]any) string {
 	t.Helper()
 	token := jwt.NewWithClaims(jwt.GetSigningMethod(p.algorithm), jwt.MapClaims(claims))
@@ -108,7 +108,7 @@ func (p pair) named(kid string) jwkset.JWKMarshal {
 	return key.Marshal()
 }
 
-// keySet is the answer of a server of keys.
+// keySet returns a JSON Web Key Set.
 func keySet(t testing.TB, keys ...any) []byte {
 	t.Helper()
 	set, err := json.Marshal(map[string]any{"keys": append([]any{}, keys...)})
@@ -116,7 +116,7 @@ func keySet(t testing.TB, keys ...any) []byte {
 	return set
 }
 
-// weakEC is a key on a curve that ES256 does not take.
+// weakEC returns a key on a curve that ES256 does not allow.
 func weakEC(t testing.TB) pair {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
