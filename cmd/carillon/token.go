@@ -14,7 +14,7 @@ import (
 )
 
 func tokenCommand(file *string) *cobra.Command {
-	var request tokens.Order
+	var request tokens.SignRequest
 	var keyFile string
 	cmd := &cobra.Command{
 		Use:   "token",

@@ -46,7 +46,7 @@ func TestTokenKey(t *testing.T) {
 		"in a file":                   {args: []string{"--key-file", file}},
 		"nowhere":                     {problem: "no signing key: use --key-file, or set auth.jwt.key or auth.jwt.key_file"},
 		"in a file that is not there": {args: []string{"--key-file", "/nowhere"}, problem: "reading the key: open /nowhere: no such file or directory"},
-		"of another algorithm":        {args: []string{"--key-file", file, "--algorithm", "EdDSA"}, problem: "key: is not a key in PEM as EdDSA takes it"},
+		"of another algorithm":        {args: []string{"--key-file", file, "--algorithm", "EdDSA"}, problem: "key: must be an EdDSA key in PEM"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			setenv(t, c.environ)

@@ -55,7 +55,7 @@ func newMetrics(t testing.TB, q *quiet) *metrics.Metrics {
 	return m
 }
 
-// scrape answers the metrics as Prometheus reads them.
+// scrape returns the metrics in the text format.
 func scrape(t testing.TB, m *metrics.Metrics) string {
 	t.Helper()
 	w := httptest.NewRecorder()
@@ -64,7 +64,7 @@ func scrape(t testing.TB, m *metrics.Metrics) string {
 	return w.Body.String()
 }
 
-// value is the line of a series.
+// value returns the value of a series.
 func value(t testing.TB, text, series string) string {
 	t.Helper()
 	for line := range strings.Lines(text) {
@@ -137,7 +137,7 @@ func TestCounts(t *testing.T) {
 	assert.Equal(t, "1", value(t, scrape(t, m), "draining"))
 }
 
-// Every reason the engine has is one of its own here, not "other".
+// Every reason of the engine has a counter of its own and is not counted as "other".
 func TestEveryReasonIsKnown(t *testing.T) {
 	ends := []pubsub.EndReason{
 		pubsub.EndGone, pubsub.EndFailed, pubsub.EndDead, pubsub.EndSlow, pubsub.EndExpired, pubsub.EndDrain, pubsub.EndClosed,
@@ -169,7 +169,7 @@ func TestPrometheusHasNoComplaints(t *testing.T) {
 	assert.Empty(t, problems)
 }
 
-// The names are what dashboards and alerts are made of: a change is seen, and meant.
+// Dashboards and alerts depend on the names: a change must be deliberate.
 func TestNames(t *testing.T) {
 	m := newMetrics(t, &quiet{})
 	everything(m)
@@ -200,7 +200,7 @@ func TestNames(t *testing.T) {
 	assert.Equal(t, string(want), got, "run the test with -golden if this is meant")
 }
 
-// A log that cannot tell how much it keeps has no series for it, rather than false ones.
+// A log that does not report how much it keeps has no series for it.
 func TestLogThatTellsLess(t *testing.T) {
 	m := metrics.New(metrics.Build{})
 	require.NoError(t, m.Watch(metrics.Sources{

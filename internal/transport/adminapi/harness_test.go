@@ -21,6 +21,7 @@ import (
 	"carillon/internal/app/timefeed"
 	"carillon/internal/domain/access"
 	"carillon/internal/domain/event"
+	"carillon/internal/domain/eventtest"
 	"carillon/internal/infra/memlog"
 	"carillon/internal/infra/metrics"
 	"carillon/internal/transport/adminapi"
@@ -80,7 +81,7 @@ func newSite(t testing.TB, token string) *site {
 	serve := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		sub := pubsub.Subscription{Name: r.FormValue("name"), Grant: access.Allow(event.Everything)}
 		for _, text := range r.Form["topic"] {
-			pattern, _ := event.ParsePattern(text)
+			pattern := eventtest.MustPattern(text)
 			sub.Patterns = append(sub.Patterns, pattern)
 		}
 		stream, err := publisher.Open(r.Context(), sub)

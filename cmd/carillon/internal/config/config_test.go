@@ -17,7 +17,7 @@ import (
 
 	"carillon/cmd/carillon/internal/config"
 	"carillon/configs"
-	"carillon/internal/infra/tokens"
+	"carillon/internal/domain/access"
 )
 
 func defaults(t testing.TB) *config.Configuration {
@@ -96,7 +96,7 @@ func TestEveryKeyFromTheEnvironment(t *testing.T) {
 		if list, ok := value.([]string); ok {
 			text = strings.Join(list, ",")
 		}
-		if _, ok := value.(tokens.Secret); ok {
+		if _, ok := value.(access.Secret); ok {
 			text = ""
 		}
 		environ = append(environ, config.EnvName(key)+"="+text)
@@ -206,7 +206,7 @@ func TestSecrets(t *testing.T) {
 	t.Run("from a file", func(t *testing.T) {
 		c, err := config.Load("", []string{"CARILLON_AUTH_PUBLISH_TOKEN_FILE=" + file})
 		require.NoError(t, err)
-		assert.Equal(t, tokens.Secret(secret), c.Auth.PublishToken)
+		assert.Equal(t, access.Secret(secret), c.Auth.PublishToken)
 	})
 	t.Run("not from two sources", func(t *testing.T) {
 		_, err := config.Load("", []string{"CARILLON_AUTH_PUBLISH_TOKEN=" + secret, "CARILLON_AUTH_PUBLISH_TOKEN_FILE=" + file})

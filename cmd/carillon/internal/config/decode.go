@@ -9,9 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-viper/mapstructure/v2"
+	"carillon/internal/domain/access"
 
-	"carillon/internal/infra/tokens"
+	"github.com/go-viper/mapstructure/v2"
 )
 
 // strict makes viper reject values of the wrong type: by default it would read 5 as five nanoseconds, 1.9 as 1 and "no"
@@ -23,7 +23,7 @@ func strict(c *mapstructure.DecoderConfig) {
 
 var (
 	durationType = reflect.TypeFor[time.Duration]()
-	secretType   = reflect.TypeFor[tokens.Secret]()
+	secretType   = reflect.TypeFor[access.Secret]()
 )
 
 // decodeValue converts a value from a file or from the environment to the type of the setting. Its error says what the
@@ -46,7 +46,7 @@ func decodeValue(from, to reflect.Value) (any, error) {
 			}
 			// The value is not shown: it may be a secret all the same.
 			return nil, errors.New("must be text, in quotes if it looks like a number")
-		case tokens.Secret("a secret").String():
+		case access.Secret("a secret").String():
 			return nil, errors.New(`must be the secret itself, not the mask that "carillon config" prints`)
 		}
 		return value, nil

@@ -3,7 +3,7 @@ package config
 import (
 	"slices"
 
-	"carillon/internal/infra/tokens"
+	"carillon/internal/domain/access"
 )
 
 // secretKeys returns the keys that hold secrets.
@@ -14,7 +14,7 @@ func secretKeys() ([]string, error) {
 	}
 	var keys []string
 	for key, value := range values {
-		if _, secret := value.(tokens.Secret); secret {
+		if _, secret := value.(access.Secret); secret {
 			keys = append(keys, key)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"carillon/internal/app/pubsub"
 	"carillon/internal/app/timefeed"
+	"carillon/internal/domain/access"
 	"carillon/internal/infra/memlog"
 	"carillon/internal/infra/tokens"
 	"carillon/internal/transport/adminapi"
@@ -72,7 +73,7 @@ func (s Settings) ShortHistory() bool {
 // Admin configures the admin listener. Its keys live under "admin".
 type Admin struct {
 	Addr  string        `mapstructure:"addr"`
-	Token tokens.Secret `mapstructure:"token"`
+	Token access.Secret `mapstructure:"token"`
 }
 
 // API returns the configuration of the admin interface.

@@ -1,15 +1,15 @@
-package tokens
+package access
 
-// masked is what is shown of a secret that is set.
+// masked is shown in place of a secret that is set.
 const masked = "***"
 
 // Secret is text that must not be shown. Printing, logging or marshalling it shows only whether it is set.
 type Secret string
 
-// Reveal is the secret itself.
+// Reveal returns the secret itself.
 func (s Secret) Reveal() string { return string(s) }
 
-// String hides the secret.
+// String returns "***" for a secret that is set and "" for one that is not.
 func (s Secret) String() string {
 	if s == "" {
 		return ""
