@@ -46,7 +46,7 @@ func adminModule(s Settings) fx.Option {
 				Metrics:    count.Handler(),
 				Transports: func() map[string]int64 { return streams.Stats().Open },
 				About:      adminapi.About{Version: b.version, Commit: b.commit, Node: node(), Started: time.Now()},
-				Log:        log,
+				Logger:     log,
 			})
 			return newAdminServer(s, api, log), err
 		}),

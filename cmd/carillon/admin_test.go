@@ -130,7 +130,7 @@ func TestAdminListenerOnAPortInUse(t *testing.T) {
 
 func TestAdminListenerIsForThisMachineWithoutAToken(t *testing.T) {
 	_, err := load("", []string{"CARILLON_ADMIN_ADDR=:9090"})
-	require.EqualError(t, err, `admin.addr: got ":9090" without admin.token, takes an address of this machine's own, such as 127.0.0.1:9090 (set in CARILLON_ADMIN_ADDR)`)
+	require.EqualError(t, err, `admin.addr: must be a loopback address such as 127.0.0.1:9090 unless admin.token is set (got ":9090") (set in CARILLON_ADMIN_ADDR)`)
 	_, err = load("", []string{"CARILLON_ADMIN_ADDR=:9090", "CARILLON_ADMIN_TOKEN=secret"})
 	require.NoError(t, err)
 }

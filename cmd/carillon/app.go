@@ -85,13 +85,13 @@ func httpModule(s Settings, streams capacity) fx.Option {
 			webui.New,
 			func(deps apiDeps) (*httpapi.API, error) {
 				return httpapi.New(s.HTTP, limits, httpapi.Deps{
-					Publisher: deps.Publisher,
-					Streams:   deps.Streams,
-					Auth:      deps.Auth,
-					Page:      deps.Page,
-					Default:   event.PatternOf(timefeed.Topic),
-					Observer:  deps.Metrics,
-					Log:       deps.Log.Named("http"),
+					Engine:   deps.Publisher,
+					Streams:  deps.Streams,
+					Auth:     deps.Auth,
+					Page:     deps.Page,
+					Default:  event.PatternOf(timefeed.Topic),
+					Observer: deps.Metrics,
+					Logger:   deps.Log.Named("http"),
 				})
 			},
 			func(api *httpapi.API, log *zap.Logger) *listeningServer {
@@ -120,7 +120,6 @@ type parts struct {
 	Streams   *sse.Server
 	Feed      *timefeed.Feed
 	Tokens    *tokens.Verifier
-	API       *httpapi.API
 	Server    *listeningServer
 	Admin     adminServer
 }
@@ -132,7 +131,6 @@ func start(p process, s Settings, parts parts) {
 		p.serve(parts.Admin.listeningServer)
 	}
 	p.background("keys", parts.Tokens.Run)
-	p.background("journal", parts.API.Run)           // streams have their last word in it
 	p.background("stream writer", parts.Streams.Run) // the publisher's last act is to end streams
 	p.background("publisher", parts.Publisher.Run)
 	p.background("clock", parts.Feed.Run)

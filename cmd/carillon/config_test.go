@@ -145,7 +145,7 @@ func TestLoadRefuses(t *testing.T) {
 		"secret's file":        {environ: []string{"CARILLON_AUTH_PUBLISH_TOKEN_FILE=/nowhere"}, want: []string{"CARILLON_AUTH_PUBLISH_TOKEN_FILE: open /nowhere: no such file or directory"}},
 		"impossible value":     {environ: []string{"CARILLON_LOG_LEVEL=loud"}, want: []string{`log.level: got "loud", takes debug, info, warn or error (set in CARILLON_LOG_LEVEL)`}},
 		"impossible together":  {environ: []string{"CARILLON_DRAIN_TIMEOUT=20s"}, want: []string{"drain.timeout: got 20s, takes a duration longer than drain.window (20s) (set in CARILLON_DRAIN_TIMEOUT)"}},
-		"open to the world":    {file: "http: {cors: {origins: ['*'], credentials: true}}", want: []string{`http.cors.credentials: got true together with the origin "*", which would let every site act as its visitors; takes true only with a list of origins (set in FILE)`}},
+		"open to the world":    {file: "http: {cors: {origins: ['*'], credentials: true}}", want: []string{`http.cors.credentials: must be false with the origin "*", or every site could act as its visitors; list the origins instead (got true) (set in FILE)`}},
 		"several":              {file: "log: {encoding: xml}", environ: []string{"CARILLON_DRAIN_WINDOW=-1s"}, want: []string{"drain.window: got -1s, takes a duration from 0s to 1h (set in CARILLON_DRAIN_WINDOW)", `log.encoding: got "xml", takes auto, json or console (set in FILE)`}},
 		"several of each kind": {file: "bells: 3\nclock: {interval: 5}", environ: []string{"CARILLON_BELL=1"}, want: []string{"bells in FILE: there is no such key", "CARILLON_BELL: there is no such setting", "clock.interval: got 5, takes a duration such as 500ms, 15s or 1h30m (set in FILE)"}},
 	} {

@@ -127,7 +127,7 @@ func (c *Client) post(ctx context.Context, query url.Values, kind, key string, b
 		return problemOf(resp)
 	}
 	// An id has at most 64 bytes and an event of a batch more, so no answer is much longer than its request.
-	text, err := io.ReadAll(io.LimitReader(resp.Body, int64(8*len(body)+maxProblem)))
+	text, err := io.ReadAll(io.LimitReader(resp.Body, int64(8*len(body)+(64<<10))))
 	if err != nil {
 		return fmt.Errorf("reading the answer: %w", err)
 	}

@@ -88,7 +88,7 @@ func TestConfig(t *testing.T) {
 		{":9090", "secret", ""},
 		{"0.0.0.0:9090", "secret", ""},
 		{"metrics.example:9090", "secret", ""},
-		{":9090", "", `admin.addr: got ":9090" without admin.token, takes an address of this machine's own, such as 127.0.0.1:9090`},
+		{":9090", "", `admin.addr: must be a loopback address such as 127.0.0.1:9090 unless admin.token is set (got ":9090")`},
 		{"0.0.0.0:9090", "", `admin.addr: got "0.0.0.0:9090" without admin.token, takes an address of this machine's own, such as 127.0.0.1:9090`},
 		{"[::]:9090", "", `admin.addr: got "[::]:9090" without admin.token, takes an address of this machine's own, such as 127.0.0.1:9090`},
 		{"10.0.0.1:9090", "", `admin.addr: got "10.0.0.1:9090" without admin.token, takes an address of this machine's own, such as 127.0.0.1:9090`},

@@ -69,7 +69,7 @@ func newSite(t testing.TB, token string) *site {
 	}))
 	core, logs := observer.New(zapcore.DebugLevel)
 	api, err := adminapi.New(adminapi.Config{Addr: "127.0.0.1:0", Token: token}, adminapi.Deps{
-		Engine: publisher, Metrics: count.Handler(), Log: zap.New(core),
+		Engine: publisher, Metrics: count.Handler(), Logger: zap.New(core),
 		Transports: func() map[string]int64 { return streams.Stats().Open },
 		About:      adminapi.About{Version: "1.2.3", Commit: "abc", Node: "bell", Started: time.Now()},
 	})

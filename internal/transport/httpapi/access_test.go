@@ -57,7 +57,7 @@ func TestRefusedSubscriptions(t *testing.T) {
 			assert.Equal(t, c.status == http.StatusUnauthorized, a.header.Get("WWW-Authenticate") == "Bearer", c.query)
 		}
 	}
-	assert.Zero(t, s.publisher.Streams())
+	assert.Zero(t, s.engine.Streams())
 	assert.Empty(t, s.logs.FilterMessage("stream opened").All())
 }
 

@@ -32,10 +32,10 @@ func TestALimitTurnsAwayKindly(t *testing.T) {
 				assert.Equal(t, c.status, a.status)
 				assert.Equal(t, "stream_limit", refused(t, a).Code)
 			}
-			assert.Equal(t, 2, s.publisher.Streams())
+			assert.Equal(t, 2, s.engine.Streams())
 
 			one.close()
-			eventually(t, "room for one more", func() bool { return s.publisher.Streams() == 1 })
+			eventually(t, "room for one more", func() bool { return s.engine.Streams() == 1 })
 			three, _ := s.listen("topic=a")
 			two.close()
 			three.close()
@@ -57,7 +57,7 @@ func TestLimitsAreExactAfterChurn(t *testing.T) {
 			for _, st := range open {
 				st.close()
 			}
-			eventually(t, "all streams have ended", func() bool { return s.publisher.Streams() == 0 })
+			eventually(t, "all streams have ended", func() bool { return s.engine.Streams() == 0 })
 			eventually(t, "all were counted out", func() bool {
 				return s.logs.FilterMessage("stream closed").Len() == s.logs.FilterMessage("stream opened").Len()
 			})
@@ -89,7 +89,7 @@ func TestDrainingTurnsAwayKindly(t *testing.T) {
 		s := serve(t, path)
 		assert.Equal(t, "ready\n", s.do(http.MethodGet, "/readyz", "").body)
 		st, _ := s.listen("topic=a")
-		require.NoError(t, s.publisher.Drain(t.Context(), 0))
+		require.NoError(t, s.engine.Drain(t.Context(), 0))
 		assert.Regexp(t, `\Aretry: [23]\d\d\d\nevent: carillon.goaway\ndata: {"reason":"drain"}\n\n\z`, st.rest())
 
 		a := s.do(http.MethodGet, "/readyz", "")

@@ -60,7 +60,7 @@ func TestObserverIsToldOfWhatIsTurnedAway(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			told := &tally{}
 			s := serve(t, func(s *settings) {
-				s.seen = told
+				s.observer = told
 				if c.change != nil {
 					c.change(s)
 				}
@@ -72,7 +72,7 @@ func TestObserverIsToldOfWhatIsTurnedAway(t *testing.T) {
 	for name, header := range map[string][]string{"by a stream": eventStream, "by a status": nil} {
 		t.Run("no room, told "+name, func(t *testing.T) {
 			told := &tally{}
-			s := serve(t, func(s *settings) { s.limits.MaxStreams, s.seen = 1, told })
+			s := serve(t, func(s *settings) { s.limits.MaxStreams, s.observer = 1, told })
 			s.listen("topic=a")
 			s.do(http.MethodGet, "/events?topic=a", "", header...)
 			assert.Equal(t, []string{"stream stream_limit"}, told.told)

@@ -145,7 +145,7 @@ func TestChunksAreValid(t *testing.T) {
 			for want := "id: " + id + "\ndata: " + data + "\n\n"; st.block() != want; {
 			}
 		}
-		require.NoError(t, s.publisher.Drain(t.Context(), 0))
+		require.NoError(t, s.engine.Drain(t.Context(), 0))
 		assert.Regexp(t, `\Aretry: \d+\nevent: carillon.goaway\ndata: {"reason":"drain"}\n\n\z`, st.rest(), "and a clean last chunk")
 		end := make([]byte, 2)
 		_, err = io.ReadFull(in, end)
@@ -163,9 +163,9 @@ func TestHTTP10GetsABodyThatEndsWithTheConnection(t *testing.T) {
 	conn := s.dial()
 	_, err := io.WriteString(conn, "GET /events?topic=a HTTP/1.0\r\nHost: x\r\n\r\n")
 	require.NoError(t, err)
-	eventually(t, "a stream", func() bool { return s.publisher.Streams() == 1 })
+	eventually(t, "a stream", func() bool { return s.engine.Streams() == 1 })
 	id := s.publish("a", "hello")
-	require.NoError(t, s.publisher.Drain(t.Context(), 0))
+	require.NoError(t, s.engine.Drain(t.Context(), 0))
 	all, err := io.ReadAll(conn)
 	require.NoError(t, err)
 	head, body, found := strings.Cut(string(all), "\r\n\r\n")
