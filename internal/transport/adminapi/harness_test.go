@@ -185,7 +185,7 @@ func (s *site) ask(method, path string, header ...string) answer {
 	return answer{response.StatusCode, response.Header, string(body)}
 }
 
-// refused checks that an answer is a well-formed problem and answers its code.
+// refused checks that a response is a well-formed problem and returns its code.
 func (s *site) refused(a answer) string {
 	s.Helper()
 	var p struct {

@@ -20,7 +20,7 @@ import (
 	"carillon/internal/transport/adminapi"
 )
 
-// closedByOperator is what a client is told last.
+// closedByOperator is the last frame that a client is sent.
 const closedByOperator = "event: carillon.goaway\ndata: {\"reason\":\"closed\""
 
 func TestCloseOneStream(t *testing.T) {

@@ -122,11 +122,11 @@ func (c CORS) validate() error {
 	return nil
 }
 
-// The limits of the use cases, under names that can be embedded side by side.
-type (
-	PublishLimits   = publish.Limits
-	SubscribeLimits = subscribe.Limits
-)
+// PublishLimits has a name of its own, so that [Limits] can embed it next to [SubscribeLimits].
+type PublishLimits = publish.Limits
+
+// SubscribeLimits has a name of its own, so that [Limits] can embed it next to [PublishLimits].
+type SubscribeLimits = subscribe.Limits
 
 // Limits bound what clients may ask for. Their keys are in the section "limits".
 type Limits struct {

@@ -234,7 +234,7 @@ func (s *server) post(query, body string, header ...string) answer {
 	return s.do(http.MethodPost, "/events?"+query, body, append([]string{"Authorization", "Bearer " + tokenAll}, header...)...)
 }
 
-// publish puts an event into the log and answers its position.
+// publish publishes an event and returns its position.
 func (s *server) publish(topic, data string) string {
 	s.Helper()
 	a := s.post("topic="+url.QueryEscape(topic), data)
@@ -256,7 +256,7 @@ type refusal struct {
 	Status, Line                     int
 }
 
-// refused checks that an answer is a well-formed problem and answers it.
+// refused checks that a response is a well-formed problem and returns it.
 func refused(t require.TestingT, a answer) refusal {
 	var p refusal
 	require.Equal(t, "application/problem+json", a.header.Get("Content-Type"), a.body)

@@ -24,7 +24,7 @@ import (
 	"carillon/internal/transport/httpapi"
 )
 
-// described is the interface as its description has it, ready to hold requests and answers to it.
+// described is the OpenAPI description, against which requests and responses are checked.
 type described struct {
 	doc    *openapi3.T
 	router routers.Router

@@ -15,10 +15,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// opening is what every stream begins with: the time to come back after, a comment, and where it stands.
+// opening matches the start of every stream: the reconnection time, a comment, and the position.
 var opening = regexp.MustCompile(`\Aretry: (\d+)\n: carillon\nid: [A-Za-z0-9]+-\d+\n\n\z`)
 
-// reopening is what a stream begins with whose client knows where it stands, or is told by the reset that follows.
+// reopening matches the start of a stream whose client knows the position, or learns it from the reset that follows.
 var reopening = regexp.MustCompile(`\Aretry: (\d+)\n: carillon\n\n\z`)
 
 // everyPath runs a test over a connection that is taken over and over those that are not.
@@ -100,7 +100,7 @@ func TestRetryIsJittered(t *testing.T) {
 		assert.Less(t, n, 4000)
 		st.close()
 	}
-	assert.Greater(t, len(seen), 1, "every client was told the same time")
+	assert.Greater(t, len(seen), 1, "every client was sent the same time")
 }
 
 func TestFrames(t *testing.T) {
