@@ -41,11 +41,9 @@ var allowed = []struct {
 	{"configs", nil},
 	{"internal/domain", []string{domain}},
 	{"internal/app", []string{domain, app}},
+	{"internal/app/publish", []string{"github.com/hashicorp/golang-lru", "golang.org/x/time"}}, // rates per publisher, in bounded memory
 	{"internal/transport", []string{domain, app, transport, problem, "go.uber.org/zap", "golang.org/x/sys"}},
-	{"internal/transport/httpapi", []string{
-		"github.com/gin-gonic/gin", "github.com/gin-contrib",
-		"github.com/hashicorp/golang-lru", "golang.org/x/time", // limits per client: bounded memory, rates
-	}},
+	{"internal/transport/httpapi", []string{"github.com/gin-gonic/gin", "github.com/gin-contrib"}},
 	{"internal/problem", nil},
 	{"internal/client", []string{domain, problem, transport + "/sse"}},
 	{"internal/loadgen", []string{domain, transport + "/sse", "golang.org/x/sys", "github.com/HdrHistogram/hdrhistogram-go"}},
@@ -174,6 +172,9 @@ func TestLayerRule(t *testing.T) {
 		{bad, "internal/app/pubsub/log.go", "carillon/internal/infra/memlog"},
 		{bad, "internal/app/pubsub/log.go", "carillon/internal/transport/sse"},
 		{bad, "internal/app/pubsub/log.go", "go.uber.org/zap"},
+		{good, "internal/app/publish/rate.go", "golang.org/x/time/rate"},
+		{bad, "internal/app/pubsub/engine.go", "golang.org/x/time/rate"},
+		{bad, "internal/app/publish/publish.go", "github.com/gin-gonic/gin"},
 		{bad, "internal/app/pubsub/log_test.go", "go.uber.org/fx/fxtest"},
 
 		{good, "internal/transport/httpapi/router.go", "github.com/gin-gonic/gin"},

@@ -71,7 +71,7 @@ func newSite(t testing.TB, token string) *site {
 	}))
 	core, logs := observer.New(zapcore.DebugLevel)
 	api, err := adminapi.New(adminapi.Config{Addr: "127.0.0.1:0", Token: token}, adminapi.Deps{
-		Engine: publisher, Metrics: count.Handler(), Log: zap.New(core),
+		Engine: publisher, Metrics: count.Handler(), Logger: zap.New(core),
 		Transports: func() map[string]int64 { return streams.Stats().Open },
 		About:      adminapi.About{Version: "1.2.3", Commit: "abc", Node: "bell", Started: time.Now()},
 	})
@@ -188,7 +188,7 @@ func (s *site) ask(method, path string, header ...string) answer {
 	return answer{response.StatusCode, response.Header, string(body)}
 }
 
-// refused checks that an answer is a well-formed problem and answers its code.
+// refused checks that a response is a well-formed problem and returns its code.
 func (s *site) refused(a answer) string {
 	s.Helper()
 	var p struct {

@@ -29,7 +29,7 @@ func adminModule(s config.Settings) fx.Option {
 				Metrics:    count.Handler(),
 				Transports: func() map[string]int64 { return streams.Stats().Open },
 				About:      adminapi.About{Version: b.Version, Commit: b.Commit, Node: nodeName(), Started: time.Now()},
-				Log:        logger,
+				Logger:     logger,
 			})
 			return newAdminListener(s, api, logger), err
 		}),

@@ -86,13 +86,13 @@ func httpModule(s config.Settings, streams capacity) fx.Option {
 			webui.New,
 			func(deps apiDeps) (*httpapi.API, error) {
 				return httpapi.New(s.HTTP, limits, httpapi.Deps{
-					Publisher: deps.Engine,
-					Streams:   deps.Streams.Transport(sse.Codec{}),
-					Auth:      deps.Auth,
-					Page:      deps.Page,
-					Default:   event.PatternOf(timefeed.Topic),
-					Observer:  deps.Metrics,
-					Log:       deps.Logger.Named("http"),
+					Engine:   deps.Engine,
+					Streams:  deps.Streams.Transport(sse.Codec{}),
+					Auth:     deps.Auth,
+					Page:     deps.Page,
+					Default:  event.PatternOf(timefeed.Topic),
+					Observer: deps.Metrics,
+					Logger:   deps.Logger.Named("http"),
 				})
 			},
 			func(api *httpapi.API, logger *zap.Logger) *listener {
@@ -160,7 +160,6 @@ func appendAll(l lifecycle, drain config.Drain, p parts) {
 		l.appendListener(p.Admin.listener)
 	}
 	l.appendRunner("keys", p.Tokens.Run)
-	l.appendRunner("journal", p.API.Run)           // streams are logged until they end
 	l.appendRunner("stream writer", p.Streams.Run) // the engine ends its streams last
 	l.appendRunner("engine", p.Engine.Run)
 	l.appendRunner("clock", p.Feed.Run)
