@@ -46,6 +46,7 @@ var allowed = []struct {
 	{"internal/transport/httpapi", []string{"github.com/gin-gonic/gin", "github.com/gin-contrib"}},
 	{"internal/problem", nil},
 	{"internal/client", []string{domain, problem, transport + "/sse"}},
+	{"internal/doctor", []string{domain, transport + "/sse"}},
 	{"internal/loadgen", []string{domain, transport + "/sse", "golang.org/x/sys", "github.com/HdrHistogram/hdrhistogram-go"}},
 	{"internal/infra", []string{domain, app, "go.uber.org/zap", "golang.org/x/sys"}},
 	{"internal/infra/metrics", []string{"github.com/prometheus/client_golang"}},

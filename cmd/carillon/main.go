@@ -39,10 +39,13 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return 0
 	}
-	if !errors.Is(err, errLogged) {
+	if !errors.Is(err, errLogged) && !errors.Is(err, errProblems) {
 		for line := range strings.Lines(err.Error()) {
 			_, _ = fmt.Fprintf(stderr, "carillon: %s\n", strings.TrimRight(line, "\n"))
 		}
+	}
+	if errors.Is(err, errProblems) {
+		return exitProblems
 	}
 	if _, ok := errors.AsType[usageError](err); ok {
 		_, _ = fmt.Fprintln(stderr, "carillon: see carillon --help")
@@ -77,6 +80,7 @@ file and from the environment; "carillon config" prints all of it.`
 		publishCommand(),
 		subscribeCommand(),
 		benchCommand(),
+		doctorCommand(),
 		versionCommand(),
 	)
 	return root
