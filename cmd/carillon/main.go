@@ -78,6 +78,7 @@ YAML file and from the environment; "carillon config" shows all of it.`
 		subscribeCommand(),
 		benchCommand(),
 		versionCommand(),
+		manCommand(),
 	)
 	return root
 }
