@@ -17,7 +17,7 @@ BUILD_ARGS := --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) --buil
 .DEFAULT_GOAL := help
 RUNS ?= 3
 
-.PHONY: help run build fmt lint test test-deps cover fuzz bench bench-server bench-go vuln check portable tidy-diff fmt-diff image image-buildah image-test clean
+.PHONY: help run build fmt lint test test-deps cover fuzz bench bench-server bench-go vuln check portable tidy-diff fmt-diff dist image image-buildah image-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,7 @@ lint: ## run the linters (the first run compiles them: about two minutes)
 test: test-deps ## install the Debian packages the tests need (as root), then run all tests with the race detector
 	CGO_ENABLED=1 $(GO) test -race -shuffle=on ./...
 	cd deploy/check && $(GO) test ./...
+	cd deploy/packages && $(GO) test ./...
 
 test-deps:
 	@scripts/install-test-deps.sh
@@ -73,9 +74,13 @@ tidy-diff: ## fail if go.mod or go.sum are not tidy
 	$(GO) mod tidy -diff
 	$(GO) -C internal/tools mod tidy -diff
 	$(GO) -C deploy/check mod tidy -diff
+	$(GO) -C deploy/packages mod tidy -diff
 
 fmt-diff: ## fail if a file is not formatted
 	$(LINT) fmt --diff
+
+dist: ## build a release into dist/: binaries, .deb, .rpm, SBOM, checksums (TARGETS="linux/amd64 …")
+	@scripts/dist.sh dist
 
 image: ## build the container image with docker (ENGINE=podman for podman)
 	$(ENGINE) build $(BUILD_ARGS) -t $(IMAGE) .
@@ -87,4 +92,4 @@ image-test: ## build the image with buildah and test it: static, no shell, not r
 	scripts/container-test.sh
 
 clean: ## remove the files that the other targets wrote
-	rm -rf bin
+	rm -rf bin dist

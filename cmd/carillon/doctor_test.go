@@ -8,31 +8,34 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"carillon/cmd/carillon/internal/servertest"
 )
 
 func TestDoctor(t *testing.T) {
-	p := launch(t, "CARILLON_AUTH_PUBLISH_TOKEN=sesame")
+	s := program.Start(t, "AUTH_PUBLISH_TOKEN=sesame")
+	run := func(args ...string) servertest.Result { return program.Run(t, "", args, "URL="+s.URL(""), "TOKEN=sesame") }
 	quick := []string{"doctor", "--watch", "300ms", "--idle-timeout", "0"}
 	t.Run("no problems", func(t *testing.T) {
-		got := p.tool(t, "", quick...)
-		assert.Zero(t, got.code, got.notes)
-		assert.Contains(t, got.out, "(Carillon)\nok    head ")
-		assert.Contains(t, got.out, "\nproblems: 0, warnings: 0\n")
-		assert.Empty(t, got.notes, "progress is for terminals")
+		got := run(quick...)
+		assert.Zero(t, got.Code, got.Stderr)
+		assert.Contains(t, got.Stdout, "(Carillon)\nok    head ")
+		assert.Contains(t, got.Stdout, "\nproblems: 0, warnings: 0\n")
+		assert.Empty(t, got.Stderr, "progress is for terminals")
 	})
 	t.Run("problems, as JSON", func(t *testing.T) {
-		got := p.tool(t, "", append(quick, "--json", "--origin", "https://app.example.com")...)
-		assert.Equal(t, exitProblems, got.code)
-		assert.Empty(t, got.notes)
+		got := run(append(quick, "--json", "--origin", "https://app.example.com")...)
+		assert.Equal(t, exitProblems, got.Code)
+		assert.Empty(t, got.Stderr)
 		var report struct {
 			Server, Level string
 			Findings      []struct{ Check, Code, Level string }
 		}
-		require.NoError(t, json.Unmarshal([]byte(got.out), &report))
+		require.NoError(t, json.Unmarshal([]byte(got.Stdout), &report))
 		assert.Equal(t, "carillon", report.Server)
 		assert.Equal(t, "fail", report.Level)
 		assert.Contains(t, report.Findings, struct{ Check, Code, Level string }{"cors", "origin_refused", "fail"})
-		assert.NotContains(t, got.out, "sesame")
+		assert.NotContains(t, got.Stdout, "sesame")
 	})
 	t.Run("warnings", func(t *testing.T) {
 		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -40,20 +43,20 @@ func TestDoctor(t *testing.T) {
 			_, _ = w.Write([]byte("data: without an id\n\n"))
 		}))
 		defer srv.Close()
-		got := p.tool(t, "", append(quick, srv.URL+"/stream")...)
-		assert.Zero(t, got.code, got.notes)
-		assert.Contains(t, got.out, srv.URL+"/stream (not recognised as Carillon)\n")
-		assert.Equal(t, exitProblems, p.tool(t, "", append(quick, srv.URL, "--strict")...).code)
+		got := run(append(quick, srv.URL+"/stream")...)
+		assert.Zero(t, got.Code, got.Stderr)
+		assert.Contains(t, got.Stdout, srv.URL+"/stream (not recognised as Carillon)\n")
+		assert.Equal(t, exitProblems, run(append(quick, srv.URL, "--strict")...).Code)
 	})
-	t.Run("nobody there", func(t *testing.T) {
-		got := p.tool(t, "", append(quick, "http://127.0.0.1:1")...)
-		assert.Equal(t, exitFailure, got.code)
-		assert.Empty(t, got.out)
-		assert.Contains(t, got.notes, "cannot reach http://127.0.0.1:1/events")
+	t.Run("unreachable server", func(t *testing.T) {
+		got := run(append(quick, "http://127.0.0.1:1")...)
+		assert.Equal(t, exitFailure, got.Code)
+		assert.Empty(t, got.Stdout)
+		assert.Contains(t, got.Stderr, "cannot reach http://127.0.0.1:1/events")
 	})
-	t.Run("a command line that is wrong", func(t *testing.T) {
-		assert.Equal(t, exitUsage, p.tool(t, "", append(quick, "ftp://x")...).code)
-		assert.Equal(t, exitUsage, p.tool(t, "", append(quick, "http://a", "http://b")...).code)
-		assert.Equal(t, exitUsage, p.tool(t, "", append(quick, "--origin", "app")...).code)
+	t.Run("invalid command line", func(t *testing.T) {
+		assert.Equal(t, exitUsage, run(append(quick, "ftp://x")...).Code)
+		assert.Equal(t, exitUsage, run(append(quick, "http://a", "http://b")...).Code)
+		assert.Equal(t, exitUsage, run(append(quick, "--origin", "app")...).Code)
 	})
 }

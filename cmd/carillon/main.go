@@ -82,6 +82,7 @@ file and from the environment; "carillon config" prints all of it.`
 		benchCommand(),
 		doctorCommand(),
 		versionCommand(),
+		manCommand(),
 	)
 	return root
 }
