@@ -14,7 +14,9 @@ import (
 
 func TestDoctor(t *testing.T) {
 	s := program.Start(t, "AUTH_PUBLISH_TOKEN=sesame")
-	run := func(args ...string) servertest.Result { return program.Run(t, "", args, "URL="+s.URL(""), "TOKEN=sesame") }
+	run := func(args ...string) servertest.Result {
+		return program.Run(t, "", args, "URL="+s.URL(""), "TOKEN=sesame")
+	}
 	quick := []string{"doctor", "--watch", "300ms", "--idle-timeout", "0"}
 	t.Run("no problems", func(t *testing.T) {
 		got := run(quick...)
