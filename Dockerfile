@@ -10,7 +10,7 @@ ARG BUILDER=docker.io/library/golang:1.26-bookworm
 FROM --platform=$BUILDPLATFORM ${BUILDER} AS build
 WORKDIR /src
 
-# The modules are a layer of their own: they are fetched again only when go.mod or go.sum change.
+# The modules are a separate layer: they are fetched again only when go.mod or go.sum change.
 COPY go.mod go.sum ./
 RUN go mod download
 
@@ -36,14 +36,14 @@ LABEL org.opencontainers.image.title="carillon" \
       org.opencontainers.image.revision="$COMMIT" \
       org.opencontainers.image.created="$DATE"
 
-# For outgoing TLS, such as a key set fetched by URL. Time zones are in the binary.
+# The CA certificates are for outgoing TLS, such as fetching a JWKS URL. The time zone database is in the binary.
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /out/carillon /carillon
 
-# A number, so that an orchestrator can see that it is not root.
+# A numeric user, so that an orchestrator can verify that it is not root.
 USER 65532:65532
-# The public listener. The one for metrics and profiles listens inside the container only, until CARILLON_ADMIN_ADDR and
-# CARILLON_ADMIN_TOKEN say otherwise.
+# The public listener. The admin listener (metrics and profiles) is accessible only inside the container unless
+# CARILLON_ADMIN_ADDR and CARILLON_ADMIN_TOKEN are set.
 EXPOSE 8080
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 CMD ["/carillon", "healthcheck"]

@@ -1,4 +1,4 @@
-# Every command a developer needs; CI runs the same ones. `make help` lists them.
+# The developer commands; CI runs the same ones. `make help` lists them.
 
 GO       ?= go
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -17,12 +17,12 @@ BUILD_ARGS := --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) --buil
 .DEFAULT_GOAL := help
 RUNS ?= 3
 
-.PHONY: help run build fmt lint test test-deps cover fuzz bench bench-server bench-go vuln check portable tidy-diff fmt-diff image image-buildah image-test clean
+.PHONY: help run build fmt lint test test-deps cover fuzz bench bench-server bench-go vuln check portable tidy-diff fmt-diff dist image image-buildah image-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: ## run the server from source; ARGS="--config my.yaml" passes arguments on
+run: ## run the server from source; ARGS="--config my.yaml" passes arguments
 	$(GO) run ./cmd/carillon $(ARGS)
 
 build: ## build the static binary bin/carillon
@@ -34,9 +34,10 @@ fmt: ## format the code (gofumpt, goimports)
 lint: ## run the linters (the first run compiles them: about two minutes)
 	$(LINT) run ./...
 
-test: test-deps ## install what the tests need, then run them all under the race detector
+test: test-deps ## install the Debian packages the tests need (as root), then run all tests with the race detector
 	CGO_ENABLED=1 $(GO) test -race -shuffle=on ./...
 	cd deploy/check && $(GO) test ./...
+	cd deploy/packages && $(GO) test ./...
 
 test-deps:
 	@scripts/install-test-deps.sh
@@ -50,9 +51,9 @@ cover: test-deps ## run the tests and write bin/cover.html
 fuzz: ## run each fuzz target for FUZZTIME (10s)
 	@scripts/fuzz.sh $(FUZZTIME)
 
-bench: bench-server bench-go ## measure the server against the floor, then run the Go benchmarks
+bench: bench-server bench-go ## compare the server with the floor, then run the Go benchmarks
 
-bench-server: ## measure the server at hand against the floor (RUNS=3); docs/performance.md explains
+bench-server: ## compare the server with the floor (RUNS=3); see docs/performance.md
 	@RUNS=$(RUNS) bench/run.sh
 
 bench-go: ## run the Go benchmarks with allocations; BENCH=regexp selects
@@ -60,22 +61,26 @@ bench-go: ## run the Go benchmarks with allocations; BENCH=regexp selects
 	if [ -z "$$dirs" ]; then echo 'no benchmarks yet'; else \
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $$dirs; fi
 
-vuln: ## look for known vulnerabilities (needs the online database; never a gate)
+vuln: ## report known vulnerabilities (needs the online database; not part of check)
 	$(GO) run $(VULN) ./...
 
-portable: ## compile everything for the systems that take no connections over
+portable: ## vet the code for systems that cannot take over connections
 	GOOS=darwin $(GO) vet ./...
 	GOOS=windows $(GO) vet ./...
 
-check: lint tidy-diff fmt-diff portable test ## all that must hold before a change goes in
+check: lint tidy-diff fmt-diff portable test ## run every check that a change must pass
 
 tidy-diff: ## fail if go.mod or go.sum are not tidy
 	$(GO) mod tidy -diff
 	$(GO) -C internal/tools mod tidy -diff
 	$(GO) -C deploy/check mod tidy -diff
+	$(GO) -C deploy/packages mod tidy -diff
 
 fmt-diff: ## fail if a file is not formatted
 	$(LINT) fmt --diff
+
+dist: ## build a release into dist/: binaries, .deb, .rpm, SBOM, checksums (TARGETS="linux/amd64 …")
+	@scripts/dist.sh dist
 
 image: ## build the container image with docker (ENGINE=podman for podman)
 	$(ENGINE) build $(BUILD_ARGS) -t $(IMAGE) .
@@ -83,8 +88,8 @@ image: ## build the container image with docker (ENGINE=podman for podman)
 image-buildah: ## build the container image with buildah, without a daemon
 	buildah build --isolation chroot --format docker --layers $(BUILD_ARGS) -t $(IMAGE) .
 
-image-test: ## build the image with buildah and prove it: static, no shell, not root, it runs (root, Debian)
+image-test: ## build the image with buildah and test it: static, no shell, not root, it runs (needs root and Debian)
 	scripts/container-test.sh
 
-clean: ## remove what the targets above wrote
-	rm -rf bin
+clean: ## remove the files that the other targets wrote
+	rm -rf bin dist

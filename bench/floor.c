@@ -1,6 +1,6 @@
-// floor is the least a server can do to push one event to many HTTP/1.1 connections: one send(2) each, and no
-// bookkeeping. What a delivery costs it is what it costs the kernel; a server's cost is read as a multiple of that,
-// measured in the same minute on the same machine.
+// floor is a minimal server that pushes one event to many HTTP/1.1 connections: one send(2) each, and no bookkeeping. Its
+// cost of a delivery is the cost in the kernel; the cost of another server is given as a multiple of it, measured at the
+// same time on the same machine.
 //
 //   cc -O2 -o floor floor.c && ./floor 9094      GET anything: subscribe; POST anything: the body goes to all
 #define _GNU_SOURCE
@@ -15,8 +15,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define MOST 200000
-static int streams[MOST], count;
+#define MAX_STREAMS 200000
+static int streams[MAX_STREAMS], count;
 
 static void forget(int fd) {
   close(fd);
@@ -29,7 +29,7 @@ static void answer(int fd, char *request) {
   if (request[0] == 'G') {
     const char *head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-cache\r\n\r\n";
     send(fd, head, strlen(head), MSG_NOSIGNAL);
-    if (count < MOST) streams[count++] = fd;
+    if (count < MAX_STREAMS) streams[count++] = fd;
     return;
   }
   char *body = strstr(request, "\r\n\r\n");

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Measures the tree at hand against the floor, in turn, and prints a table: what each delivery costs the server, how late
-# it comes, and what an idle stream weighs. RUNS (3) is how often each is measured; the median counts. Machines are
-# noisy: read the ratios, not the microseconds.
+# Measures this tree and the floor alternately and prints a table: the cost of a delivery, its latency, and the memory of an
+# idle stream. RUNS (3) is the number of measurements of each case; the table has the medians. Absolute times vary between
+# runs and machines: compare the ratios.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 runs=${RUNS:-3}
@@ -33,7 +33,7 @@ pids+=("$floor")
 ours=(--url http://127.0.0.1:18471)
 theirs=(--url http://127.0.0.1:18472 --subscribe /s --publish /p)
 
-# pair NAME ARGS: both in turn, each run's reports in a file of its own.
+# pair NAME ARGS: both alternately; the reports of each are in a file of its own.
 pair() {
 	local name=$1; shift
 	say "$name: $*"
@@ -44,7 +44,7 @@ pair() {
 	done
 	kill "$server" && wait "$server" 2>/dev/null || true
 }
-# alone NAME ARGS: ours, for what the floor cannot be asked.
+# alone NAME ARGS: this tree only, for cases that the floor does not support.
 alone() {
 	local name=$1; shift
 	say "$name: $*"

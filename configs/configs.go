@@ -1,5 +1,5 @@
-// Package configs holds the server's default configuration, embedded in the binary. default.yaml has every key there
-// is and is the only place where a default is written.
+// Package configs embeds the default configuration of the server. default.yaml has every key and is the only place where
+// defaults are defined.
 package configs
 
 import _ "embed"

@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// sleepsForReal reports time.Sleep in a file that does not use testing/synctest:
-// such a test is slow on a fast machine and wrong on a slow one.
+// sleepsForReal reports whether a file calls time.Sleep without testing/synctest.
+// Such a test is slow on a fast machine and unreliable on a slow one.
 func sleepsForReal(file *ast.File) bool {
 	for _, spec := range file.Imports {
 		if spec.Path.Value == `"testing/synctest"` {
@@ -42,7 +42,7 @@ func TestTestsDoNotSleep(t *testing.T) {
 			return err
 		}
 		if sleepsForReal(file) {
-			t.Errorf("%s sleeps in real time: use testing/synctest, or wait for what should happen", name)
+			t.Errorf("%s sleeps in real time: use testing/synctest, or wait for the expected event", name)
 		}
 		return nil
 	})

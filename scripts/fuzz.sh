@@ -16,9 +16,9 @@ for dir in $(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -r -n 1 dirna
 		ran=$((ran + 1))
 		"$go" test -run '^$' -fuzz "^$target\$" -fuzztime "$time" "$dir" 2>&1 | tee "$out" && continue
 		# Before Go 1.27 the end of -fuzztime could itself be reported as a failure
-		# (go.dev/issue/75804). A real one names the input it wrote.
+		# (go.dev/issue/75804). A real failure names the input file it wrote.
 		if grep -qx '    context deadline exceeded' "$out" && ! grep -q 'Failing input written' "$out"; then
-			echo "== $target: only the time limit was reported, and no input fails; going on"
+			echo "== $target: only the time limit was reported, and no input fails; continuing"
 			continue
 		fi
 		exit 1

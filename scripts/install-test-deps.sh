@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes sure of what the tests need beside Go: a C compiler (the race detector links C),
-# Chromium (the browser tests), nginx and HAProxy (to stand behind). Installs Debian's packages where it may, that is as
-# root with apt-get; anywhere else it says what is missing and fails.
+# Checks for what the tests need besides Go: a C compiler (for the race detector), Chromium (for the browser tests),
+# nginx and HAProxy (for the proxy tests). Installs the missing ones as Debian packages when it runs as root and apt-get
+# exists; otherwise prints what is missing and fails.
 set -euo pipefail
 
 has_browser() {
@@ -19,7 +19,7 @@ has_compiler() {
 	echo '#include <stdlib.h>' | ${cc:-cc} -x c -fsyntax-only - 2>/dev/null
 }
 
-has_program() { # Debian's proxies are where only root's PATH looks
+has_program() { # Debian installs the proxies in a directory that only root's PATH contains
 	command -v "$1" >/dev/null || [[ -x /usr/sbin/$1 ]]
 }
 
@@ -31,18 +31,18 @@ has_program haproxy || missing+=(haproxy)
 [[ ${#missing[@]} -gt 0 ]] || exit 0
 
 if [[ $(id -u) -eq 0 ]] && command -v apt-get >/dev/null; then
-	echo "test-deps: installing ${missing[*]} (a minute or two)"
+	echo "test-deps: installing Debian packages: ${missing[*]} (takes a minute or two)"
 	export DEBIAN_FRONTEND=noninteractive
 	apt-get -o DPkg::Lock::Timeout=300 update -qq >/dev/null
 	apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "${missing[@]}" </dev/null >/dev/null
 	has_compiler && has_browser && has_program nginx && has_program haproxy && exit 0
-	echo "test-deps: installed, but the C compiler, Chromium, nginx or HAProxy still does not run" >&2
+	echo "test-deps: the packages were installed, but the C compiler, Chromium, nginx or HAProxy is still not usable" >&2
 	exit 1
 fi
 
 cat >&2 <<EOF
-test-deps: the tests need these, which are missing and cannot be installed from here
-(it takes root and apt-get): ${missing[*]}
+test-deps: the tests need packages that are missing and cannot be installed without
+root and apt-get: ${missing[*]}
   Debian, Ubuntu:  sudo apt-get install ${missing[*]}
   elsewhere:       a C compiler with headers, Chromium or Google Chrome, nginx and HAProxy on the PATH
 EOF

@@ -23,7 +23,7 @@ func main() {
 	}
 }
 
-// columns are the figures that are shown.
+// columns are the columns of the table.
 var columns = []struct {
 	name string
 	of   func(loadgen.Report) float64

@@ -1,5 +1,5 @@
-// Command tutorial is the loop that many begin with: Gin, and for each client a goroutine with a ticker of its own. It
-// is here to be measured beside Carillon's clock.
+// Command tutorial is the server of a typical tutorial: Gin, and for each client a goroutine with a ticker of its own. It
+// is measured in comparison with Carillon's clock.
 package main
 
 import (

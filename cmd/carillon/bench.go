@@ -17,7 +17,7 @@ import (
 	"carillon/internal/loadgen"
 )
 
-// benchFlags are the command line of "carillon bench".
+// benchFlags are the flags of "carillon bench".
 type benchFlags struct {
 	cfg            loadgen.Config
 	server         remote
@@ -31,13 +31,13 @@ func benchCommand() *cobra.Command {
 	var f benchFlags
 	cmd := &cobra.Command{
 		Use:   "bench",
-		Short: "Measure a server: memory and processor time for each stream, latency, losses",
-		Long: `Opens streams, publishes events that carry the time they were due at, and reports what came, how late,
-and, given the server's process id on the same machine, what it cost.
+		Short: "Measure a server: memory and processor time per stream, latency, lost events",
+		Long: `Opens streams and publishes events that carry the time they were due at. Reports how many events arrived
+and how late, and, with the id of the server's process on the same machine, the memory and processor time it used.
 
-The defaults fit Carillon. Any other server that pushes Server-Sent Events over HTTP/1.1 can be measured
-by giving its paths, its body and its headers. In paths and body, {n} is the number of a topic; in the
-body, {stamp} is the time, as often as the body holds events, and {pad} the padding.`,
+The defaults are for Carillon. Another server that pushes Server-Sent Events over HTTP/1.1 can be measured
+with its paths, body and headers. In paths and body, {n} is replaced by the number of a topic. In the body, each
+{stamp} is replaced by the time, once for each event in the body, and {pad} by the padding.`,
 		Example: `  carillon bench --token "$TOKEN" --streams 1000 --rate 50 --duration 10s --pid "$(pgrep -xn carillon)"
   carillon bench --token "$TOKEN" --streams 10000 --duration 0 --idle 30s --pid "$(pgrep -xn carillon)"
   carillon bench --url http://127.0.0.1:3000 --subscribe '/.well-known/mercure?topic=bench' \
@@ -48,23 +48,23 @@ body, {stamp} is the time, as often as the body holds events, and {pad} the padd
 	}
 	flags := cmd.Flags()
 	f.server.flags(cmd)
-	flags.IntVar(&f.cfg.Streams, "streams", 1000, "`COUNT` of streams to open")
-	flags.IntVar(&f.cfg.Stalled, "stalled", 0, "`COUNT` of streams that are never read")
-	flags.IntVar(&f.cfg.Topics, "topics", 1, "`COUNT` of topics the streams and the events are spread over")
-	flags.Float64Var(&f.cfg.Rate, "rate", 50, "`EVENTS` a second; 0 is as fast as the server answers")
-	flags.IntVar(&f.cfg.Publishers, "publishers", 1, "`COUNT` of connections that publish")
+	flags.IntVar(&f.cfg.Streams, "streams", 1000, "number `N` of streams to open")
+	flags.IntVar(&f.cfg.Stalled, "stalled", 0, "number `N` of streams that are not read")
+	flags.IntVar(&f.cfg.Topics, "topics", 1, "number `N` of topics; streams and events are spread over them")
+	flags.Float64Var(&f.cfg.Rate, "rate", 50, "`EVENTS` per second (0: as fast as the server responds)")
+	flags.IntVar(&f.cfg.Publishers, "publishers", 1, "number `N` of connections that publish")
 	flags.IntVar(&f.cfg.Size, "size", 0, "`BYTES` of padding in each event")
-	flags.DurationVar(&f.cfg.Duration, "duration", 10*time.Second, "how long to publish; 0 only opens streams")
-	flags.DurationVar(&f.cfg.Idle, "idle", 0, "how long to watch the open streams before publishing")
+	flags.DurationVar(&f.cfg.Duration, "duration", 10*time.Second, "how long to publish (0: only open streams)")
+	flags.DurationVar(&f.cfg.Idle, "idle", 0, "how long to keep the streams idle before publishing")
 	flags.StringVar(&f.cfg.SubscribePath, "subscribe", "/events?topic=bench/{n}", "`PATH` and query to subscribe with")
 	flags.StringVar(&f.cfg.PublishPath, "publish", "/events?topic=bench/{n}", "`PATH` and query to publish with")
 	flags.StringVar(&f.cfg.PublishMethod, "method", http.MethodPost, "`METHOD` to publish with")
 	flags.StringVar(&f.cfg.Body, "body", `{"t":"{stamp}","pad":"{pad}"}`, "`TEXT` to publish")
-	flags.StringArrayVar(&f.headers, "header", nil, "`'NAME: VALUE'` to subscribe with; repeatable")
-	flags.StringArrayVar(&f.publishHeaders, "publish-header", nil, "`'NAME: VALUE'` to publish with; repeatable")
-	flags.IntVar(&f.cfg.PID, "pid", 0, "process `ID` of the server, to read its memory and processor time")
+	flags.StringArrayVar(&f.headers, "header", nil, "header `'NAME: VALUE'` to subscribe with; may be repeated")
+	flags.StringArrayVar(&f.publishHeaders, "publish-header", nil, "header `'NAME: VALUE'` to publish with; may be repeated")
+	flags.IntVar(&f.cfg.PID, "pid", 0, "process `ID` of the server, to measure its memory and processor time")
 	flags.BoolVar(&f.json, "json", false, "print the report as JSON")
-	flags.BoolVar(&f.quiet, "quiet", false, "no progress line")
+	flags.BoolVar(&f.quiet, "quiet", false, "do not print progress")
 	return cmd
 }
 
@@ -91,7 +91,7 @@ func (f *benchFlags) run(cmd *cobra.Command) error {
 	defer stop()
 	var progress func(loadgen.Progress)
 	if !f.quiet {
-		progress = func(p loadgen.Progress) { tellProgress(cmd.ErrOrStderr(), p) }
+		progress = func(p loadgen.Progress) { printProgress(cmd.ErrOrStderr(), p) }
 	}
 	report, err := loadgen.Run(ctx, f.cfg, progress)
 	if progress != nil {
@@ -108,8 +108,8 @@ func (f *benchFlags) run(cmd *cobra.Command) error {
 	return report.Write(cmd.OutOrStdout())
 }
 
-// tellProgress writes one line over the last.
-func tellProgress(out io.Writer, p loadgen.Progress) {
+// printProgress overwrites the progress line.
+func printProgress(out io.Writer, p loadgen.Progress) {
 	_, _ = fmt.Fprintf(out, "\r\033[K%s: %s, %d streams, %d published, %d delivered", p.Elapsed.Truncate(time.Second), p.Phase, p.Opened, p.Published, p.Delivered)
 }
 
@@ -118,7 +118,7 @@ func headersOf(lines []string) (http.Header, error) {
 	for _, line := range lines {
 		name, value, found := strings.Cut(line, ":")
 		if !found || strings.TrimSpace(name) == "" {
-			return nil, fmt.Errorf("header: got %q, takes 'NAME: VALUE'", line)
+			return nil, fmt.Errorf("header: must be 'NAME: VALUE' (got %q)", line)
 		}
 		headers.Add(strings.TrimSpace(name), strings.TrimSpace(value))
 	}

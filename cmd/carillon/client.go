@@ -7,25 +7,27 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"carillon/cmd/carillon/internal/config"
 	"carillon/internal/client"
 )
 
-// defaultURL is the server that the client commands talk to when nobody says which.
+// defaultURL is the server that the client commands use by default.
 const defaultURL = "http://localhost:8080"
 
-func serverURL() string { return cmp.Or(os.Getenv(envURL), defaultURL) }
+func serverURL() string { return cmp.Or(os.Getenv(config.EnvURL), defaultURL) }
 
-// remote is what every command that talks to a server takes.
+// remote holds the options of every command that sends requests to a server.
 type remote struct{ url, token string }
 
 func (r *remote) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&r.url, "url", serverURL(), "`URL` of the server; also CARILLON_URL")
-	cmd.Flags().StringVar(&r.token, "token", "", "bearer `TOKEN`; better given as CARILLON_TOKEN, which no list of processes shows")
+	cmd.Flags().StringVar(&r.url, "url", serverURL(), "`URL` of the server; also set by CARILLON_URL")
+	cmd.Flags().StringVar(&r.token, "token", "", "bearer `TOKEN`; prefer CARILLON_TOKEN, which lists of processes do not show")
 }
 
-// bearer is the token. It is no flag's default, because those are shown by --help.
-func (r *remote) bearer() string { return cmp.Or(r.token, os.Getenv(envToken)) }
+// bearer returns the token. The variable is not the default of the flag, because --help shows defaults.
+func (r *remote) bearer() string { return cmp.Or(r.token, os.Getenv(config.EnvToken)) }
 
+// dial returns a client of the server.
 func (r *remote) dial() (*client.Client, error) {
 	c, err := client.New(client.Config{
 		URL:      r.url,

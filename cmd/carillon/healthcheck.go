@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"carillon/cmd/carillon/internal/config"
 	"carillon/internal/transport/httpapi"
 )
 
@@ -22,14 +23,14 @@ func healthcheckCommand(file *string) *cobra.Command {
 	var timeout time.Duration
 	cmd := &cobra.Command{
 		Use:   "healthcheck",
-		Short: "Ask a running server on this machine whether it is well",
-		Long: `Asks the server that runs with the same configuration on this machine, and exits 0 if
-it is well, else 1. For containers, which have no shell and no curl.`,
-		Example: `  carillon healthcheck            is it alive?
-  carillon healthcheck --ready    should clients be sent to it?`,
+		Short: "Check the health of a server on this machine",
+		Long: `Sends a request to the server that runs with the same configuration on this machine, and exits with
+0 if it is healthy, else with 1. It is meant for containers, which have no shell and no curl.`,
+		Example: `  carillon healthcheck            is the server alive?
+  carillon healthcheck --ready    does it accept streams?`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := load(*file, os.Environ())
+			c, err := config.Load(*file, os.Environ())
 			if err != nil {
 				return err
 			}
@@ -39,51 +40,52 @@ it is well, else 1. For containers, which have no shell and no curl.`,
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
-			return askHealth(ctx, c.HTTP, path)
+			return checkHealth(ctx, c.HTTP, path)
 		},
 	}
-	cmd.Flags().BoolVar(&ready, "ready", false, "ask for readiness: fails while the server is stopping")
-	cmd.Flags().DurationVar(&timeout, "timeout", 2*time.Second, "how long to wait for the answer")
+	cmd.Flags().BoolVar(&ready, "ready", false, "check readiness, which fails while the server is stopping")
+	cmd.Flags().DurationVar(&timeout, "timeout", 2*time.Second, "how long to wait for the response")
 	return cmd
 }
 
-func askHealth(ctx context.Context, cfg httpapi.Config, path string) error {
+// checkHealth returns an error unless the server responds to a request for path with 200.
+func checkHealth(ctx context.Context, cfg httpapi.Config, path string) error {
 	host, err := localHost(cfg.Addr)
 	if err != nil {
 		return err
 	}
-	where := url.URL{Scheme: "http", Host: host, Path: path}
-	// Straight to the server, whatever proxy the environment names.
-	straight := &http.Transport{DisableKeepAlives: true}
+	target := url.URL{Scheme: "http", Host: host, Path: path}
+	// No proxy, even if the environment has one: the server is on this machine.
+	direct := &http.Transport{DisableKeepAlives: true}
 	if cfg.TLS.Enabled() {
-		where.Scheme = "https"
-		// The certificate is for the server's public name; nobody sits between us and this machine's own port.
-		straight.TLSClientConfig = &tls.Config{InsecureSkipVerify: true} //nolint:gosec // see above
+		target.Scheme = "https"
+		// The certificate is for the public name of the server, and the connection does not leave this machine.
+		direct.TLSClientConfig = &tls.Config{InsecureSkipVerify: true} //nolint:gosec // see above
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, where.String(), nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
 	if err != nil {
 		return err
 	}
-	client := &http.Client{Transport: straight}
-	answer, err := client.Do(request)
+	client := &http.Client{Transport: direct}
+	response, err := client.Do(request)
 	if err != nil {
 		return errors.Unwrap(err)
 	}
-	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answers %s", where.String(), answer.Status)
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", target.String(), response.Status)
 	}
 	return nil
 }
 
-// localHost is where to reach, from this machine, a server that listens on addr.
+// localHost returns the address at which this machine reaches a server that listens on addr.
 func localHost(addr string) (string, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		return "", fmt.Errorf("http.addr: got %q, takes host:port or :port", addr)
+		return "", fmt.Errorf("http.addr: must be host:port or :port (got %q)", addr)
 	}
 	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
-		host = "127.0.0.1" // also where the server listens on all addresses of IPv6
+		host = "127.0.0.1" // a server that listens on all IPv6 addresses listens here, too
 	}
 	return net.JoinHostPort(host, port), nil
 }

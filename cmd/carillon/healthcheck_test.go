@@ -12,7 +12,7 @@ import (
 	"carillon/internal/transport/httpapi"
 )
 
-func TestHealthcheckAsksTheServer(t *testing.T) {
+func TestCheckHealth(t *testing.T) {
 	status := http.StatusOK
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		assert.Equal(t, "/readyz", r.URL.Path)
@@ -20,12 +20,12 @@ func TestHealthcheckAsksTheServer(t *testing.T) {
 	}))
 	defer srv.Close()
 	addr := strings.TrimPrefix(srv.URL, "http://")
-	require.NoError(t, askHealth(t.Context(), httpapi.Config{Addr: addr}, "/readyz"))
-	require.NoError(t, askHealth(t.Context(), httpapi.Config{Addr: addr[strings.LastIndex(addr, ":"):]}, "/readyz"), "an address without a host")
+	require.NoError(t, checkHealth(t.Context(), httpapi.Config{Addr: addr}, "/readyz"))
+	require.NoError(t, checkHealth(t.Context(), httpapi.Config{Addr: addr[strings.LastIndex(addr, ":"):]}, "/readyz"), "an address without a host")
 	status = http.StatusServiceUnavailable
-	assert.EqualError(t, askHealth(t.Context(), httpapi.Config{Addr: addr}, "/readyz"), srv.URL+"/readyz answers 503 Service Unavailable")
+	assert.EqualError(t, checkHealth(t.Context(), httpapi.Config{Addr: addr}, "/readyz"), srv.URL+"/readyz: 503 Service Unavailable")
 	srv.Close()
-	assert.ErrorContains(t, askHealth(t.Context(), httpapi.Config{Addr: addr}, "/readyz"), "connection refused")
+	assert.ErrorContains(t, checkHealth(t.Context(), httpapi.Config{Addr: addr}, "/readyz"), "connection refused")
 }
 
 func TestLocalHost(t *testing.T) {
@@ -38,5 +38,5 @@ func TestLocalHost(t *testing.T) {
 		assert.Equal(t, want, got)
 	}
 	_, err := localHost("8080")
-	assert.EqualError(t, err, `http.addr: got "8080", takes host:port or :port`)
+	assert.EqualError(t, err, `http.addr: must be host:port or :port (got "8080")`)
 }

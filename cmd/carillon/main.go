@@ -1,5 +1,5 @@
-// Command carillon is the server, and the tools around it. It is the composition root: the only place where
-// configuration is read, parts are wired and the process is ended.
+// Command carillon is the server and its command line tools. This file and one file for each command are the command
+// line; internal/config loads the configuration, and internal/server wires the components into a server.
 package main
 
 import (
@@ -18,18 +18,18 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 // Exit codes.
 const (
 	exitFailure = 1
-	exitUsage   = 2 // the command line makes no sense
+	exitUsage   = 2 // invalid command line
 )
 
-// errLogged ends the process with exitFailure; what went wrong is in the log already.
-var errLogged = errors.New("failed; the log says why")
+// errLogged ends the process with exitFailure without a message: the cause has been logged.
+var errLogged = errors.New("failed; the cause is logged")
 
-// usageError is a command line that makes no sense.
+// usageError reports an invalid command line.
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// run is the program, and answers its exit code.
+// run runs the program and returns its exit code.
 func run(args []string, stdout, stderr io.Writer) int {
 	root := newRoot()
 	root.SetArgs(append([]string{}, args...)) // cobra takes nil for os.Args
@@ -39,10 +39,13 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return 0
 	}
-	if !errors.Is(err, errLogged) {
+	if !errors.Is(err, errLogged) && !errors.Is(err, errProblems) {
 		for line := range strings.Lines(err.Error()) {
 			_, _ = fmt.Fprintf(stderr, "carillon: %s\n", strings.TrimRight(line, "\n"))
 		}
+	}
+	if errors.Is(err, errProblems) {
+		return exitProblems
 	}
 	if _, ok := errors.AsType[usageError](err); ok {
 		_, _ = fmt.Fprintln(stderr, "carillon: see carillon --help")
@@ -58,16 +61,16 @@ func newRoot() *cobra.Command {
 	root.Short = "Push events to browsers over Server-Sent Events"
 	root.Long = `Carillon pushes events from backends to browsers, over Server-Sent Events.
 
-Without a command it runs the server, which needs no configuration: it listens on
-port 8080, and every page that opens it sees its clock. Configuration comes from a
-YAML file and from the environment; "carillon config" shows all of it.`
+Without a command it runs the server. It needs no configuration: it listens on port
+8080, and a browser that opens it shows its clock. Configuration comes from a YAML
+file and from the environment; "carillon config" prints all of it.`
 	root.Example = `  carillon                                  run the server
-  CARILLON_HTTP_ADDR=:9000 carillon         ... on another port
-  carillon --config carillon.yaml           ... with a configuration file
-  curl -N http://localhost:8080/events      hear its clock`
+  CARILLON_HTTP_ADDR=:9000 carillon         run it on another port
+  carillon --config carillon.yaml           run it with a configuration file
+  curl -N http://localhost:8080/events      receive its clock`
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.PersistentFlags().StringVar(&file, "config", "", "configuration `FILE` (YAML); also CARILLON_CONFIG")
+	root.PersistentFlags().StringVar(&file, "config", "", "configuration `FILE` in YAML (default $CARILLON_CONFIG)")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
 		serveCommand(&file),
@@ -77,12 +80,14 @@ YAML file and from the environment; "carillon config" shows all of it.`
 		publishCommand(),
 		subscribeCommand(),
 		benchCommand(),
+		doctorCommand(),
 		versionCommand(),
+		manCommand(),
 	)
 	return root
 }
 
-// noArgs refuses arguments, which are mostly misspelt commands.
+// noArgs rejects arguments, which are mostly misspelt commands.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if err := cobra.NoArgs(cmd, args); err != nil {
 		return usageError{err}

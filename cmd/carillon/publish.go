@@ -18,8 +18,8 @@ func publishCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "publish TOPIC [DATA|-]",
 		Short: "Publish an event",
-		Long: `Publishes one event and prints its id. The data is the second argument; without it, or with -,
-it is read from standard input.`,
+		Long: `Publishes one event and prints its id. The data is the second argument. If that is missing or -, the data is
+read from standard input.`,
 		Example: `  carillon publish greetings 'hello, world'
   date | carillon publish times
   carillon publish orders/42 '{"status":"paid"}' --type order --topic customers/7`,
@@ -47,24 +47,24 @@ it is read from standard input.`,
 			defer c.Close()
 			id, err := c.Publish(cmd.Context(), request)
 			if err != nil {
-				return explainRefusal(err)
+				return withAdvice(err)
 			}
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), id)
 			return err
 		},
 	}
 	server.flags(cmd)
-	cmd.Flags().StringArrayVar(&also, "topic", nil, "a further `TOPIC` of the same event; repeatable")
+	cmd.Flags().StringArrayVar(&also, "topic", nil, "another `TOPIC` of the event; may be repeated")
 	cmd.Flags().StringVar(&request.Type, "type", "", "event `TYPE` (default message)")
-	cmd.Flags().DurationVar(&request.Retry, "retry", 0*time.Second, "reconnection `TIME` its readers are to use from now on")
-	cmd.Flags().StringVar(&request.Key, "key", "", "idempotency `KEY`: publishing it again publishes nothing")
+	cmd.Flags().DurationVar(&request.Retry, "retry", 0*time.Second, "reconnection `TIME` for the subscribers that receive the event")
+	cmd.Flags().StringVar(&request.Key, "key", "", "idempotency `KEY`: a second event with it is not published")
 	return cmd
 }
 
-// explainRefusal says what to do about the refusals that newcomers meet first.
-func explainRefusal(err error) error {
+// withAdvice adds to an error of a server that wants a token how to provide one.
+func withAdvice(err error) error {
 	if p, ok := errors.AsType[*client.ProblemError](err); ok && p.Code == "unauthorized" {
-		return fmt.Errorf("%w; give one with CARILLON_TOKEN (a server without any key logs one at its start)", err)
+		return fmt.Errorf("%w; set CARILLON_TOKEN (a server without any key logs a token at its start)", err)
 	}
 	return err
 }

@@ -26,9 +26,9 @@ func readme(t *testing.T) string {
 func TestReadmeHasEverySetting(t *testing.T) {
 	_, table, _ := strings.Cut(readme(t), "<!-- configuration table")
 	table, _, _ = strings.Cut(table, "<!-- end of configuration table")
-	told := map[string]string{}
+	documented := map[string]string{}
 	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z0-9_.]+)` \\| `([^`]*)` \\|").FindAllStringSubmatch(table, -1) {
-		told[row[1]] = row[2]
+		documented[row[1]] = row[2]
 	}
 	var document yaml.Node
 	require.NoError(t, yaml.Unmarshal(configs.Default, &document))
@@ -52,11 +52,11 @@ func TestReadmeHasEverySetting(t *testing.T) {
 		}
 	}
 	walk(document.Content[0], "")
-	assert.Equal(t, defaults, told)
+	assert.Equal(t, defaults, documented)
 }
 
-// A reader who follows a link arrives.
-func TestLinksLeadSomewhere(t *testing.T) {
+// Every relative link in the documents has a target.
+func TestLinksHaveTargets(t *testing.T) {
 	documents, err := filepath.Glob("../../docs/*.md")
 	require.NoError(t, err)
 	records, err := filepath.Glob("../../docs/adr/*.md")
@@ -71,7 +71,7 @@ func TestLinksLeadSomewhere(t *testing.T) {
 	}
 }
 
-// A promise that names a test nobody wrote is not held.
+// Every test that the README names exists.
 func TestReadmeNamesTestsThatExist(t *testing.T) {
 	names := regexp.MustCompile("`((?:Test|Fuzz)[A-Z]\\w+)`").FindAllStringSubmatch(readme(t), -1)
 	require.NotEmpty(t, names)

@@ -25,10 +25,11 @@ func subscribeCommand() *cobra.Command {
 	var count int
 	cmd := &cobra.Command{
 		Use:   "subscribe [TOPIC]...",
-		Short: "Print events as they come",
-		Long: `Prints the events of topics and patterns until it is stopped: * stands for one segment of a topic,
-** at the end for all the rest. Without a topic it prints the clock. After a cut it resumes by itself where
-it was; what cannot be resumed is said on standard error, as is every reconnection.`,
+		Short: "Print events as they arrive",
+		Long: `Prints the events of topics and patterns until it is stopped. In a pattern, * matches one segment of a
+topic, and ** at the end matches the rest. Without a topic it prints the clock. When the connection is lost, it
+reconnects and resumes after the last event. Reconnections, and events that may be missing, are reported on
+standard error.`,
 		Example: `  carillon subscribe
   carillon subscribe 'orders/*' news --last 10
   carillon subscribe 'orders/**' --json | jq -r .data`,
@@ -41,28 +42,28 @@ it was; what cannot be resumed is said on standard error, as is every reconnecti
 			defer c.Close()
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			ctx, enough := context.WithCancel(ctx)
-			defer enough()
-			p := printer{out: cmd.OutOrStdout(), notes: cmd.ErrOrStderr(), json: asJSON, left: count, enough: enough}
+			ctx, done := context.WithCancel(ctx)
+			defer done()
+			p := printer{out: cmd.OutOrStdout(), notes: cmd.ErrOrStderr(), json: asJSON, left: count, done: done}
 			request.Waiting = p.waiting
-			return explainRefusal(c.Subscribe(ctx, request, p.print))
+			return withAdvice(c.Subscribe(ctx, request, p.print))
 		},
 	}
 	server.flags(cmd)
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print each event as a line of JSON: id, type, data")
-	cmd.Flags().IntVar(&count, "count", 0, "stop after so `MANY` events; 0 goes on")
-	cmd.Flags().IntVar(&request.Last, "last", 0, "begin with the newest so `MANY` events that are kept")
-	cmd.Flags().StringVar(&request.Since, "since", "", "begin with the events since a `TIME` (RFC 3339) or of a duration (5m)")
-	cmd.Flags().StringVar(&request.LastEventID, "last-event-id", "", "begin after the event with this `ID`")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print each event as a line of JSON with id, type and data")
+	cmd.Flags().IntVar(&count, "count", 0, "stop after `N` events (0: no limit)")
+	cmd.Flags().IntVar(&request.Last, "last", 0, "start with the newest `N` events of the history")
+	cmd.Flags().StringVar(&request.Since, "since", "", "start with the events since a `TIME` (RFC 3339) or within a duration (5m)")
+	cmd.Flags().StringVar(&request.LastEventID, "last-event-id", "", "start after the event with this `ID`")
 	return cmd
 }
 
-// printer prints events, and notes what happens to their stream.
+// printer prints events, and reports on notes what happens to their stream.
 type printer struct {
 	out, notes io.Writer
 	json       bool
-	left       int // events to print before enough is called; 0 is no bound
-	enough     func()
+	left       int // events to print before done is called; 0: no limit
+	done       func()
 }
 
 func (p *printer) print(m sse.Message) error {
@@ -73,7 +74,7 @@ func (p *printer) print(m sse.Message) error {
 		return nil
 	}
 	if p.left--; p.left == 0 {
-		p.enough()
+		p.done()
 	}
 	return nil
 }
@@ -96,10 +97,10 @@ func (p *printer) write(m sse.Message) error {
 }
 
 func (p *printer) waiting(why error, wait time.Duration) {
-	_, _ = fmt.Fprintf(p.notes, "carillon: %v; trying again in %s\n", why, wait.Round(100*time.Millisecond))
+	_, _ = fmt.Fprintf(p.notes, "carillon: %v; retrying in %s\n", why, wait.Round(100*time.Millisecond))
 }
 
-// visible replaces what could command a terminal instead of being shown on it.
+// visible replaces characters that control a terminal instead of being shown.
 func visible(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '\n' || r == '\t' || event.Printable(r) {

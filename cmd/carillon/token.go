@@ -9,32 +9,33 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"carillon/cmd/carillon/internal/config"
 	"carillon/internal/infra/tokens"
 )
 
 func tokenCommand(file *string) *cobra.Command {
-	var order tokens.Order
+	var request tokens.SignRequest
 	var keyFile string
 	cmd := &cobra.Command{
 		Use:   "token",
-		Short: "Make a signed token (JWT)",
-		Long: `Makes a token that lets its owner subscribe and publish to the topics that the given patterns select, and
-prints it. It is signed with the key of the configuration (auth.jwt.key or auth.jwt.key_file), which must be the
-shared secret or the private key, or with that of --key-file. Issuer and audience are those of the configuration.`,
+		Short: "Create a signed token (JWT)",
+		Long: `Creates a token that grants subscribing and publishing to the topics that the given patterns match, and prints
+it. It is signed with the key of --key-file or of the configuration (auth.jwt.key or auth.jwt.key_file), which
+must be the shared secret or the private key. Issuer and audience are those of the configuration.`,
 		Example: `  carillon token --subscribe 'orders/**' --ttl 1h
   carillon token --publish '**' --key-file private.pem --algorithm EdDSA --subject shop`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := load(*file, os.Environ())
+			c, err := config.Load(*file, os.Environ())
 			if err != nil {
 				return err
 			}
-			if order.Key, err = signingKey(c.Auth.JWT, keyFile); err != nil {
+			if request.Key, err = signingKey(c.Auth.JWT, keyFile); err != nil {
 				return err
 			}
-			order.Algorithm = cmp.Or(order.Algorithm, c.Auth.JWT.Algorithm)
-			order.Issuer, order.Audience = c.Auth.JWT.Issuer, c.Auth.JWT.Audience
-			token, err := tokens.Sign(order, time.Now())
+			request.Algorithm = cmp.Or(request.Algorithm, c.Auth.JWT.Algorithm)
+			request.Issuer, request.Audience = c.Auth.JWT.Issuer, c.Auth.JWT.Audience
+			token, err := tokens.Sign(request, time.Now())
 			if err != nil {
 				return err
 			}
@@ -43,22 +44,22 @@ shared secret or the private key, or with that of --key-file. Issuer and audienc
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringArrayVar(&order.Subscribe, "subscribe", nil, "`PATTERN` of topics its owner may subscribe to; repeatable")
-	flags.StringArrayVar(&order.Publish, "publish", nil, "`PATTERN` of topics its owner may publish to; repeatable")
-	flags.DurationVar(&order.TTL, "ttl", time.Hour, "how long it is good for; a stream ends when its token does")
-	flags.StringVar(&order.Subject, "subject", "", "whom it is for")
-	flags.StringVar(&keyFile, "key-file", "", "`FILE` with the key to sign with (default that of the configuration)")
-	flags.StringVar(&order.Algorithm, "algorithm", "", "HS256, RS256, ES256 or EdDSA (default that of the configuration)")
+	flags.StringArrayVar(&request.Subscribe, "subscribe", nil, "`PATTERN` of topics to subscribe to; may be repeated")
+	flags.StringArrayVar(&request.Publish, "publish", nil, "`PATTERN` of topics to publish to; may be repeated")
+	flags.DurationVar(&request.TTL, "ttl", time.Hour, "validity of the token; streams end when it expires")
+	flags.StringVar(&request.Subject, "subject", "", "subject of the token")
+	flags.StringVar(&keyFile, "key-file", "", "`FILE` with the signing key (default: that of the configuration)")
+	flags.StringVar(&request.Algorithm, "algorithm", "", "HS256, RS256, ES256 or EdDSA (default: that of the configuration)")
 	return cmd
 }
 
-// signingKey is the key to sign with.
+// signingKey returns the key of the file, or without one that of the configuration.
 func signingKey(cfg tokens.JWT, file string) ([]byte, error) {
 	if file == "" && cfg.Key != "" {
 		return []byte(cfg.Key.Reveal()), nil
 	}
 	if file = cmp.Or(file, cfg.KeyFile); file == "" {
-		return nil, errors.New("there is no key to sign with: give one with --key-file, or set auth.jwt.key or auth.jwt.key_file")
+		return nil, errors.New("no signing key: use --key-file, or set auth.jwt.key or auth.jwt.key_file")
 	}
 	key, err := os.ReadFile(file)
 	if err != nil {

@@ -8,14 +8,15 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Set by the linker: -X main.version=v1.2.3 and so on. What is not set is read from what the Go command recorded.
+// Set by the linker, as in -X main.version=v1.2.3. The values that are not set are taken from the build information that
+// the Go command records.
 var (
 	version string
 	commit  string
 	date    string
 )
 
-// build says which program this is.
+// build identifies a build of the program.
 type build struct{ version, commit, date, goVersion string }
 
 func thisBuild() build {
@@ -60,7 +61,7 @@ func (b build) String() string {
 func versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
-		Short: "Print which carillon this is",
+		Short: "Print the version",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := fmt.Fprintln(cmd.OutOrStdout(), thisBuild())

@@ -1,13 +1,13 @@
 const $ = (id) => document.getElementById(id);
 const id = Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, '0')).join('');
 
-const tell = (path, word) => fetch(path, { method: 'POST', body: JSON.stringify({ id, ...word }) });
+const post = (path, fields) => fetch(path, { method: 'POST', body: JSON.stringify({ id, ...fields }) });
 
 const enter = (name) => {
   const stream = new EventSource('events?topic=chat/messages&topic=chat/roster&last=50');
-  // Only once the stream is open: the roster that our coming makes then comes to us as well.
-  stream.addEventListener('open', () => tell('here', { name }));
-  setInterval(() => tell('here', { name }), 5000);
+  // After the stream is open, so that it also receives the roster that joining publishes.
+  stream.addEventListener('open', () => post('here', { name }));
+  setInterval(() => post('here', { name }), 5000);
   addEventListener('pagehide', () => navigator.sendBeacon('gone', JSON.stringify({ id })));
 
   stream.addEventListener('roster', (e) => {
@@ -33,6 +33,6 @@ $('enter').addEventListener('submit', (e) => {
 });
 $('say').addEventListener('submit', (e) => {
   e.preventDefault();
-  tell('say', { text: $('text').value });
+  post('say', { text: $('text').value });
   $('text').value = '';
 });

@@ -1,5 +1,5 @@
-// Command chat is a chat room that knows who is there. Carillon has no presence of its own yet: pages say every few
-// seconds that they are there, this program keeps the roster, and publishes it when somebody comes or goes.
+// Command chat is a chat room that shows its members. Carillon has no presence feature yet: each page sends a request
+// every few seconds, this program keeps the list of members, and publishes it when somebody joins or leaves.
 package main
 
 import (
@@ -15,43 +15,43 @@ import (
 	"sync"
 	"time"
 
-	"carillon/examples/bell"
+	"carillon/examples/demo"
 )
 
 //go:embed index.html app.js
 var page embed.FS
 
-// absence is how long nothing is heard from a page before its visitor is taken to be gone: three times what it takes
-// between two words of a page.
-const absence = 15 * time.Second
+// memberTimeout is how long after the last request of a page its member is removed: three times the interval of the
+// requests.
+const memberTimeout = 15 * time.Second
 
 func main() {
 	room := &room{members: make(map[string]member)}
-	bell.Example{Page: page, Routes: room.routes, Work: room.run}.Main()
+	demo.App{Page: page, Routes: room.routes, Work: room.run}.Main()
 }
 
-// room is who is there, by what their pages call themselves.
+// room is the list of members, by the id of their page.
 type room struct {
-	bell *bell.Bell
+	client *demo.Client
 
-	mu      sync.Mutex // held over publishing, so that rosters come in order
+	mu      sync.Mutex // held while publishing, so that rosters are published in order
 	members map[string]member
 }
 
 type member struct {
-	name string
-	seen time.Time
+	name     string
+	lastSeen time.Time
 }
 
-func (r *room) routes(b *bell.Bell, site *http.ServeMux) {
-	r.bell = b
-	site.HandleFunc("POST /here", r.hear(r.here))
-	site.HandleFunc("POST /gone", r.hear(r.gone))
-	site.HandleFunc("POST /say", r.hear(r.say))
+func (r *room) routes(c *demo.Client, mux *http.ServeMux) {
+	r.client = c
+	mux.HandleFunc("POST /here", handle(r.here))
+	mux.HandleFunc("POST /gone", handle(r.gone))
+	mux.HandleFunc("POST /say", handle(r.say))
 }
 
-// run looks for those who left without a word.
-func (r *room) run(ctx context.Context, _ *bell.Bell) error {
+// run removes members whose page has closed without a request to "gone".
+func (r *room) run(ctx context.Context, _ *demo.Client) error {
 	every := time.NewTicker(time.Second)
 	defer every.Stop()
 	for {
@@ -66,42 +66,42 @@ func (r *room) run(ctx context.Context, _ *bell.Bell) error {
 	}
 }
 
-// word is what a page says.
-type word struct{ ID, Name, Text string }
+// message is the body of a request.
+type message struct{ ID, Name, Text string }
 
-// hear reads what a page says and answers whether it was understood.
-func (r *room) hear(do func(context.Context, word) error) http.HandlerFunc {
+// handle decodes the body of a request and calls do with it.
+func handle(do func(context.Context, message) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, request *http.Request) {
-		var said word
-		if err := json.NewDecoder(io.LimitReader(request.Body, 4096)).Decode(&said); err != nil || said.ID == "" {
+		var m message
+		if err := json.NewDecoder(io.LimitReader(request.Body, 4096)).Decode(&m); err != nil || m.ID == "" {
 			http.Error(w, "a JSON object with id, and name or text", http.StatusBadRequest)
 			return
 		}
-		if err := do(request.Context(), said); err != nil {
+		if err := do(request.Context(), m); err != nil {
 			_, _ = fmt.Fprintln(os.Stderr, err)
 			http.Error(w, "try again", http.StatusBadGateway)
 		}
 	}
 }
 
-func (r *room) here(ctx context.Context, w word) error {
+func (r *room) here(ctx context.Context, m message) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	known, there := r.members[w.ID]
-	r.members[w.ID] = member{name: w.Name, seen: time.Now()}
-	if there && known.name == w.Name {
+	known, there := r.members[m.ID]
+	r.members[m.ID] = member{name: m.Name, lastSeen: time.Now()}
+	if there && known.name == m.Name {
 		return nil
 	}
 	return r.publish(ctx)
 }
 
-func (r *room) gone(ctx context.Context, w word) error {
+func (r *room) gone(ctx context.Context, m message) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if _, there := r.members[w.ID]; !there {
+	if _, there := r.members[m.ID]; !there {
 		return nil
 	}
-	delete(r.members, w.ID)
+	delete(r.members, m.ID)
 	return r.publish(ctx)
 }
 
@@ -109,29 +109,29 @@ func (r *room) sweep(ctx context.Context, now time.Time) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	before := len(r.members)
-	maps.DeleteFunc(r.members, func(_ string, m member) bool { return now.Sub(m.seen) > absence })
+	maps.DeleteFunc(r.members, func(_ string, m member) bool { return now.Sub(m.lastSeen) > memberTimeout })
 	if len(r.members) == before {
 		return nil
 	}
 	return r.publish(ctx)
 }
 
-// publish tells everybody who is there.
+// publish publishes the list of members.
 func (r *room) publish(ctx context.Context) error {
 	names := make([]string, 0, len(r.members))
 	for _, m := range r.members {
 		names = append(names, m.name)
 	}
 	slices.Sort(names)
-	return r.bell.Ring(ctx, "chat/roster", "roster", names)
+	return r.client.Publish(ctx, "chat/roster", "roster", names)
 }
 
-func (r *room) say(ctx context.Context, w word) error {
+func (r *room) say(ctx context.Context, m message) error {
 	r.mu.Lock()
-	from, there := r.members[w.ID]
+	from, there := r.members[m.ID]
 	r.mu.Unlock()
-	if !there || w.Text == "" {
+	if !there || m.Text == "" {
 		return nil
 	}
-	return r.bell.Ring(ctx, "chat/messages", "said", map[string]string{"name": from.name, "text": w.Text})
+	return r.client.Publish(ctx, "chat/messages", "said", map[string]string{"name": from.name, "text": m.Text})
 }

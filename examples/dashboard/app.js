@@ -1,6 +1,6 @@
 const loads = [];
 
-// The last minute, two events a second, is there at once: the server keeps it.
+// last=120 is the last minute: the server keeps the events, two a second.
 const stream = new EventSource('events?topic=dashboard/*&last=120');
 stream.addEventListener('load', (e) => {
   loads.push(JSON.parse(e.data));
@@ -18,6 +18,6 @@ stream.addEventListener('audience', (e) => {
   document.querySelector('#audience').textContent = e.data;
 });
 
-// A page that the browser keeps for its back button would be counted on, though nobody sees it.
+// A page in the back/forward cache is not visible, and would still be counted as a stream.
 addEventListener('pagehide', () => stream.close());
 addEventListener('pageshow', (e) => e.persisted && location.reload());

@@ -1,4 +1,4 @@
-// Command dashboard shows the load of a machine, and how many are watching, to all who watch.
+// Command dashboard shows the load of the machine, and how many pages show it, on every page.
 package main
 
 import (
@@ -12,7 +12,7 @@ import (
 	"os"
 	"time"
 
-	"carillon/examples/bell"
+	"carillon/examples/demo"
 )
 
 //go:embed index.html app.js
@@ -20,13 +20,13 @@ var page embed.FS
 
 var admin = flag.String("admin", "http://localhost:9090", "`URL` of Carillon's admin listener; CARILLON_ADMIN_TOKEN is its token, if it has one")
 
-func main() { bell.Example{Page: page, Work: watch}.Main() }
+func main() { demo.App{Page: page, Work: publish}.Main() }
 
 // watched is the pattern that pages of the dashboard subscribe to.
 const watched = "dashboard/*"
 
-// watch publishes both figures every second, with one request.
-func watch(ctx context.Context, b *bell.Bell) error {
+// publish publishes both figures every second, with one request.
+func publish(ctx context.Context, c *demo.Client) error {
 	every := time.NewTicker(time.Second)
 	defer every.Stop()
 	for {
@@ -34,13 +34,13 @@ func watch(ctx context.Context, b *bell.Bell) error {
 		if err != nil {
 			return err
 		}
-		watching, err := audience(ctx)
+		streams, err := countStreams(ctx)
 		if err != nil {
 			return err
 		}
-		if err := b.RingAll(ctx, []bell.Event{
+		if err := c.PublishBatch(ctx, []demo.Event{
 			{Topic: "dashboard/load", Type: "load", Data: load},
-			{Topic: "dashboard/audience", Type: "audience", Data: watching},
+			{Topic: "dashboard/audience", Type: "audience", Data: streams},
 		}); err != nil {
 			return err
 		}
@@ -52,32 +52,32 @@ func watch(ctx context.Context, b *bell.Bell) error {
 	}
 }
 
-// loadAverage is how many processes ran or waited to run, over the last minute.
+// loadAverage returns how many processes ran or waited to run, on average over the last minute.
 func loadAverage() (load float64, err error) {
 	text, err := os.ReadFile("/proc/loadavg")
 	if err != nil {
-		return 0, fmt.Errorf("the load is read as Linux tells it: %w", err)
+		return 0, fmt.Errorf("reading the load, which needs Linux: %w", err)
 	}
 	_, err = fmt.Sscan(string(text), &load)
 	return load, err
 }
 
-// audience is how many streams listen to the dashboard. The server counts them by what they asked for.
-func audience(ctx context.Context) (int, error) {
+// countStreams returns how many streams subscribe to the dashboard. The server counts them by their patterns.
+func countStreams(ctx context.Context) (int, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, *admin+"/status", nil)
 	if err != nil {
-		return 0, fmt.Errorf("asking who watches: %w", err)
+		return 0, fmt.Errorf("asking for the status: %w", err)
 	}
 	if token := os.Getenv("CARILLON_ADMIN_TOKEN"); token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return 0, fmt.Errorf("asking who watches: %w", err)
+		return 0, fmt.Errorf("asking for the status: %w", err)
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return 0, fmt.Errorf("asking who watches: %w", errors.New(response.Status))
+		return 0, fmt.Errorf("asking for the status: %w", errors.New(response.Status))
 	}
 	var status struct {
 		Topics []struct {

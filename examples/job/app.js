@@ -12,14 +12,14 @@ const watch = (job) => {
   stream.addEventListener('progress', show);
   stream.addEventListener('done', (e) => {
     show(e);
-    stream.close(); // there is nothing more to come, and the browser would ask for it for ever
+    stream.close(); // the job has no further events, and EventSource would reconnect for ever
   });
 };
 
 document.querySelector('#start').addEventListener('click', async () => {
-  const answer = await fetch('jobs', { method: 'POST' });
-  location.hash = await answer.text();
+  const response = await fetch('jobs', { method: 'POST' });
+  location.hash = await response.text();
   watch(location.hash.slice(1));
 });
 
-if (location.hash) watch(location.hash.slice(1)); // the page was loaded again
+if (location.hash) watch(location.hash.slice(1)); // the page was reloaded

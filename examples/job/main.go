@@ -1,4 +1,4 @@
-// Command job runs long jobs and shows how far each of them is.
+// Command job runs long jobs and shows the progress of each.
 package main
 
 import (
@@ -13,7 +13,7 @@ import (
 	"sync"
 	"time"
 
-	"carillon/examples/bell"
+	"carillon/examples/demo"
 )
 
 //go:embed index.html app.js
@@ -22,33 +22,33 @@ var page embed.FS
 var step = flag.Duration("step", 100*time.Millisecond, "how long each of a job's hundred steps takes")
 
 func main() {
-	asked := make(chan string)
-	bell.Example{
+	names := make(chan string)
+	demo.App{
 		Page: page,
-		// A job gets its name at once, and its own time.
-		Routes: func(_ *bell.Bell, site *http.ServeMux) {
-			site.HandleFunc("POST /jobs", func(w http.ResponseWriter, r *http.Request) {
+		// The response has the name of the job at once; the job runs in its own goroutine.
+		Routes: func(_ *demo.Client, mux *http.ServeMux) {
+			mux.HandleFunc("POST /jobs", func(w http.ResponseWriter, r *http.Request) {
 				name := strings.ToLower(rand.Text())
 				select {
-				case asked <- name:
+				case names <- name:
 					_, _ = w.Write([]byte(name))
 				case <-r.Context().Done():
 				}
 			})
 		},
-		Work: func(ctx context.Context, b *bell.Bell) error { return run(ctx, b, asked) },
+		Work: func(ctx context.Context, c *demo.Client) error { return run(ctx, c, names) },
 	}.Main()
 }
 
-// run does all jobs that are asked for, beside each other.
-func run(ctx context.Context, b *bell.Bell, asked <-chan string) error {
+// run runs the jobs concurrently.
+func run(ctx context.Context, c *demo.Client, names <-chan string) error {
 	var running sync.WaitGroup
 	defer running.Wait()
 	for {
 		select {
-		case name := <-asked:
+		case name := <-names:
 			running.Go(func() {
-				if err := work(ctx, b, name); err != nil && ctx.Err() == nil {
+				if err := work(ctx, c, name); err != nil && ctx.Err() == nil {
 					_, _ = fmt.Fprintln(os.Stderr, err)
 				}
 			})
@@ -63,13 +63,13 @@ type progress struct {
 	Total int `json:"total"`
 }
 
-// work does nothing, slowly. The topic is the job's own, so who watches it hears of no other.
-func work(ctx context.Context, b *bell.Bell, name string) error {
+// work simulates a job. Each job has a topic of its own, so a page receives the progress of its own job only.
+func work(ctx context.Context, c *demo.Client, name string) error {
 	every := time.NewTicker(*step)
 	defer every.Stop()
 	p := progress{Total: 100}
 	for ; p.Done < p.Total; p.Done++ {
-		if err := b.Ring(ctx, "jobs/"+name, "progress", p); err != nil {
+		if err := c.Publish(ctx, "jobs/"+name, "progress", p); err != nil {
 			return err
 		}
 		select {
@@ -78,5 +78,5 @@ func work(ctx context.Context, b *bell.Bell, name string) error {
 			return ctx.Err()
 		}
 	}
-	return b.Ring(ctx, "jobs/"+name, "done", p)
+	return c.Publish(ctx, "jobs/"+name, "done", p)
 }

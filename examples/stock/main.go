@@ -8,7 +8,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"carillon/examples/bell"
+	"carillon/examples/demo"
 )
 
 //go:embed index.html app.js
@@ -20,21 +20,21 @@ type price struct {
 	Change float64 `json:"change"` // since the last one
 }
 
-func main() { bell.Example{Page: page, Work: trade}.Main() }
+func main() { demo.App{Page: page, Work: trade}.Main() }
 
 // trade publishes the price of each share twice a second, all of them with one request.
-func trade(ctx context.Context, b *bell.Bell) error {
+func trade(ctx context.Context, c *demo.Client) error {
 	shares := []price{{Symbol: "ACME", Price: 41.5}, {Symbol: "BELL", Price: 128}, {Symbol: "TOLL", Price: 7.25}}
 	for every := time.NewTicker(500 * time.Millisecond); ; {
-		var events []bell.Event
+		var events []demo.Event
 		for i := range shares {
 			s := &shares[i]
 			before := s.Price
 			s.Price = math.Round(before*(1+rand.NormFloat64()/200)*100) / 100
 			s.Change = math.Round((s.Price-before)*100) / 100
-			events = append(events, bell.Event{Topic: "stock/" + s.Symbol, Type: "price", Data: *s})
+			events = append(events, demo.Event{Topic: "stock/" + s.Symbol, Type: "price", Data: *s})
 		}
-		if err := b.RingAll(ctx, events); err != nil {
+		if err := c.PublishBatch(ctx, events); err != nil {
 			return err
 		}
 		select {

@@ -1,13 +1,13 @@
-// Package client is the other end of Carillon's HTTP interface: it publishes events and follows streams.
+// Package client is a client of Carillon's HTTP interface: it publishes events and subscribes to streams.
 //
-// It promises:
+// Guarantees:
 //
-//   - an id that [Client.Publish] answers was acknowledged by the server; a refusal is a [*ProblemError] with the server's
-//     own words and code;
-//   - [Client.Subscribe] stays: it reconnects after every cut, resuming after the last event it handed over, and
-//     gives up only on what waiting cannot mend;
-//   - a server that has gone silent is left, so that a dead connection is not mistaken for a quiet topic;
-//   - the token goes to the configured server and to no other, redirects included, and stands in no error.
+//   - An id that [Client.Publish] returns was acknowledged by the server; a refusal is a [*ProblemError] with the server's
+//     text and code.
+//   - [Client.Subscribe] reconnects after every interruption and resumes after the last event it delivered. It returns
+//     only on errors that a later attempt would repeat.
+//   - It closes a connection on which the server is silent, so that a dead connection is not mistaken for a quiet topic.
+//   - The token is sent only to the configured server, also after redirects, and no error contains it.
 package client
 
 import (
@@ -19,19 +19,19 @@ import (
 	"time"
 )
 
-// Config says which server to talk to, and for how long to trust it.
+// Config configures the server and the time limits.
 type Config struct {
 	URL   string `mapstructure:"url"`   // of the server, such as http://localhost:8080; a path is kept as a prefix
 	Token string `mapstructure:"token"` // bearer token; "" sends none
 
-	Timeout  time.Duration `mapstructure:"timeout"`   // for a publish, and for the head of a stream's answer
-	Silence  time.Duration `mapstructure:"silence"`   // a stream without a byte for this long is dead; several heartbeats
-	Retry    time.Duration `mapstructure:"retry"`     // wait before reconnecting, until the server tells its own
-	MaxRetry time.Duration `mapstructure:"max_retry"` // what waits grow to while connecting keeps failing
-	MaxEvent int           `mapstructure:"max_event"` // the most bytes of data an event may have
+	Timeout  time.Duration `mapstructure:"timeout"`   // for a publish, and for the response header of a stream
+	Silence  time.Duration `mapstructure:"silence"`   // a stream without a byte for this long is closed; several heartbeats
+	Retry    time.Duration `mapstructure:"retry"`     // wait before reconnecting, until the server sends a retry time
+	MaxRetry time.Duration `mapstructure:"max_retry"` // bound of the wait, which doubles while connecting fails
+	MaxEvent int           `mapstructure:"max_event"` // maximum size of the data of an event, in bytes
 }
 
-// Validate names the first key that is wrong, and never the token.
+// Validate returns an error that names the first invalid key. The error does not contain the token.
 func (c Config) Validate() error {
 	_, err := c.events()
 	if err != nil {
@@ -42,29 +42,29 @@ func (c Config) Validate() error {
 		value time.Duration
 	}{{"timeout", c.Timeout}, {"silence", c.Silence}, {"retry", c.Retry}, {"max_retry", c.MaxRetry}} {
 		if d.value <= 0 {
-			return fmt.Errorf("%s is %v, must be more than 0", d.key, d.value)
+			return fmt.Errorf("%s: must be above 0s (got %v)", d.key, d.value)
 		}
 	}
 	switch {
 	case c.MaxRetry < c.Retry:
-		return fmt.Errorf("max_retry is %v, must not be less than retry, which is %v", c.MaxRetry, c.Retry)
+		return fmt.Errorf("max_retry: must be at least retry, %v (got %v)", c.Retry, c.MaxRetry)
 	case c.MaxEvent <= 0:
-		return fmt.Errorf("max_event is %d, must be more than 0 bytes", c.MaxEvent)
+		return fmt.Errorf("max_event: must be above 0 (got %d)", c.MaxEvent)
 	case !headerSafe(c.Token):
-		return errors.New("token holds a character that no header can carry")
+		return errors.New("token: must not contain a character that a header cannot carry")
 	}
 	return nil
 }
 
-// events is the address of the one route the client uses.
+// events returns the URL of the route that the client uses.
 func (c Config) events() (*url.URL, error) {
-	const takes = "must be an address such as http://localhost:8080"
+	const problem = "url: must be an address such as http://localhost:8080"
 	u, err := url.Parse(c.URL)
 	if err != nil {
-		return nil, errors.New("url cannot be parsed, " + takes) // the parser's error would show a password
+		return nil, errors.New(problem) // the text may hold a password
 	}
 	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
-		return nil, fmt.Errorf("url is %q, %s", u.Redacted(), takes)
+		return nil, fmt.Errorf("%s (got %q)", problem, u.Redacted())
 	}
 	return u.JoinPath("events"), nil
 }
@@ -76,7 +76,8 @@ type Client struct {
 	http   *http.Client
 }
 
-// New makes a client over a transport; nil is one of its own, with the proxy settings of the environment.
+// New returns a client that uses a transport. With nil it uses a transport of its own, with the proxy settings of the
+// environment.
 func New(cfg Config, transport http.RoundTripper) (*Client, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -88,10 +89,11 @@ func New(cfg Config, transport http.RoundTripper) (*Client, error) {
 	if transport == nil {
 		transport = newTransport()
 	}
-	return &Client{cfg: cfg, events: *events, http: &http.Client{Transport: transport, CheckRedirect: stayHome}}, nil
+	return &Client{cfg: cfg, events: *events, http: &http.Client{Transport: transport, CheckRedirect: checkRedirect}}, nil
 }
 
-// newTransport keeps as many idle connections to its one server as a publisher with many goroutines needs.
+// newTransport returns a transport that keeps as many idle connections to its one server as a publisher with many
+// goroutines needs.
 func newTransport() http.RoundTripper {
 	standard, ok := http.DefaultTransport.(*http.Transport)
 	if !ok {
@@ -102,12 +104,12 @@ func newTransport() http.RoundTripper {
 	return t
 }
 
-// Close lets go of idle connections. Requests that are under way are not disturbed.
+// Close closes idle connections. Requests in progress continue.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// stayHome follows a redirect only within the server that was configured, and only if it keeps the method: a POST
-// that turned into a GET would wait for a stream instead of publishing. Any other is answered to the caller.
-func stayHome(next *http.Request, via []*http.Request) error {
+// checkRedirect follows a redirect only within the configured server, and only if it keeps the method: a POST that
+// became a GET would open a stream instead of publishing. Any other redirect is returned to the caller.
+func checkRedirect(next *http.Request, via []*http.Request) error {
 	first := via[0]
 	if len(via) >= 10 || next.Method != first.Method || next.URL.Scheme != first.URL.Scheme || next.URL.Host != first.URL.Host {
 		return http.ErrUseLastResponse
@@ -128,8 +130,8 @@ func (c *Client) request(ctx context.Context, method string, query url.Values) (
 	return req, nil
 }
 
-// headerSafe reports whether a header carries text unchanged: it has no control characters, and no spaces around it
-// that its reader would trim (RFC 9110, 5.5).
+// headerSafe reports whether a header transports text unchanged: it has no control characters, and no spaces at its ends,
+// which the receiver would trim (RFC 9110, 5.5).
 func headerSafe(text string) bool {
 	for i := range len(text) {
 		if text[i] < ' ' || text[i] == 0x7f {

@@ -2,26 +2,22 @@ package client
 
 import (
 	"cmp"
-	"encoding/json"
-	"io"
-	"mime"
 	"net/http"
 	"strconv"
 	"time"
+
+	"carillon/internal/problem"
 )
 
-// maxProblem bounds what is read of a refusal, in bytes; a server's own are a few hundred.
-const maxProblem = 64 << 10
-
-// ProblemError is a refusal: the server's answer with any status that is not a success, read as RFC 9457 writes it.
+// ProblemError is a response whose status is not a success, with the error document that it carries (RFC 9457).
 type ProblemError struct {
-	Status     int           `json:"-"`
-	Code       string        `json:"code"` // stable, for programs; "" where the answer was not Carillon's
-	Title      string        `json:"title"`
-	Detail     string        `json:"detail"`
-	Field      string        `json:"field"` // what was wrong in the request, or ""
-	Line       int           `json:"line"`  // of a batch, from 1; 0 for none
-	RetryAfter time.Duration `json:"-"`     // how long the server asks to wait; zero says nothing
+	Status     int
+	Code       string // stable, for programs; "" if the response is not Carillon's
+	Title      string
+	Detail     string
+	Field      string        // the invalid field of the request, or ""
+	Line       int           // the invalid line of a batch, from 1; 0 is none
+	RetryAfter time.Duration // how long the server asks to wait; zero is unset
 }
 
 // Error is one line: status, code, and the most exact words there are.
@@ -38,19 +34,11 @@ func (p *ProblemError) passes() bool {
 	return p.Status >= 500 || p.Status == http.StatusTooManyRequests || p.Status == http.StatusRequestTimeout
 }
 
-// problemOf reads a refusal. Its body stays open.
+// problemOf returns the error of a response without success. The body stays open.
 func problemOf(resp *http.Response) *ProblemError {
-	p := &ProblemError{}
-	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	if kind == "application/problem+json" {
-		body, err := io.ReadAll(io.LimitReader(resp.Body, maxProblem))
-		if err != nil || json.Unmarshal(body, p) != nil {
-			p = &ProblemError{} // half an answer is told by its status alone
-		}
-	}
-	p.Status = resp.StatusCode
-	if seconds, err := strconv.ParseUint(resp.Header.Get("Retry-After"), 10, 31); err == nil {
-		p.RetryAfter = time.Duration(seconds) * time.Second
+	d, _ := problem.Read(resp) // a response that is not a complete document still has its status
+	p := &ProblemError{
+		Status: d.Status, Code: d.Code, Title: d.Title, Detail: d.Detail, Field: d.Field, Line: d.Line, RetryAfter: d.RetryAfter,
 	}
 	if p.Title == "" {
 		p.Title = http.StatusText(p.Status)

@@ -78,23 +78,6 @@ func TestPublishLeavesOutWhatIsNotSet(t *testing.T) {
 	assert.NotContains(t, r.header, "Idempotency-Key")
 }
 
-func TestPublishBatchSendsALineForEachEvent(t *testing.T) {
-	c, got := answering(t, http.StatusOK, "application/json", `{"ids":["a1-7","a1-8"]}`)
-	ids, err := c.PublishBatch(t.Context(), []client.PublishRequest{
-		{Topics: []string{"a", "b"}, Type: "tick", Data: "x\n<y>\u2028", Retry: time.Second, Key: "k"},
-		{Topics: []string{"c"}},
-	})
-	require.NoError(t, err)
-	assert.Equal(t, []string{"a1-7", "a1-8"}, ids)
-
-	r := (*got)[0]
-	assert.Equal(t, "POST /prefix/events", r.method+" "+r.path)
-	assert.Empty(t, r.query)
-	assert.Equal(t, "application/x-ndjson", r.header.Get("Content-Type"))
-	assert.Equal(t, `{"topic":["a","b"],"type":"tick","data":"x\n<y>\u2028","retry":1000,"key":"k"}`+"\n"+
-		`{"topic":["c"],"data":""}`+"\n", r.body)
-}
-
 func TestPublishRefusesWhatWouldChangeOnItsWay(t *testing.T) {
 	c, got := answering(t, http.StatusCreated, "application/json", `{"id":"a1-7"}`)
 	for field, e := range map[string]client.PublishRequest{
@@ -108,20 +91,6 @@ func TestPublishRefusesWhatWouldChangeOnItsWay(t *testing.T) {
 	}
 	_, err := c.Publish(t.Context(), client.PublishRequest{Topics: []string{"a"}, Key: "a "})
 	require.ErrorIs(t, err, event.ErrInvalid, "a server would trim the space and see another key")
-
-	for field, e := range map[string]client.PublishRequest{
-		"topic": {Topics: []string{"a", "\xff"}},
-		"type":  {Topics: []string{"a"}, Type: "\xff"},
-		"data":  {Topics: []string{"a"}, Data: "\xff"},
-		"key":   {Topics: []string{"a"}, Key: "\xff"},
-		"retry": {Topics: []string{"a"}, Retry: -time.Second},
-	} {
-		_, err := c.PublishBatch(t.Context(), []client.PublishRequest{{Topics: []string{"a"}}, e})
-		var invalid *event.InvalidError
-		require.ErrorAs(t, err, &invalid)
-		assert.Equal(t, field, invalid.Field)
-		assert.ErrorContains(t, err, "line 2: ")
-	}
 	assert.Empty(t, *got)
 }
 
@@ -180,9 +149,6 @@ func TestPublishAnswersTheServersProblem(t *testing.T) {
 			require.ErrorAs(t, err, &problem)
 			assert.Equal(t, c.want, *problem)
 			assert.Equal(t, c.text, problem.Error())
-			_, err = cl.PublishBatch(t.Context(), []client.PublishRequest{{Topics: []string{"a"}}})
-			require.ErrorAs(t, err, &problem)
-			assert.Equal(t, c.want, *problem)
 		})
 	}
 }
@@ -191,8 +157,6 @@ func TestPublishDoesNotTakeAnyAnswerForAnAcknowledgement(t *testing.T) {
 	for _, body := range []string{"", "<html>", "{}", `{"id":""}`, `{"id":5}`, `{"ids":[]}`, `[]`, `{"ids":["a1-7","a1-8"]}`} {
 		c, _ := answering(t, http.StatusOK, "application/json", body)
 		_, err := c.Publish(t.Context(), client.PublishRequest{Topics: []string{"a"}})
-		require.Error(t, err, "%q", body)
-		_, err = c.PublishBatch(t.Context(), []client.PublishRequest{{Topics: []string{"a"}}})
 		require.Error(t, err, "%q", body)
 	}
 }

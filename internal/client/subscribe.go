@@ -15,59 +15,60 @@ import (
 	"carillon/internal/transport/sse"
 )
 
-// Errors that end a stream. The first two are told to [SubscribeRequest.Waiting], the last is for good.
+// Errors that end a connection. [SubscribeRequest.Waiting] is called with the first two; [Client.Subscribe] returns the last.
 var (
 	ErrEnded     = errors.New("the server ended the stream")
-	ErrSilent    = errors.New("the server has gone silent")
-	ErrNotStream = errors.New("the answer is no event stream")
+	ErrSilent    = errors.New("the server is silent")
+	ErrNotStream = errors.New("the response is not an event stream")
 )
 
-// SubscribeRequest is what to listen to, and from where. Of LastEventID, Last and Since the first that is set counts.
+// SubscribeRequest is what to subscribe to, and from which position. Of LastEventID, Last and Since, the first one that is
+// set applies.
 type SubscribeRequest struct {
-	Topics      []string // topics and patterns; none is the clock's
+	Topics      []string // topics and patterns; none: the clock's topic
 	LastEventID string   // start after this event
-	Last        int      // start with the newest so many events
+	Last        int      // start with the newest Last events
 	Since       string   // start with events since an RFC 3339 time, or of a duration such as "5m"
 
-	Opened  func()                              // called each time the server has begun a stream; may be nil
+	Opened  func()                              // called each time the server has opened a stream; may be nil
 	Waiting func(why error, wait time.Duration) // called before each wait to reconnect; may be nil
 }
 
-// Subscribe hands every event to handle, one after the other, until the context ends, and then answers nil. Control
-// events come as they are, with the types [sse.TypeReset] and [sse.TypeGoaway].
+// Subscribe calls handle with every event, one after the other, until the context ends, and then returns nil. Control
+// events are delivered unchanged, with the types [sse.TypeReset] and [sse.TypeGoaway].
 //
-// Cuts, refusals that pass (429, 5xx) and silence make it reconnect, after the time the server told and a random part
-// more; the wait doubles while connecting fails. It ends with a [*ProblemError] for a refusal that stands, with
-// [ErrNotStream], with [sse.ErrTooLarge], or with the error of handle.
+// It reconnects after interruptions, temporary refusals (429, 5xx) and silence. Before that it waits for the time that the
+// server has sent plus a random part; the wait doubles while connecting fails. It returns a [*ProblemError] for a
+// permanent refusal, [ErrNotStream], [sse.ErrTooLarge], or the error of handle.
 func (c *Client) Subscribe(ctx context.Context, s SubscribeRequest, handle func(sse.Message) error) error {
 	if !headerSafe(s.LastEventID) {
-		return &event.InvalidError{Field: "last_event_id", Problem: "holds control characters, or begins or ends with a space"}
+		return &event.InvalidError{Field: "last_event_id", Problem: "contains control characters, or begins or ends with a space"}
 	}
-	f := follower{client: c, request: s, handle: handle, pace: pace{base: c.cfg.Retry, most: c.cfg.MaxRetry}}
+	f := follower{client: c, request: s, handle: handle, backoff: backoff{base: c.cfg.Retry, limit: c.cfg.MaxRetry}}
 	for ctx.Err() == nil {
 		why := f.stream(ctx)
 		if final, ok := errors.AsType[*finalError](why); ok {
 			return final.error
 		}
-		f.rest(ctx, why)
+		f.wait(ctx, why)
 	}
 	return nil
 }
 
-// finalError is an error that another attempt would only meet again.
+// finalError is an error that another attempt would repeat.
 type finalError struct{ error }
 
 func (e *finalError) Unwrap() error { return e.error }
 
-// follower is one subscription over all its connections.
+// follower is a subscription over all its connections.
 type follower struct {
 	client  *Client
-	request SubscribeRequest // its LastEventID moves on
+	request SubscribeRequest // LastEventID is updated
 	handle  func(sse.Message) error
-	pace    pace
+	backoff backoff
 }
 
-// stream follows one connection to its end, and says why it ended.
+// stream reads one connection until it ends, and returns why it ended.
 func (f *follower) stream(ctx context.Context) error {
 	cfg := f.client.cfg
 	watching, cancel := context.WithCancelCause(ctx)
@@ -81,7 +82,7 @@ func (f *follower) stream(ctx context.Context) error {
 	}
 	defer body.Close()
 	watch.Stop()
-	f.pace.tries = 0
+	f.backoff.tries = 0
 	if f.request.Opened != nil {
 		f.request.Opened()
 	}
@@ -89,7 +90,7 @@ func (f *follower) stream(ctx context.Context) error {
 	defer func() {
 		f.resumeAfter(d.LastEventID())
 		if retry, told := d.Retry(); told {
-			f.pace.base = retry
+			f.backoff.base = retry
 		}
 	}()
 	for {
@@ -110,19 +111,19 @@ func (f *follower) stream(ctx context.Context) error {
 	}
 }
 
-// rest waits before the next connection.
-func (f *follower) rest(ctx context.Context, why error) {
+// wait waits before the next connection.
+func (f *follower) wait(ctx context.Context, why error) {
 	if ctx.Err() != nil {
 		return
 	}
-	wait := f.pace.next(why)
+	wait := f.backoff.next(why)
 	if f.request.Waiting != nil {
 		f.request.Waiting(why, wait)
 	}
 	pause(ctx, wait)
 }
 
-// open asks for the stream and answers its body.
+// open requests the stream and returns its body.
 func (f *follower) open(ctx context.Context) (io.ReadCloser, error) {
 	s := f.request
 	query := url.Values{"topic": s.Topics}
@@ -138,7 +139,7 @@ func (f *follower) open(ctx context.Context) (io.ReadCloser, error) {
 		return nil, &finalError{err}
 	}
 	req.Header.Set("Accept", "text/event-stream")
-	req.Header.Set("Accept-Encoding", "identity") // a decompressor may hold an event back until more comes
+	req.Header.Set("Accept-Encoding", "identity") // a decompressor may delay an event until more data arrives
 	if s.LastEventID != "" {
 		req.Header.Set("Last-Event-ID", s.LastEventID)
 	}
@@ -154,7 +155,7 @@ func (f *follower) open(ctx context.Context) (io.ReadCloser, error) {
 	return resp.Body, nil
 }
 
-// refusalOf is nil for an event stream.
+// refusalOf returns the error of a response, and nil for an event stream.
 func refusalOf(resp *http.Response) error {
 	if resp.StatusCode != http.StatusOK {
 		p := problemOf(resp)
@@ -165,19 +166,19 @@ func refusalOf(resp *http.Response) error {
 	}
 	kind := resp.Header.Get("Content-Type")
 	if media, _, err := mime.ParseMediaType(kind); err != nil || media != "text/event-stream" {
-		return &finalError{fmt.Errorf("%w: its type is %q", ErrNotStream, kind)}
+		return &finalError{fmt.Errorf("%w: content type %q", ErrNotStream, kind)}
 	}
 	return nil
 }
 
-// resumeAfter moves the place to resume from. One that no header can carry is of no use.
+// resumeAfter sets the position to resume after. It ignores an id that a header cannot contain.
 func (f *follower) resumeAfter(id string) {
 	if headerSafe(id) {
 		f.request.LastEventID = id
 	}
 }
 
-// causeOf says why a context was cancelled rather than that it was.
+// causeOf returns the cause of the cancellation if the context was cancelled, and err otherwise.
 func causeOf(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
@@ -185,7 +186,7 @@ func causeOf(ctx context.Context, err error) error {
 	return err
 }
 
-// watched is a body whose every read must bring something in time. Time its reader spends elsewhere does not count.
+// watched is a body with a time limit for each read. The time between reads does not count.
 type watched struct {
 	io.Reader
 	watch   *time.Timer

@@ -75,7 +75,7 @@ func text(s string) attempt {
 	return stream(func(_ context.Context, w io.Writer) { _, _ = io.WriteString(w, s) })
 }
 
-// follow subscribes until the script's end and answers the data of what came.
+// follow subscribes until the script ends and returns the data of the received events.
 func follow(t *testing.T, s *scripted, request client.SubscribeRequest) []string {
 	t.Helper()
 	var got []string

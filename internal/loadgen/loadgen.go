@@ -1,9 +1,9 @@
 // Package loadgen measures a server that pushes Server-Sent Events over HTTP/1.1: Carillon or any other.
 //
-// It opens streams, publishes events that carry the time they were due at, and reads the stamps back out of the streams.
-// What it promises: an event counts as delivered only when its whole stamp arrived; latency counts from when an event
-// was due, so a server that holds up its publisher does not look quick; and what it costs itself is in the report.
-// On Linux one goroutine reads all plain streams, so that the load disturbs little of what it measures.
+// It opens streams, publishes events that contain the time at which they were due, and finds these stamps in the streams.
+// An event counts as delivered only when its whole stamp has arrived; latency is measured from when an event was due, so
+// that a server that delays its publisher does not look fast; the cost of the load generator is in the report.
+// On Linux one goroutine reads all plain streams, so that the load generator influences the measurement little.
 package loadgen
 
 import (
@@ -16,17 +16,17 @@ import (
 	"time"
 )
 
-// Config says what to do to which server.
+// Config configures a run.
 type Config struct {
 	URL        *url.URL      // scheme and host; http or https
 	Streams    int           // how many streams to open
 	Stalled    int           // how many of them are never read
 	Topics     int           // {n} in paths and body runs from 0 to Topics-1
-	Rate       float64       // events a second; 0 is as fast as the server answers
-	Publishers int           // connections that publish
+	Rate       float64       // events per second; 0: as fast as the server responds
+	Publishers int           // number of publishing connections
 	Size       int           // bytes of padding in place of {pad}
-	Duration   time.Duration // of publishing; 0 publishes nothing
-	Idle       time.Duration // to watch the open streams before publishing
+	Duration   time.Duration // of publishing; 0: publish nothing
+	Idle       time.Duration // time to observe the open streams before publishing
 
 	SubscribePath   string // path and query
 	SubscribeHeader http.Header
@@ -35,33 +35,33 @@ type Config struct {
 	PublishHeader   http.Header
 	Body            string // each {stamp} becomes a stamp, {pad} the padding, {n} the number of the topic
 
-	PID int // of the server, to read its processor time and memory; 0 is unknown
+	PID int // of the server, to read its processor time and memory; 0: unknown
 }
 
-// Validate names the first flag that is out of range.
+// Validate returns an error that names the first flag that is out of range.
 func (c Config) Validate() error {
 	switch {
 	case c.URL == nil || c.URL.Host == "" || c.URL.Scheme != "http" && c.URL.Scheme != "https":
-		return errors.New("url: takes http://host:port or https://host:port")
+		return errors.New("url: must be http://host:port or https://host:port")
 	case c.Streams < 1:
-		return fmt.Errorf("streams: got %d, takes a number above 0", c.Streams)
+		return fmt.Errorf("streams: must be above 0 (got %d)", c.Streams)
 	case c.Stalled < 0 || c.Stalled >= c.Streams:
-		return fmt.Errorf("stalled: got %d, takes a number from 0 to below streams (%d)", c.Stalled, c.Streams)
+		return fmt.Errorf("stalled: must be at least 0 and less than streams, %d (got %d)", c.Streams, c.Stalled)
 	case c.Topics < 1 || c.Topics > c.Streams:
-		return fmt.Errorf("topics: got %d, takes a number from 1 to streams (%d)", c.Topics, c.Streams)
+		return fmt.Errorf("topics: must be between 1 and streams, %d (got %d)", c.Streams, c.Topics)
 	case c.Publishers < 1:
-		return fmt.Errorf("publishers: got %d, takes a number above 0", c.Publishers)
+		return fmt.Errorf("publishers: must be above 0 (got %d)", c.Publishers)
 	case c.Rate < 0 || c.Size < 0 || c.Duration < 0 || c.Idle < 0:
 		return errors.New("rate, size, duration and idle must not be negative")
 	case !strings.HasPrefix(c.SubscribePath, "/") || !strings.HasPrefix(c.PublishPath, "/"):
 		return errors.New("paths must begin with /")
-	case c.Duration > 0 && !strings.Contains(c.Body, stampWord):
-		return errors.New("body: must contain {stamp}, which is how a delivery is recognised")
+	case c.Duration > 0 && !strings.Contains(c.Body, stampPlaceholder):
+		return errors.New("body: must contain {stamp}, by which a delivery is recognised")
 	}
 	return nil
 }
 
-// Phase is what a run is doing.
+// Phase is a phase of a run.
 type Phase string
 
 // The phases of a run, in order.
@@ -72,7 +72,7 @@ const (
 	PhaseSettling   Phase = "settling"
 )
 
-// Progress is how far a run is.
+// Progress is the progress of a run.
 type Progress struct {
 	Phase     Phase
 	Opened    int64
@@ -81,16 +81,16 @@ type Progress struct {
 	Elapsed   time.Duration // since the run began
 }
 
-// settleTime is how long after the last delivery the run waits for another one before it counts what is missing as lost.
+// settleTime is how long the run waits for further deliveries before it counts missing ones as lost.
 const settleTime = time.Second
 
-// Run does it. progress, which may be nil, is called about once a second. What could be measured before the context
-// ended is in the report.
+// Run performs a run. It calls progress, which may be nil, about once a second. If the context ends early, the report has
+// what was measured until then.
 func Run(ctx context.Context, cfg Config, progress func(Progress)) (Report, error) {
 	if err := cfg.Validate(); err != nil {
 		return Report{}, err
 	}
-	r := &run{cfg: cfg, began: time.Now(), tell: progress}
+	r := &run{cfg: cfg, began: time.Now(), progress: progress}
 	streams, err := newSubscribers(cfg)
 	if err != nil {
 		return Report{}, err
@@ -113,16 +113,16 @@ func Run(ctx context.Context, cfg Config, progress func(Progress)) (Report, erro
 type run struct {
 	cfg       Config
 	began     time.Time
-	tell      func(Progress)
+	progress  func(Progress)
 	streams   *subscribers
 	published counter
 	phase     phaseBox
 	report    Report
 }
 
-// watch tells the progress until the function it answers is called.
+// watch reports the progress until the function that it returns is called.
 func (r *run) watch() (stop func()) {
-	if r.tell == nil {
+	if r.progress == nil {
 		return func() {}
 	}
 	done, gone := make(chan struct{}), make(chan struct{})
@@ -135,7 +135,7 @@ func (r *run) watch() (stop func()) {
 			case <-done:
 				return
 			case <-every.C:
-				r.tell(Progress{
+				r.progress(Progress{
 					Phase: r.phase.get(), Opened: r.streams.opened.Load(), Published: r.published.ok.Load(),
 					Delivered: r.streams.delivered.Load(), Elapsed: time.Since(r.began),
 				})
@@ -160,7 +160,7 @@ func (r *run) open(ctx context.Context) error {
 	if r.cfg.PID != 0 {
 		r.report.OpenCPUMicros = (after.CPU - before.CPU).Seconds() * 1e6 / float64(r.cfg.Streams)
 	}
-	// The server's memory is read once it has rested from the openings.
+	// The server's memory is read after it has finished the work of opening.
 	if err := sleep(ctx, 1500*time.Millisecond); err != nil {
 		return err
 	}
@@ -214,7 +214,7 @@ func (r *run) publish(ctx context.Context) error {
 	return err
 }
 
-// settle waits until everything wanted has come, or nothing more does.
+// settle waits until every expected delivery has arrived, or no more arrive.
 func (r *run) settle(ctx context.Context, wanted func(int) int64) {
 	for before := int64(-1); ; {
 		have := r.streams.delivered.Load()

@@ -24,19 +24,19 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// tower is a small server of streams that a test can make fail. What is published to a topic goes to its streams.
-type tower struct {
+// fakeServer is a small server of streams that a test can make fail. It sends what is published to a topic to its streams.
+type fakeServer struct {
 	web      *httptest.Server
 	mu       sync.Mutex
 	streams  map[string][]chan string
-	deliver  func(stream int, text string) []string // what a stream gets of it; nil is the text
+	deliver  func(stream int, text string) []string // returns what a stream receives; nil: the text
 	answer   func(n int64, w http.ResponseWriter) bool
 	received atomic.Int64
 }
 
-func newTower(t *testing.T) *tower {
+func newFakeServer(t *testing.T) *fakeServer {
 	t.Helper()
-	s := &tower{streams: make(map[string][]chan string)}
+	s := &fakeServer{streams: make(map[string][]chan string)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /streams/{topic}", s.stream)
 	mux.HandleFunc("POST /publish/{topic}", s.publish)
@@ -45,7 +45,7 @@ func newTower(t *testing.T) *tower {
 	return s
 }
 
-func (s *tower) stream(w http.ResponseWriter, r *http.Request) {
+func (s *fakeServer) stream(w http.ResponseWriter, r *http.Request) {
 	texts := make(chan string, 10_000)
 	s.mu.Lock()
 	s.streams[r.PathValue("topic")] = append(s.streams[r.PathValue("topic")], texts)
@@ -65,7 +65,7 @@ func (s *tower) stream(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (s *tower) publish(w http.ResponseWriter, r *http.Request) {
+func (s *fakeServer) publish(w http.ResponseWriter, r *http.Request) {
 	text, _ := io.ReadAll(r.Body)
 	if n := s.received.Add(1); s.answer != nil && !s.answer(n, w) {
 		return
@@ -83,7 +83,7 @@ func (s *tower) publish(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (s *tower) config(t *testing.T) loadgen.Config {
+func (s *fakeServer) config(t *testing.T) loadgen.Config {
 	t.Helper()
 	u, err := url.Parse(s.web.URL)
 	require.NoError(t, err)
@@ -93,7 +93,7 @@ func (s *tower) config(t *testing.T) loadgen.Config {
 	}
 }
 
-// What a server did is what the report says.
+// The report matches exactly what the server did.
 func TestReportIsExact(t *testing.T) {
 	for name, test := range map[string]struct {
 		change  func(*loadgen.Config)
@@ -122,7 +122,7 @@ func TestReportIsExact(t *testing.T) {
 		"nothing to publish": {change: func(c *loadgen.Config) { c.Duration = 0 }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newTower(t)
+			s := newFakeServer(t)
 			s.deliver = test.deliver
 			cfg := s.config(t)
 			if test.change != nil {
@@ -144,9 +144,9 @@ func TestReportIsExact(t *testing.T) {
 	}
 }
 
-// A server that holds up its publisher is late from when the event was due.
+// The latency of an event counts from when it was due, also when the server delays its publisher.
 func TestLatencyCountsFromWhenAnEventWasDue(t *testing.T) {
-	s := newTower(t)
+	s := newFakeServer(t)
 	s.answer = func(n int64, _ http.ResponseWriter) bool {
 		if n == 1 {
 			<-time.After(200 * time.Millisecond)
@@ -162,7 +162,7 @@ func TestLatencyCountsFromWhenAnEventWasDue(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	t.Run("of the first publish end the run", func(t *testing.T) {
-		s := newTower(t)
+		s := newFakeServer(t)
 		s.answer = func(_ int64, w http.ResponseWriter) bool {
 			http.Error(w, "no token", http.StatusUnauthorized)
 			return false
@@ -170,10 +170,10 @@ func TestRefusals(t *testing.T) {
 		cfg := s.config(t)
 		cfg.Duration = time.Hour
 		_, err := loadgen.Run(t.Context(), cfg, nil)
-		assert.ErrorContains(t, err, "a publish was answered 401: no token")
+		assert.ErrorContains(t, err, "a publish was refused with status 401: no token")
 	})
 	t.Run("of later ones are counted", func(t *testing.T) {
-		s := newTower(t)
+		s := newFakeServer(t)
 		s.answer = func(n int64, w http.ResponseWriter) bool {
 			if n%3 == 0 {
 				http.Error(w, "busy", http.StatusServiceUnavailable)
@@ -188,14 +188,14 @@ func TestRefusals(t *testing.T) {
 		assert.Zero(t, got.Lost)
 	})
 	t.Run("of a stream end the run", func(t *testing.T) {
-		s := newTower(t)
+		s := newFakeServer(t)
 		cfg := s.config(t)
 		cfg.SubscribePath = "/elsewhere"
 		_, err := loadgen.Run(t.Context(), cfg, nil)
-		assert.ErrorContains(t, err, "a subscription was answered HTTP/1.1 404")
+		assert.ErrorContains(t, err, "a subscription was refused: HTTP/1.1 404")
 	})
 	t.Run("by nobody", func(t *testing.T) {
-		s := newTower(t)
+		s := newFakeServer(t)
 		cfg := s.config(t)
 		s.web.Close()
 		_, err := loadgen.Run(t.Context(), cfg, nil)
@@ -203,9 +203,9 @@ func TestRefusals(t *testing.T) {
 	})
 }
 
-// A run that is cut short ends soon, whatever its server does, and reports what it saw.
+// A run whose context ends returns soon, even if its server hangs, and reports what it measured.
 func TestRunIsCutShort(t *testing.T) {
-	s := newTower(t)
+	s := newFakeServer(t)
 	hold := make(chan struct{})
 	s.answer = func(n int64, _ http.ResponseWriter) bool {
 		if n > 10 {
@@ -228,9 +228,9 @@ func TestRunIsCutShort(t *testing.T) {
 	assert.EqualValues(t, 10, (<-told).Opened)
 }
 
-// Of a process on this machine, what it costs is in the report.
+// The report contains the usage of a server on this machine.
 func TestUsageOfTheServer(t *testing.T) {
-	s := newTower(t)
+	s := newFakeServer(t)
 	cfg := s.config(t)
 	cfg.PID, cfg.Idle = os.Getpid(), 100*time.Millisecond
 	got, err := loadgen.Run(t.Context(), cfg, nil)
@@ -242,7 +242,7 @@ func TestUsageOfTheServer(t *testing.T) {
 }
 
 func TestValidateNamesTheFlag(t *testing.T) {
-	s := newTower(t)
+	s := newFakeServer(t)
 	for flag, change := range map[string]func(*loadgen.Config){
 		"url":        func(c *loadgen.Config) { c.URL = &url.URL{Scheme: "ftp", Host: "x"} },
 		"streams":    func(c *loadgen.Config) { c.Streams = 0 },
@@ -253,9 +253,11 @@ func TestValidateNamesTheFlag(t *testing.T) {
 		"paths":      func(c *loadgen.Config) { c.PublishPath = "publish" },
 		"body":       func(c *loadgen.Config) { c.Body = "no time" },
 	} {
-		cfg := s.config(t)
-		change(&cfg)
-		_, err := loadgen.Run(t.Context(), cfg, nil)
-		assert.ErrorContains(t, err, flag, fmt.Sprint(cfg))
+		t.Run(flag, func(t *testing.T) {
+			cfg := s.config(t)
+			change(&cfg)
+			_, err := loadgen.Run(t.Context(), cfg, nil)
+			assert.ErrorContains(t, err, flag, fmt.Sprint(cfg))
+		})
 	}
 }

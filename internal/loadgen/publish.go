@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// counter counts what was published, for each topic, because a topic's streams are those that want it.
+// counter counts published events, in total and by topic, because only the streams of a topic receive its events.
 type counter struct {
 	ok      atomic.Int64
 	failed  atomic.Int64
@@ -34,15 +34,15 @@ func (c *counter) add(topic int, n int64) {
 	c.byTopic[topic] += n
 }
 
-// wanted is how many deliveries stream i should see, which reads topic i mod Topics.
+// wanted returns how many deliveries are expected on stream i, which subscribes to topic i mod Topics.
 func (c *counter) wanted(cfg Config, i int) int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.byTopic[i%cfg.Topics] * int64(strings.Count(cfg.Body, stampWord))
+	return c.byTopic[i%cfg.Topics] * int64(strings.Count(cfg.Body, stampPlaceholder))
 }
 
-// publishAll publishes from all publishers until the duration is over. A server that refuses what it is sent before it
-// took anything ends it; what fails later is counted.
+// publishAll publishes from all publishers until the duration is over. It returns an error when the server refuses an
+// event before it has accepted any; later failures are counted.
 func publishAll(ctx context.Context, cfg Config, start time.Time, count *counter) error {
 	ctx, refuse := context.WithCancelCause(ctx)
 	defer refuse(nil)
@@ -63,7 +63,7 @@ func publishAll(ctx context.Context, cfg Config, start time.Time, count *counter
 
 func publishFrom(ctx context.Context, cfg Config, worker int, start time.Time, count *counter) error {
 	p := &publisher{cfg: cfg}
-	defer p.hangUp()
+	defer p.disconnect()
 	mine := make(map[int]int64)
 	defer func() {
 		for topic, n := range mine {
@@ -83,16 +83,16 @@ func publishFrom(ctx context.Context, cfg Config, worker int, start time.Time, c
 			break
 		}
 		topic := i % cfg.Topics
-		status, answer, err := p.publish(ctx, topic, due)
+		status, text, err := p.publish(ctx, topic, due)
 		switch {
 		case err != nil:
 			if ctx.Err() == nil {
 				count.failed.Add(1)
 			}
-			p.hangUp()
+			p.disconnect()
 		case status < 200 || status > 299:
 			if count.failed.Add(1); count.ok.Load() == 0 {
-				return fmt.Errorf("a publish was answered %d: %s", status, answer)
+				return fmt.Errorf("a publish was refused with status %d: %s", status, text)
 			}
 		default:
 			count.ok.Add(1)
@@ -102,65 +102,65 @@ func publishFrom(ctx context.Context, cfg Config, worker int, start time.Time, c
 	return nil
 }
 
-// publisher is one connection that publishes.
+// publisher is one publishing connection.
 type publisher struct {
 	cfg    Config
 	conn   net.Conn
-	forget func() bool // that the context's end closes the connection
+	stop   func() bool // stops closing the connection at the end of the context
 	reader *bufio.Reader
 	body   []byte
 	out    bytes.Buffer
 }
 
-func (p *publisher) publish(ctx context.Context, topic int, due time.Time) (status int, answer string, err error) {
+func (p *publisher) publish(ctx context.Context, topic int, due time.Time) (status int, body string, err error) {
 	if p.conn == nil {
 		if p.conn, err = dial(ctx, p.cfg); err != nil {
 			return 0, "", err
 		}
 		p.reader = bufio.NewReader(p.conn)
 		conn := p.conn
-		p.forget = context.AfterFunc(ctx, func() { _ = conn.Close() })
+		p.stop = context.AfterFunc(ctx, func() { _ = conn.Close() })
 	}
-	_ = p.conn.SetDeadline(time.Now().Add(answerTimeout)) // it can only fail for a connection that will fail anyway
+	_ = p.conn.SetDeadline(time.Now().Add(publishTimeout)) // an error here is followed by one of the write
 	p.fill(topic, due)
 	if _, err := p.conn.Write(p.out.Bytes()); err != nil {
 		return 0, "", fmt.Errorf("publishing: %w", err)
 	}
 	response, err := http.ReadResponse(p.reader, nil)
 	if err != nil {
-		return 0, "", fmt.Errorf("reading the answer: %w", err)
+		return 0, "", fmt.Errorf("reading the response: %w", err)
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(response.Body, 4096))
 	return response.StatusCode, string(text), err
 }
 
-// fill writes the request.
+// fill writes the request to p.out.
 func (p *publisher) fill(topic int, due time.Time) {
 	number := strconv.Itoa(topic)
-	text := strings.NewReplacer(stampWord, string(appendStamp(nil, due)), "{pad}", strings.Repeat("x", p.cfg.Size), "{n}", number).Replace(p.cfg.Body)
+	text := strings.NewReplacer(stampPlaceholder, string(appendStamp(nil, due)), "{pad}", strings.Repeat("x", p.cfg.Size), "{n}", number).Replace(p.cfg.Body)
 	p.body = append(p.body[:0], text...)
 	p.out.Reset()
 	fmt.Fprintf(&p.out, "%s %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n", p.cfg.PublishMethod,
 		strings.ReplaceAll(p.cfg.PublishPath, "{n}", number), p.cfg.URL.Host, len(p.body))
-	_ = p.cfg.PublishHeader.Write(&p.out) // a buffer takes everything
+	_ = p.cfg.PublishHeader.Write(&p.out) // writing to a buffer does not fail
 	p.out.WriteString("\r\n")
 	p.out.Write(p.body)
 }
 
-func (p *publisher) hangUp() {
+func (p *publisher) disconnect() {
 	if p.conn != nil {
-		p.forget()
+		p.stop()
 		_ = p.conn.Close()
 		p.conn = nil
 	}
 }
 
 const (
-	// dialTimeout bounds a connection's making.
+	// dialTimeout bounds connecting.
 	dialTimeout = 30 * time.Second
-	// answerTimeout bounds one publish.
-	answerTimeout = 30 * time.Second
+	// publishTimeout bounds one publish.
+	publishTimeout = 30 * time.Second
 )
 
 func dial(ctx context.Context, cfg Config) (net.Conn, error) {

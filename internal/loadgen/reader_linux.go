@@ -19,7 +19,7 @@ type reader struct {
 	byFD    map[int32]*subscriber
 }
 
-// pollStep is how often the reader looks for a wish to stop.
+// pollStep is how often the reader checks whether to stop.
 const pollStep = 50 * time.Millisecond
 
 func (r *reader) start(s *subscribers) (err error) {
@@ -41,7 +41,7 @@ func (r *reader) wait() {
 	_ = unix.Close(r.epoll)
 }
 
-// read takes a plain stream's descriptor over; Go would keep a goroutine for it.
+// read takes over the descriptor of a plain stream, because net.Conn would need a goroutine for each stream.
 func (r *reader) read(one *subscriber) error {
 	tcp, plain := one.conn.(*net.TCPConn)
 	if !plain {
@@ -50,11 +50,11 @@ func (r *reader) read(one *subscriber) error {
 	}
 	control, err := tcp.SyscallConn()
 	if err != nil {
-		return fmt.Errorf("reaching a descriptor: %w", err)
+		return fmt.Errorf("accessing a descriptor: %w", err)
 	}
 	var dupErr error
 	if err := control.Control(func(fd uintptr) { one.fd, dupErr = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0) }); err != nil {
-		return fmt.Errorf("reaching a descriptor: %w", err)
+		return fmt.Errorf("accessing a descriptor: %w", err)
 	}
 	if dupErr != nil {
 		return fmt.Errorf("duplicating a descriptor: %w", dupErr)

@@ -6,7 +6,7 @@ import (
 	"text/tabwriter"
 )
 
-// Report is what a run saw. What depends on the server's process is zero without its PID.
+// Report is the result of a run. The figures of the server's process are zero without its PID.
 type Report struct {
 	Streams        int     `json:"streams"`
 	Stalled        int     `json:"stalled"`
@@ -22,7 +22,7 @@ type Report struct {
 	Wanted            int64   `json:"wanted"`
 	Delivered         int64   `json:"delivered"`
 	Lost              int64   `json:"lost"`
-	Repeated          int64   `json:"repeated"` // or published by a request that seemed to fail
+	Repeated          int64   `json:"repeated"` // or published by a request that failed from the client's point of view
 	DeliveryRate      float64 `json:"delivered_per_second"`
 	DeliveryCPUMicros float64 `json:"delivery_cpu_us"`
 	Closed            int64   `json:"closed_streams"`
@@ -31,7 +31,7 @@ type Report struct {
 	Loader Usage `json:"loader"`
 }
 
-// Latency is how late deliveries came, in milliseconds from when their event was due.
+// Latency is the latency of deliveries, in milliseconds since their event was due.
 type Latency struct {
 	P50  float64 `json:"p50"`
 	P90  float64 `json:"p90"`

@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// A stamp is a time in nanoseconds since 1970 between two marks. All stamps are of one length, so that padding a body
-// does not depend on the time.
+// A stamp is a time in nanoseconds since 1970 between two marks. All stamps have the same length, so that the size
+// of a body does not depend on the time.
 const (
-	stampWord   = "{stamp}" // stands for one in a body
-	stampMark   = '@'
-	stampDigits = 19
+	stampPlaceholder = "{stamp}" // is replaced by a stamp in a body
+	stampMark        = '@'
+	stampDigits      = 19
 )
 
 func appendStamp(b []byte, t time.Time) []byte {
@@ -20,8 +20,8 @@ func appendStamp(b []byte, t time.Time) []byte {
 	return append(b, stampMark)
 }
 
-// scanner finds stamps in the bytes of a response, however they are cut: by reads, or by the ends of HTTP's chunks, which
-// a server may put anywhere (RFC 9112, 7.1).
+// scanner finds stamps in the bytes of a response, even if they are split: by reads, or by the ends of HTTP chunks, which
+// may be anywhere (RFC 9112, 7.1).
 type scanner struct {
 	value  int64
 	digits int8
@@ -29,7 +29,7 @@ type scanner struct {
 	gap    gap
 }
 
-// gap is where the scanner is between two chunks, in the middle of a stamp.
+// gap is the position of the scanner between two chunks, within a stamp.
 type gap uint8
 
 const (
@@ -39,7 +39,7 @@ const (
 	gapLast     // after the CR behind that
 )
 
-// cross takes a byte between two chunks. It reports false for one that does not stand there.
+// cross consumes a byte between two chunks. It returns false for a byte that is not valid there.
 func (s *scanner) cross(c byte) bool {
 	hex := c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
 	switch {

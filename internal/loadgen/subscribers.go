@@ -14,14 +14,14 @@ import (
 )
 
 const (
-	// openAhead is how many streams may be waiting for their first bytes, so that opening does not overrun the server's
-	// accept queue and call that slow.
+	// openAhead bounds how many streams may wait for their first bytes, so that opening does not overflow the server's
+	// accept queue, which would be measured as a slow server.
 	openAhead = 256
 	// openTimeout bounds the wait for the first bytes of all streams.
 	openTimeout = 30 * time.Second
-	// readBuffer is how much of a stream is read at a time.
+	// readBuffer is the size of a read.
 	readBuffer = 64 << 10
-	// slowest bounds the latencies that are told apart.
+	// slowest is the maximum latency of the histogram.
 	slowest = 100 * time.Second
 )
 
@@ -37,7 +37,7 @@ type subscribers struct {
 	delivered atomic.Int64
 	lastNanos atomic.Int64
 
-	mu        sync.Mutex // guards histogram, which the one reader of plain streams takes once for many reads
+	mu        sync.Mutex // guards histogram; the reader of plain streams locks it once for many reads
 	histogram *hdrhistogram.Histogram
 }
 
@@ -45,9 +45,9 @@ type subscribers struct {
 type subscriber struct {
 	scan   scanner
 	opened bool
-	got    int64    // stamps; guarded by subscribers.mu
-	conn   net.Conn // kept where Go reads the stream
-	fd     int      // kept where the reader does
+	got    int64    // number of stamps; guarded by subscribers.mu
+	conn   net.Conn // where Go reads the stream, else nil
+	fd     int      // where the reader does, else -1
 }
 
 func newSubscribers(cfg Config) (*subscribers, error) {
@@ -56,7 +56,7 @@ func newSubscribers(cfg Config) (*subscribers, error) {
 	return s, s.reader.start(s)
 }
 
-// measure begins the counts anew.
+// measure resets the counters.
 func (s *subscribers) measure() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -69,8 +69,8 @@ func (s *subscribers) measure() {
 	}
 }
 
-// missed compares what each stream that is read got with what it should have: a repeat on one makes up for no loss on
-// another.
+// missed compares the stamps of each stream that is read with the expected number. It counts for each stream, so that a
+// repeat on one stream does not hide a loss on another.
 func (s *subscribers) missed(wanted func(stream int) int64) (all, lost, repeated int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -109,44 +109,47 @@ func (s *subscribers) open(ctx context.Context) error {
 	return s.await(ctx, int64(len(s.all)))
 }
 
-// await waits until some number of streams has had an answer.
+// await waits until the given number of streams has received a response, and fails if one of them was refused.
 func (s *subscribers) await(ctx context.Context, opened int64) error {
-	for deadline := time.Now().Add(openTimeout); s.opened.Load() < opened; {
+	for deadline := time.Now().Add(openTimeout); ; {
+		reached := s.opened.Load() >= opened // read first: a response counted here has stored its refusal
 		if refusal := s.refusal.Load(); refusal != nil {
-			return fmt.Errorf("a subscription was answered %s", *refusal)
+			return fmt.Errorf("a subscription was refused: %s", *refusal)
+		}
+		if reached {
+			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("%d of %d streams were answered within %s", s.opened.Load(), len(s.all), openTimeout)
+			return fmt.Errorf("%d of %d streams opened within %s", s.opened.Load(), len(s.all), openTimeout)
 		}
 		if err := sleep(ctx, 200*time.Microsecond); err != nil {
 			return err
 		}
 	}
-	return nil
 }
 
 func (s *subscribers) request(i int) []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "GET %s HTTP/1.1\r\nHost: %s\r\nAccept: text/event-stream\r\n",
 		strings.ReplaceAll(s.cfg.SubscribePath, "{n}", strconv.Itoa(i%s.cfg.Topics)), s.cfg.URL.Host)
-	_ = s.cfg.SubscribeHeader.Write(&b) // a builder takes everything
+	_ = s.cfg.SubscribeHeader.Write(&b) // writing to a builder does not fail
 	b.WriteString("\r\n")
 	return []byte(b.String())
 }
 
-// take notes what a stream said at a time. Only one goroutine may call it for a stream, and with mu held.
+// take processes bytes that a stream received at a time. Only one goroutine may call it for a stream, with mu held.
 func (s *subscribers) take(one *subscriber, b []byte, now time.Time) {
 	if !one.opened {
 		one.opened = true
-		s.opened.Add(1)
 		if line, _, _ := strings.Cut(string(b[:min(len(b), 300)]), "\r\n"); !strings.Contains(line, " 200 ") {
 			s.refusal.CompareAndSwap(nil, &line)
 		}
+		s.opened.Add(1) // after the refusal is stored: await reads the two in the opposite order
 	}
 	nanos, count := now.UnixNano(), int64(0)
 	one.scan.feed(b, func(stamp int64) {
 		count++
-		_ = s.histogram.RecordValue(min(max((nanos-stamp)/1000, 1), slowest.Microseconds())) // it is in range
+		_ = s.histogram.RecordValue(min(max((nanos-stamp)/1000, 1), slowest.Microseconds())) // the value is in range
 	})
 	if count > 0 {
 		one.got += count
@@ -174,7 +177,7 @@ func (s *subscribers) close() {
 	s.reader.wait()
 }
 
-// stall makes a stream that is never read fill up soon.
+// stall reduces the receive buffer, so that a stream that is never read fills up soon.
 func stall(conn net.Conn) {
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		_ = tcp.SetReadBuffer(4096)

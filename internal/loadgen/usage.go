@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Usage is what a process has used: processor time of all its threads, and resident memory now.
+// Usage is the processor time of all threads of a process so far, and its present resident memory.
 type Usage struct {
 	CPU time.Duration `json:"cpu_ns"`
 	RSS int64         `json:"rss_bytes"`
@@ -22,7 +22,7 @@ const selfPID = -1
 // clockTick is the unit of processor time in /proc, which Linux keeps at a hundredth of a second for programs.
 const clockTick = 10 * time.Millisecond
 
-// usageOf reads what a process and its direct children use, from /proc; zero where that cannot be had.
+// usageOf returns the usage of a process and its direct children, read from /proc. It is zero where /proc does not exist.
 func usageOf(pid int) Usage {
 	name := strconv.Itoa(pid)
 	switch pid {
@@ -52,7 +52,7 @@ func usageIn(name string) (u Usage) {
 	if err != nil {
 		return u
 	}
-	// The second field, the program's name, may hold anything up to the last parenthesis. Of those behind it, the 12th
+	// The second field, the program's name, may contain anything up to the last parenthesis. Of those after it, the 12th
 	// and 13th are the time in user and kernel mode, and the 22nd is the resident pages (proc(5)).
 	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
 	if len(fields) < 22 {
@@ -67,7 +67,7 @@ func usageIn(name string) (u Usage) {
 	return u
 }
 
-// phaseBox holds the phase for the goroutine that tells the progress.
+// phaseBox holds the phase for the goroutine that reports the progress.
 type phaseBox struct{ phase atomic.Value }
 
 func (b *phaseBox) set(p Phase) { b.phase.Store(p) }

@@ -17,36 +17,37 @@ import (
 	"carillon/internal/infra/memlog"
 )
 
-// countingSink takes everything and says when it has as much as was hoped for.
+// countingSink takes everything and signals when it has as many items as expected.
 type countingSink struct {
-	got  atomic.Int64
-	goal *atomic.Int64
-	met  *sync.WaitGroup
+	got      atomic.Int64
+	expected *atomic.Int64
+	complete *sync.WaitGroup
 }
 
 func (s *countingSink) Send(items []*pubsub.Item) (int, error) {
 	n := int64(len(items))
-	if got := s.got.Add(n); got >= s.goal.Load() && got-n < s.goal.Load() {
-		s.met.Done()
+	if got := s.got.Add(n); got >= s.expected.Load() && got-n < s.expected.Load() {
+		s.complete.Done()
 	}
 	return len(items), nil
 }
 
-func (*countingSink) Beat(event.Position) error { return nil }
-func (*countingSink) Reset(pubsub.Reset) error  { return nil }
-func (*countingSink) Close(pubsub.EndReason)    {}
+func (*countingSink) Flush() error                   { return nil }
+func (*countingSink) Heartbeat(event.Position) error { return nil }
+func (*countingSink) Reset(pubsub.Reset) error       { return nil }
+func (*countingSink) Close(pubsub.EndReason)         {}
 
-// hall is an engine over the log in memory, with an audience.
-type hall struct {
-	tb    testing.TB
-	pub   *pubsub.Engine
-	goal  atomic.Int64
-	met   sync.WaitGroup
-	seats int
-	batch []event.Event
+// benchEngine is an engine over the log in memory, with streams that count what they get.
+type benchEngine struct {
+	tb       testing.TB
+	engine   *pubsub.Engine
+	expected atomic.Int64   // how many items each stream of the topic has when it is complete
+	complete sync.WaitGroup // counts the streams that are not
+	streams  int            // of the topic
+	batch    []event.Event
 }
 
-func newHall(tb testing.TB, batch int) *hall {
+func newBenchEngine(tb testing.TB, batch int) *benchEngine {
 	tb.Helper()
 	log, err := memlog.New(memlog.Config{
 		Events: 20_000, Bytes: 1 << 30, Age: time.Hour, Keys: 1, KeyWindow: time.Minute,
@@ -54,64 +55,64 @@ func newHall(tb testing.TB, batch int) *hall {
 	require.NoError(tb, err)
 	cfg := config()
 	cfg.Window.Bytes, cfg.Shards = 1<<30, 0
-	h := &hall{tb: tb}
-	h.pub, err = pubsub.New(cfg, log, pubsub.Unobserved{})
+	e := &benchEngine{tb: tb}
+	e.engine, err = pubsub.New(cfg, log, pubsub.Unobserved{})
 	require.NoError(tb, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	running.Go(func() { _ = h.pub.Run(ctx) })
+	running.Go(func() { _ = e.engine.Run(ctx) })
 	tb.Cleanup(func() { cancel(); running.Wait() })
 	for range batch {
-		h.batch = append(h.batch, about("The quick brown fox jumps over the lazy dog", "stock/acme"))
+		e.batch = append(e.batch, about("The quick brown fox jumps over the lazy dog", "stock/acme"))
 	}
-	return h
+	return e
 }
 
-// seat attaches streams to a topic; those of the stage's own topic are counted.
-func (h *hall) seat(n int, from pubsub.Start, topic func(int) string) {
-	h.tb.Helper()
+// attach attaches streams to topics.
+func (e *benchEngine) attach(n int, from pubsub.Start, topic func(int) string) {
+	e.tb.Helper()
 	for i := range n {
-		st, err := h.pub.Open(context.Background(), pubsub.Subscription{Patterns: patterns(topic(i)), Grant: everyone, Start: from})
-		require.NoError(h.tb, err)
-		st.Attach(&countingSink{goal: &h.goal, met: &h.met})
+		st, err := e.engine.Open(context.Background(), pubsub.Subscription{Patterns: patterns(topic(i)), Grant: everyone, Start: from})
+		require.NoError(e.tb, err)
+		st.Attach(&countingSink{expected: &e.expected, complete: &e.complete})
 	}
 }
 
-// settle waits until all that was seated is at the head, and clears up after it: what is measured from here on is no
-// part of the seating.
-func (h *hall) settle(streams int) {
-	h.tb.Helper()
-	require.Eventually(h.tb, func() bool {
-		now, err := h.pub.Inspect(context.Background(), 0)
+// settle waits until all streams are live and collects garbage, so that what follows is measured without the cost of
+// attaching streams.
+func (e *benchEngine) settle(streams int) {
+	e.tb.Helper()
+	require.Eventually(e.tb, func() bool {
+		now, err := e.engine.Inspect(context.Background(), 0)
 		return err == nil && now.Streams["live"] == streams
 	}, time.Minute, 10*time.Millisecond)
 	runtime.GC()
 }
 
-func stage(int) string { return "stock/acme" }
+func acme(int) string { return "stock/acme" }
 
-// play publishes a batch and waits until every seat has it.
-func (h *hall) play() {
-	h.met.Add(h.seats)
-	h.goal.Add(int64(len(h.batch)))
-	if _, err := h.pub.Publish(context.Background(), h.batch...); err != nil {
-		h.tb.Error(err)
+// deliver publishes the batch and waits until every stream of the topic has it.
+func (e *benchEngine) deliver() {
+	e.complete.Add(e.streams)
+	e.expected.Add(int64(len(e.batch)))
+	if _, err := e.engine.Publish(context.Background(), e.batch...); err != nil {
+		e.tb.Error(err)
 	}
-	h.met.Wait()
+	e.complete.Wait()
 }
 
-// The cost of bringing one event to one of many streams of its topic.
+// BenchmarkFanout measures the cost of delivering one event to one of many streams of its topic.
 func BenchmarkFanout(b *testing.B) {
 	for _, streams := range []int{1, 100, 10_000} {
 		for _, batch := range []int{1, 64} {
 			b.Run(fmt.Sprintf("streams=%d/batch=%d", streams, batch), func(b *testing.B) {
-				h := newHall(b, batch)
-				h.seats = streams
-				h.seat(streams, next, stage)
-				h.play()
+				e := newBenchEngine(b, batch)
+				e.streams = streams
+				e.attach(streams, next, acme)
+				e.deliver()
 				b.ReportAllocs()
 				for b.Loop() {
-					h.play()
+					e.deliver()
 				}
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*streams*batch), "ns/delivery")
 			})
@@ -119,7 +120,7 @@ func BenchmarkFanout(b *testing.B) {
 	}
 }
 
-// A publish costs the same however many other topics are subscribed to.
+// BenchmarkPublishOtherTopics shows that a publish costs the same however many other topics are subscribed to.
 func BenchmarkPublishOtherTopics(b *testing.B) {
 	for _, others := range []int{10, 100_000} {
 		for kind, topic := range map[string]func(int) string{
@@ -127,55 +128,55 @@ func BenchmarkPublishOtherTopics(b *testing.B) {
 			"pattern": func(i int) string { return fmt.Sprintf("stock/%d/*", i) },
 		} {
 			b.Run(fmt.Sprintf("%ss=%d", kind, others), func(b *testing.B) {
-				h := newHall(b, 1)
-				h.seat(others, next, topic)
-				h.seats = 1
-				h.seat(1, next, stage)
-				h.settle(others + 1)
+				e := newBenchEngine(b, 1)
+				e.attach(others, next, topic)
+				e.streams = 1
+				e.attach(1, next, acme)
+				e.settle(others + 1)
 				b.ReportAllocs()
 				for b.Loop() {
-					h.play()
+					e.deliver()
 				}
 			})
 		}
 	}
 }
 
-// Replaying ten thousand events to clients who all come at once.
+// BenchmarkReplay measures the replay of ten thousand events to clients that all connect at once.
 func BenchmarkReplay(b *testing.B) {
 	const history = 10_000
 	for _, streams := range []int{1, 100} {
 		b.Run(fmt.Sprintf("streams=%d", streams), func(b *testing.B) {
-			h := newHall(b, history)
-			kept, err := h.pub.Publish(context.Background(), h.batch...)
+			e := newBenchEngine(b, history)
+			kept, err := e.engine.Publish(context.Background(), e.batch...)
 			require.NoError(b, err)
 			begin := event.Position{Epoch: kept[0].Epoch}
-			h.goal.Store(history)
+			e.expected.Store(history)
 			b.ReportAllocs()
 			for b.Loop() {
-				h.met.Add(streams)
-				h.seat(streams, pubsub.After(begin.String()), stage)
-				h.met.Wait()
+				e.complete.Add(streams)
+				e.attach(streams, pubsub.After(begin.String()), acme)
+				e.complete.Wait()
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*streams*history), "ns/delivery")
 		})
 	}
 }
 
-// What an event costs to publish is paid once; bringing it to one stream more allocates nothing.
+// Publishing an event may allocate; delivering it to one more stream does not.
 func TestDeliveryDoesNotAllocate(t *testing.T) {
 	const rounds, batch = 50, 20
 	perRound := func(streams int) uint64 {
-		h := newHall(t, batch)
-		h.seats = streams
-		h.seat(streams, next, stage)
+		e := newBenchEngine(t, batch)
+		e.streams = streams
+		e.attach(streams, next, acme)
 		for range 20 {
-			h.play() // until buffers have grown as far as they will
+			e.deliver() // until buffers no longer grow
 		}
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		for range rounds {
-			h.play()
+			e.deliver()
 		}
 		runtime.ReadMemStats(&after)
 		return after.Mallocs - before.Mallocs

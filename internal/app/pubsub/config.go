@@ -5,55 +5,55 @@ import (
 	"time"
 )
 
-// SlowPolicy says what happens to a stream whose cursor fell out of the window.
+// SlowPolicy says what happens to a slow stream: one that was parked inside the window and fell out of it.
 type SlowPolicy string
 
 // The policies for slow streams.
 const (
-	SlowClose SlowPolicy = "close" // end it; its client resumes by id from the log's history
-	SlowSkip  SlowPolicy = "skip"  // reset it to the head
+	SlowClose SlowPolicy = "close" // end it; its client can resume from the log's history
+	SlowSkip  SlowPolicy = "skip"  // reset it to the newest event
 )
 
-// Config is how the engine behaves. Its keys live under "window" and "stream".
+// Config configures the engine. Its keys are under "window" and "stream".
 type Config struct {
 	Window    WindowConfig
 	Heartbeat time.Duration
 	Slow      SlowPolicy
-	Shards    int // 0 is one for each processor
+	Shards    int // 0 means one for each processor
 }
 
-// WindowConfig bounds the window of recent items that each node keeps in memory; the tightest bound holds.
+// WindowConfig bounds the window of recent items that each node holds in memory. All bounds apply.
 type WindowConfig struct {
 	Events int           `mapstructure:"events"`
 	Bytes  int64         `mapstructure:"bytes"`
 	Age    time.Duration `mapstructure:"age"`
 }
 
-// Validate names the first key that is out of range.
+// Validate returns an error that names the first key that is out of range, or nil.
 func (c WindowConfig) Validate() error {
 	switch {
 	case c.Events < 1 || c.Events > 1<<24:
-		return fmt.Errorf("window.events: got %d, takes a number from 1 to %d", c.Events, 1<<24)
+		return fmt.Errorf("window.events: must be between 1 and %d (got %d)", 1<<24, c.Events)
 	case c.Bytes < 1:
-		return fmt.Errorf("window.bytes: got %d, takes a number of bytes above 0", c.Bytes)
+		return fmt.Errorf("window.bytes: must be greater than 0 (got %d)", c.Bytes)
 	case c.Age <= 0:
-		return fmt.Errorf("window.age: got %s, takes a duration above 0", c.Age)
+		return fmt.Errorf("window.age: must be greater than 0 (got %s)", c.Age)
 	}
 	return nil
 }
 
-// Validate names the first key that is out of range.
+// Validate returns an error that names the first key that is out of range, or nil.
 func (c Config) Validate() error {
 	if err := c.Window.Validate(); err != nil {
 		return err
 	}
 	switch {
 	case c.Heartbeat < 100*time.Millisecond || c.Heartbeat > time.Hour:
-		return fmt.Errorf("stream.heartbeat: got %s, takes a duration from 100ms to 1h", c.Heartbeat)
+		return fmt.Errorf("stream.heartbeat: must be between 100ms and 1h (got %s)", c.Heartbeat)
 	case c.Slow != SlowClose && c.Slow != SlowSkip:
-		return fmt.Errorf("stream.slow: got %q, takes %q or %q", c.Slow, SlowClose, SlowSkip)
+		return fmt.Errorf("stream.slow: must be %q or %q (got %q)", SlowClose, SlowSkip, c.Slow)
 	case c.Shards < 0 || c.Shards > 1024:
-		return fmt.Errorf("stream.shards: got %d, takes a number from 0 to 1024", c.Shards)
+		return fmt.Errorf("stream.shards: must be between 0 and 1024 (got %d)", c.Shards)
 	}
 	return nil
 }

@@ -1,18 +1,22 @@
-// Package pubsub is the fan-out engine: it carries each published event from the log to every stream that asked for it.
+// Package pubsub is the fan-out engine: it delivers each published event from the log to every stream that subscribed
+// to it.
 //
-// One ordered window, many cursors. The [Engine] appends to the [Log]; what the log delivers goes into a window of
-// recent items. A stream owns no queue, only a cursor into that sequence, so a slow reader costs a cursor and not
-// memory, and replay, catching up and living at the head are the same walk.
+// There is one ordered window and many cursors. The [Engine] appends events to the [Log]; what the log delivers goes into
+// a window of recent items. A stream has no queue, only a cursor into that sequence, so a slow reader costs a cursor and
+// no memory, and replay, catching up and live delivery are the same walk.
 //
-// Shards own streams. Each shard is one goroutine with its own topic index; it matches new items, hands them to the
-// sinks of its streams, beats their hearts and ends them. What it promises:
+// Each stream belongs to a shard. A shard is one goroutine with its own topic index; it matches new items with its
+// streams, hands them to their sinks, sends heartbeats and ends streams. The package guarantees:
 //
 //   - A publish waits for the log and never for a stream.
-//   - A stream gets the events that match its subscription in log order, each once. Where that cannot be held, a
-//     [Reset] says so before anything newer comes.
-//   - A [Sink] is called by one goroutine at a time, never blocks it, and gets Close exactly once, as its last call.
-//   - A stream whose sink is full is parked: its cursor stays, everything else goes on.
+//   - A stream gets the events that match its subscription in log order, each once. Where events are missing, it gets a
+//     [Reset] before any newer event.
+//   - A [Sink] is called by one goroutine at a time and must not block. Close is called exactly once, as the last call.
+//   - A stream whose sink is full is parked: its cursor stays where it is, and all other streams continue.
 //
-// The package knows no wire format. An [Item] keeps the bytes a transport made of it, so that they are made once for
-// all streams.
+// The package knows no wire format. An [Item] keeps the encodings that transports made of it, so that each is made once
+// for all streams.
+//
+// To add a log, implement [Log] and test it with package pubsubtest. To add a transport, implement [Sink] and make an
+// [Encoding] for its wire format. To add a metric, extend [Observer].
 package pubsub

@@ -14,201 +14,169 @@ import (
 
 // Errors of the [Engine].
 var (
-	// ErrDraining says that the server is stopping and takes no new streams.
+	// ErrDraining means that the server is stopping and takes no new streams.
 	ErrDraining = errors.New("server is stopping")
-	// ErrNoPattern says that a subscription asks for nothing.
+	// ErrNoPattern means that a subscription has no pattern.
 	ErrNoPattern = errors.New("subscription without a topic")
 )
 
 // Engine takes events from publishers and fans them out to streams. Its methods may be called concurrently.
 type Engine struct {
-	cfg    Config
-	log    Log
-	seen   Observer
-	window *window
-	epoch  event.Epoch
-	shards []*shard
-	turn   atomic.Uint64 // streams are dealt to shards in turn
+	cfg       Config
+	log       Log
+	observer  Observer
+	window    *window
+	history   history
+	epoch     event.Epoch
+	shards    []*shard
+	nextShard atomic.Uint64 // streams are assigned to the shards round-robin
 
-	head    atomic.Uint64 // the newest offset in the window
-	streams atomic.Int64
+	newest  atomic.Uint64 // the newest offset in the window
+	streams atomic.Int64  // attached streams
 
 	draining atomic.Bool
-	empty    chan struct{} // nudged when the last stream of a draining publisher ends
+	drained  chan struct{} // signalled when no stream is left
 }
 
-// New makes a publisher over a log; [Engine.Run] sets it going.
+// New returns an engine over a log. [Engine.Run] starts it.
 func New(cfg Config, log Log, observer Observer) (*Engine, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	extent := log.Extent()
-	p := &Engine{
-		cfg:    cfg,
-		log:    log,
-		seen:   observer,
-		window: newWindow(cfg.Window, extent.Newest),
-		epoch:  extent.Epoch,
-		empty:  make(chan struct{}, 1),
+	window := newWindow(cfg.Window, extent.Newest)
+	e := &Engine{
+		cfg:      cfg,
+		log:      log,
+		observer: observer,
+		window:   window,
+		history:  history{log: log, window: window},
+		epoch:    extent.Epoch,
+		drained:  make(chan struct{}, 1),
 	}
-	p.head.Store(extent.Newest)
+	e.newest.Store(extent.Newest)
 	count := cfg.Shards
 	if count == 0 {
 		count = runtime.GOMAXPROCS(0)
 	}
 	for range count {
-		p.shards = append(p.shards, newShard(p, extent.Newest))
+		e.shards = append(e.shards, newShard(e, extent.Newest))
 	}
-	return p, nil
+	return e, nil
 }
 
-// Run carries events to streams until the context ends; then it ends the streams that are left and returns nil. A log
-// that is away for a while is waited for; Run gives up, and ends all streams, only when the log fails otherwise.
-func (p *Engine) Run(ctx context.Context) error {
+// Run delivers events to streams until the context ends; then it ends the remaining streams and returns nil. While the
+// log is unavailable, Run waits for it. Run returns an error, and ends all streams, only when the log fails in another
+// way.
+func (e *Engine) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer stop() // before waiting
-	for _, s := range p.shards {
+	for _, s := range e.shards {
 		running.Go(func() { s.run(ctx) })
 	}
-	running.Go(func() { p.expire(ctx) })
-	return p.follow(ctx)
+	running.Go(func() { e.expire(ctx) })
+	return e.follow(ctx)
 }
 
-// follow takes what the log delivers, and goes on from there when the log comes back.
-func (p *Engine) follow(ctx context.Context) error {
+// follow receives what the log delivers. When the log was unavailable, it continues after the newest entry received.
+func (e *Engine) follow(ctx context.Context) error {
 	for {
-		err := p.log.Follow(ctx, p.head.Load(), p.take)
+		err := e.log.Follow(ctx, e.newest.Load(), e.receive)
 		if err != nil && !errors.Is(err, ErrUnavailable) && ctx.Err() == nil {
 			return fmt.Errorf("following the log: %w", err)
 		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(readRetry):
+		case <-time.After(retryDelay):
 		}
 	}
 }
 
-// take moves what the log delivers into the window and wakes the shards.
-func (p *Engine) take(entries []event.Entry) {
+// receive adds entries from the log to the window and wakes the shards.
+func (e *Engine) receive(entries []event.Entry) {
 	if len(entries) == 0 {
 		return
 	}
-	p.window.push(newItems(entries))
-	p.head.Store(entries[len(entries)-1].Position.Offset)
-	for _, s := range p.shards {
-		s.nudge()
+	e.window.push(newItems(entries))
+	e.newest.Store(entries[len(entries)-1].Position.Offset)
+	for _, s := range e.shards {
+		s.wake()
 	}
 }
 
-// expire drops what is too old even while nothing is published.
-func (p *Engine) expire(ctx context.Context) {
-	every := time.NewTicker(max(p.cfg.Window.Age/16, 10*time.Millisecond))
-	defer every.Stop()
+// expire drops items that are too old from the window, also while nothing is published.
+func (e *Engine) expire(ctx context.Context) {
+	ticker := time.NewTicker(max(e.cfg.Window.Age/16, 10*time.Millisecond))
+	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case now := <-every.C:
-			p.window.expire(now)
+		case now := <-ticker.C:
+			e.window.expire(now)
 		}
 	}
 }
 
-// Publish puts events into the log, together and in this order, and answers the position of each. It returns once the
+// Publish appends events to the log, together and in this order, and returns the position of each. It returns once the
 // log has them and does not wait for any stream. Errors match [event.ErrInvalid], [ErrUnavailable] or the context's.
-func (p *Engine) Publish(ctx context.Context, events ...event.Event) ([]event.Position, error) {
+func (e *Engine) Publish(ctx context.Context, events ...event.Event) ([]event.Position, error) {
 	bytes := 0
-	for _, e := range events {
-		if err := e.Validate(); err != nil {
+	for _, ev := range events {
+		if err := ev.Validate(); err != nil {
 			return nil, err
 		}
-		bytes += e.Size()
+		bytes += ev.Size()
 	}
-	positions, err := p.log.Append(ctx, events)
+	positions, err := e.log.Append(ctx, events)
 	if err == nil {
-		p.seen.Published(len(events), bytes)
+		e.observer.Published(len(events), bytes)
 	}
-	if p.crowded() {
+	if e.shardsBehind() {
 		runtime.Gosched()
 	}
 	return positions, err
 }
 
-// crowded reports whether a shard has come so far behind the head that the window may run away from it. It lacks
-// processor time, not readers: publishers then let it run first, or it would have to get from the log what it could
-// have had from the window.
-func (p *Engine) crowded() bool {
-	head, room := p.head.Load(), uint64(p.cfg.Window.Events/8)
-	for _, s := range p.shards {
-		if s.walked.Load()+room < head {
+// shardsBehind reports whether a shard is so far behind the newest item that the window may soon drop items the shard
+// has not walked. Such a shard lacks processor time, so publishers let it run first; otherwise it would have to read
+// from the log what it could have taken from the window.
+func (e *Engine) shardsBehind() bool {
+	newest, allowed := e.newest.Load(), uint64(e.cfg.Window.Events/8)
+	for _, s := range e.shards {
+		if s.progress.Load()+allowed < newest {
 			return true
 		}
 	}
 	return false
 }
 
-// Open finds where a subscription starts. The stream it answers costs nothing until it is attached. Errors match
-// [ErrNoPattern], [ErrDraining], [ErrUnavailable] or the context's.
-func (p *Engine) Open(ctx context.Context, sub Subscription) (*Stream, error) {
+// Open finds where a subscription starts. The stream it returns uses no resources of the engine until it is attached.
+// Errors match [ErrNoPattern], [ErrDraining], [ErrUnavailable] or the context's.
+func (e *Engine) Open(ctx context.Context, sub Subscription) (*Stream, error) {
 	if len(sub.Patterns) == 0 {
 		return nil, ErrNoPattern
 	}
-	if p.draining.Load() {
+	if e.draining.Load() {
 		return nil, ErrDraining
 	}
-	at, reset, err := p.begin(ctx, sub)
+	at, reset, err := e.findStart(ctx, sub)
 	if err != nil {
 		return nil, err
 	}
 	if reset != nil {
-		p.seen.Reset(reset.Reason)
+		e.observer.Reset(reset.Reason)
 	}
-	s := p.shards[p.turn.Add(1)%uint64(len(p.shards))]
-	return &Stream{sub: sub, at: at, reset: reset, shard: s}, nil
+	s := e.shards[e.nextShard.Add(1)%uint64(len(e.shards))]
+	return &Stream{sub: sub, start: at, reset: reset, shard: s}, nil
 }
 
-// Streams is how many streams are attached.
-func (p *Engine) Streams() int { return int(p.streams.Load()) }
+// Streams returns the number of attached streams.
+func (e *Engine) Streams() int { return int(e.streams.Load()) }
 
-// Draining reports whether the publisher takes no new streams any more.
-func (p *Engine) Draining() bool { return p.draining.Load() }
-
-// Drain refuses new streams and ends those there are evenly over a window of time, each with [EndDrain]. It returns
-// when all have ended or the context has.
-func (p *Engine) Drain(ctx context.Context, window time.Duration) error {
-	p.draining.Store(true)
-	for _, s := range p.shards {
-		s.post(message{what: msgDrain, drain: window})
-	}
-	for p.streams.Load() > 0 {
-		select {
-		case <-p.empty:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	p.nudgeEmpty() // for whoever else waits
-	return nil
-}
-
-// ended counts a stream out.
-func (p *Engine) ended(why EndReason) {
-	p.seen.Ended(why)
-	if p.streams.Add(-1) == 0 {
-		p.nudgeEmpty()
-	}
-}
-
-func (p *Engine) nudgeEmpty() {
-	select {
-	case p.empty <- struct{}{}:
-	default:
-	}
-}
-
-func (p *Engine) position(offset uint64) event.Position {
-	return event.Position{Epoch: p.epoch, Offset: offset}
+func (e *Engine) position(offset uint64) event.Position {
+	return event.Position{Epoch: e.epoch, Offset: offset}
 }

@@ -2,20 +2,20 @@ package pubsub
 
 import "slices"
 
-// What tests of the engine see of its inside. Call these only while the shards are at rest, after [synctest.Wait]. Time
-// that passes in a bubble wakes a shard without telling the race detector that the look was before, hence norace.
+// Internals of the engine for its tests. Call these only while the shards are idle, after [synctest.Wait]. When time in a
+// bubble wakes a shard, the race detector does not learn that the read came before, hence norace.
 
-// State names where the stream is in its life.
+// State returns the name of the stream's state.
 //
 //go:norace
 func (s *Stream) State() string {
 	return [...]string{"new", "lagging", "reading", "live", "parked", "closed"}[s.state]
 }
 
-// IndexSize is how many topics, nodes and pattern subscriptions the indexes of all shards hold.
+// IndexSize returns the number of topics, nodes and pattern subscriptions in the indexes of all shards.
 //
 //go:norace
-func (p *Engine) IndexSize() (topics, nodes, wild int) {
+func (e *Engine) IndexSize() (topics, nodes, wild int) {
 	var count func(*node) int
 	count = func(n *node) int {
 		sum := len(n.children)
@@ -24,7 +24,7 @@ func (p *Engine) IndexSize() (topics, nodes, wild int) {
 		}
 		return sum
 	}
-	for _, s := range p.shards {
+	for _, s := range e.shards {
 		topics += len(s.index.topics)
 		nodes += count(&s.index.root)
 		wild += s.index.wild
@@ -32,9 +32,9 @@ func (p *Engine) IndexSize() (topics, nodes, wild int) {
 	return topics, nodes, wild
 }
 
-// Behind reports whether a shard waits for history that it was too slow to find in the window.
+// Behind reports whether a shard waits for history because it was too slow for the window.
 //
 //go:norace
-func (p *Engine) Behind() bool {
-	return slices.ContainsFunc(p.shards, func(s *shard) bool { return s.behind.asked })
+func (e *Engine) Behind() bool {
+	return slices.ContainsFunc(e.shards, func(s *shard) bool { return s.backlog.requested })
 }

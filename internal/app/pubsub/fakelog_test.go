@@ -12,18 +12,18 @@ import (
 	"carillon/internal/domain/event"
 )
 
-// fakeLog is a log in a slice, with faults: it can be away, be slow, trim, skip offsets and skip deliveries.
+// fakeLog is a log in a slice, with faults: it can be unavailable or slow, trim, and skip offsets and deliveries.
 type fakeLog struct {
-	keep int // how many entries are kept; 0 is all
+	keep int // how many entries are kept; 0 means all
 
 	mu        sync.Mutex
 	epoch     event.Epoch
 	oldest    uint64
 	newest    uint64
 	entries   []event.Entry
-	all       []event.Entry // also what was trimmed: what the model compares with
-	away      chan struct{} // closed when the log goes away; nil while it is away
-	broken    error         // what Follow fails with once the log is away
+	all       []event.Entry // includes trimmed entries, for the model to compare with
+	failed    chan struct{} // closed when the log becomes unavailable; nil while it is
+	followErr error         // what Follow fails with while the log is unavailable
 	followers map[*func([]event.Entry)]bool
 	reads     int
 	slow      time.Duration                 // how long a Read takes
@@ -32,7 +32,7 @@ type fakeLog struct {
 
 func newLog(keep int) *fakeLog {
 	return &fakeLog{
-		keep: keep, epoch: "e1", oldest: 1, away: make(chan struct{}),
+		keep: keep, epoch: "e1", oldest: 1, failed: make(chan struct{}),
 		followers: make(map[*func([]event.Entry)]bool),
 	}
 }
@@ -40,7 +40,7 @@ func newLog(keep int) *fakeLog {
 func (l *fakeLog) Append(ctx context.Context, events []event.Event) ([]event.Position, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.away == nil {
+	if l.failed == nil {
 		return nil, fmt.Errorf("append: %w", pubsub.ErrUnavailable)
 	}
 	if err := ctx.Err(); err != nil {
@@ -81,29 +81,30 @@ func (l *fakeLog) Trim(n int) {
 	l.trim(n)
 }
 
-// SkipOffsets leaves offsets out, as a log does from which single entries can be removed.
+// SkipOffsets leaves offsets out, like a log from which single entries can be removed.
 func (l *fakeLog) SkipOffsets(n uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.newest += n
 }
 
-// Away makes the log fail, and its followers with err.
-func (l *fakeLog) Away(err error) {
+// Fail makes the log unavailable; its followers fail with err.
+func (l *fakeLog) Fail(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.broken = err
-	close(l.away)
-	l.away = nil
+	l.followErr = err
+	close(l.failed)
+	l.failed = nil
 }
 
-// Back ends Away.
-func (l *fakeLog) Back() {
+// Recover makes the log available again.
+func (l *fakeLog) Recover() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.away = make(chan struct{})
+	l.failed = make(chan struct{})
 }
 
+// Set calls change with the lock held.
 func (l *fakeLog) Set(change func(*fakeLog)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -128,7 +129,7 @@ func (l *fakeLog) Read(ctx context.Context, after uint64, limit int) ([]event.En
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
-	case l.away == nil:
+	case l.failed == nil:
 		return nil, fmt.Errorf("read: %w", pubsub.ErrUnavailable)
 	case after+1 < l.oldest:
 		return nil, fmt.Errorf("read: %w", pubsub.ErrTrimmed)
@@ -152,19 +153,19 @@ func (l *fakeLog) Extent() pubsub.Extent {
 
 func (l *fakeLog) Follow(ctx context.Context, after uint64, deliver func([]event.Entry)) error {
 	l.mu.Lock()
-	if l.away == nil {
+	if l.failed == nil {
 		defer l.mu.Unlock()
-		return l.broken
+		return l.followErr
 	}
 	if kept := l.entries[l.find(after):]; len(kept) > 0 {
 		deliver(slices.Clone(kept))
 	}
-	away := l.away
+	failed := l.failed
 	l.followers[&deliver] = true
 	l.mu.Unlock()
 	select {
 	case <-ctx.Done():
-	case <-away:
+	case <-failed:
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -172,17 +173,17 @@ func (l *fakeLog) Follow(ctx context.Context, after uint64, deliver func([]event
 	if ctx.Err() != nil {
 		return nil
 	}
-	return l.broken
+	return l.followErr
 }
 
-// Reads is how often the log was read.
+// Reads returns how often the log was read.
 func (l *fakeLog) Reads() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.reads
 }
 
-// All is every entry there ever was.
+// All returns every entry ever appended.
 func (l *fakeLog) All() []event.Entry {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -15,9 +15,9 @@ import (
 
 var errBroken = errors.New("broken pipe")
 
-// said is one thing that a sink was told.
-type said struct {
-	what  string // "item", "beat", "reset", "close"
+// call is one call of a sink.
+type call struct {
+	what  string // "item", "heartbeat", "reset", "close"
 	at    event.Position
 	event event.Event
 	reset pubsub.Reset
@@ -25,42 +25,41 @@ type said struct {
 	when  time.Time
 }
 
-// fakeSink writes down what it is told and watches that the contract of a sink is kept.
+// fakeSink records its calls and checks that the engine keeps the contract of a sink.
 type fakeSink struct {
-	inside atomic.Int32 // calls going on
+	running atomic.Int32 // calls that have not returned yet
 
-	mu     sync.Mutex
-	room   int // how many items it still takes; negative is any number
-	fail   bool
-	log    []said
-	sends  int
-	most   int // the most items it was offered at once
-	resume int // Sends of no items
-	short  int // Sends that were not taken whole
-	broken []string
-	tell   chan struct{} // nudged by what is news to a reader, where there is one
+	mu         sync.Mutex
+	room       int // how many items it still takes; negative means any number
+	fail       bool
+	calls      []call
+	sends      int
+	largest    int // the most items it was offered at once
+	flushes    int
+	violations []string      // of the contract
+	progress   chan struct{} // signalled by items, resets and the end, if set
 }
 
 func newSink() *fakeSink { return &fakeSink{room: -1} }
 
-// enter begins a call; what it answers ends it.
-func (s *fakeSink) enter(news bool) func() {
-	if s.inside.Add(1) > 1 {
+// enter begins a call and returns the function that ends it.
+func (s *fakeSink) enter(progress bool) func() {
+	if s.running.Add(1) > 1 {
 		s.mu.Lock()
-		s.broken = append(s.broken, "called by two goroutines at a time")
+		s.violations = append(s.violations, "called by two goroutines at a time")
 		s.mu.Unlock()
 	}
 	s.mu.Lock()
-	if n := len(s.log); n > 0 && s.log[n-1].what == "close" {
-		s.broken = append(s.broken, "called after Close")
+	if n := len(s.calls); n > 0 && s.calls[n-1].what == "close" {
+		s.violations = append(s.violations, "called after Close")
 	}
 	return func() {
-		tell := s.tell
+		signal := s.progress
 		s.mu.Unlock()
-		s.inside.Add(-1)
-		if tell != nil && news {
+		s.running.Add(-1)
+		if signal != nil && progress {
 			select {
-			case tell <- struct{}{}:
+			case signal <- struct{}{}:
 			default:
 			}
 		}
@@ -68,32 +67,37 @@ func (s *fakeSink) enter(news bool) func() {
 }
 
 func (s *fakeSink) Send(items []*pubsub.Item) (int, error) {
-	defer s.enter(len(items) > 0)()
+	defer s.enter(true)()
 	s.sends++
-	s.most = max(s.most, len(items))
+	s.largest = max(s.largest, len(items))
 	if s.fail {
 		return 0, errBroken
 	}
-	if len(items) == 0 {
-		s.resume++
-	}
 	for i, item := range items {
 		if s.room == 0 {
-			s.short++
 			return i, nil
 		}
 		s.room--
-		s.log = append(s.log, said{what: "item", at: item.Position, event: item.Event, when: time.Now()})
+		s.calls = append(s.calls, call{what: "item", at: item.Position, event: item.Event, when: time.Now()})
 	}
 	return len(items), nil
 }
 
-func (s *fakeSink) Beat(at event.Position) error {
+func (s *fakeSink) Flush() error {
+	defer s.enter(false)()
+	s.flushes++
+	if s.fail {
+		return errBroken
+	}
+	return nil
+}
+
+func (s *fakeSink) Heartbeat(at event.Position) error {
 	defer s.enter(false)()
 	if s.fail {
 		return errBroken
 	}
-	s.log = append(s.log, said{what: "beat", at: at, when: time.Now()})
+	s.calls = append(s.calls, call{what: "heartbeat", at: at, when: time.Now()})
 	return nil
 }
 
@@ -102,52 +106,53 @@ func (s *fakeSink) Reset(r pubsub.Reset) error {
 	if s.fail {
 		return errBroken
 	}
-	s.log = append(s.log, said{what: "reset", reset: r, at: r.At, when: time.Now()})
+	s.calls = append(s.calls, call{what: "reset", reset: r, at: r.At, when: time.Now()})
 	return nil
 }
 
 func (s *fakeSink) Close(why pubsub.EndReason) {
 	defer s.enter(true)()
-	s.log = append(s.log, said{what: "close", why: why, when: time.Now()})
+	s.calls = append(s.calls, call{what: "close", why: why, when: time.Now()})
 }
 
-// Hold keeps the next call from going on until the release that it answers is called.
+// Hold blocks the next call until the returned function is called.
 func (s *fakeSink) Hold() (release func()) {
 	s.mu.Lock()
 	return s.mu.Unlock
 }
 
-// AwaitCall returns once a call is going on.
+// AwaitCall returns once a call has begun.
 func (s *fakeSink) AwaitCall() {
-	for s.inside.Load() == 0 {
+	for s.running.Load() == 0 {
 		runtime.Gosched()
 	}
 }
 
-// SetRoom says how many items more the sink takes.
+// SetRoom sets how many more items the sink takes.
 func (s *fakeSink) SetRoom(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.room = n
 }
 
+// Fail makes the following calls fail.
 func (s *fakeSink) Fail() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.fail = true
 }
 
-// Log is what the sink was told up to now.
-func (s *fakeSink) Log() []said {
+// Calls returns the calls up to now.
+func (s *fakeSink) Calls() []call {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.log)
+	return slices.Clone(s.calls)
 }
 
-// Said is what the sink was told, in short: data of items, "reset:why@5", "close:why". Beats are left out.
-func (s *fakeSink) Said() []string {
+// Text returns the calls as text: the data of items, "reset:why@5", "close:why". Heartbeats are left out.
+func (s *fakeSink) Text() []string {
 	short := []string{}
-	for _, x := range s.Log() {
+	for _, x := range s.Calls() {
 		switch x.what {
 		case "item":
 			short = append(short, x.event.Data.String())
@@ -160,22 +165,22 @@ func (s *fakeSink) Said() []string {
 	return short
 }
 
-// Only is what the sink was told of one kind.
-func (s *fakeSink) Only(what string) []said {
-	return slices.DeleteFunc(s.Log(), func(x said) bool { return x.what != what })
+// Only returns the calls of one kind.
+func (s *fakeSink) Only(what string) []call {
+	return slices.DeleteFunc(s.Calls(), func(x call) bool { return x.what != what })
 }
 
-// Reached is the newest position the client was told, and whether it was told the end.
+// Reached returns the newest position the client was told, and whether the sink was closed.
 func (s *fakeSink) Reached() (offset uint64, closed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i := len(s.log) - 1; i >= 0 && offset == 0; i-- {
-		offset, closed = s.log[i].at.Offset, closed || s.log[i].what == "close"
+	for i := len(s.calls) - 1; i >= 0 && offset == 0; i-- {
+		offset, closed = s.calls[i].at.Offset, closed || s.calls[i].what == "close"
 	}
 	return offset, closed
 }
 
-// Why is the reason of the end, "" while there was none.
+// Why returns the reason of the end, "" before the end.
 func (s *fakeSink) Why() pubsub.EndReason {
 	if closes := s.Only("close"); len(closes) > 0 {
 		return closes[0].why
@@ -183,12 +188,12 @@ func (s *fakeSink) Why() pubsub.EndReason {
 	return ""
 }
 
-// Complaint says how the engine broke the contract of sinks.
-func (s *fakeSink) Complaint() error {
+// Violation returns an error if the engine broke the contract of a sink.
+func (s *fakeSink) Violation() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.broken) > 0 {
-		return errors.New(s.broken[0])
+	if len(s.violations) > 0 {
+		return errors.New(s.violations[0])
 	}
 	return nil
 }

@@ -6,67 +6,67 @@ import (
 	"carillon/internal/domain/event"
 )
 
-// index finds the streams that subscribed to a topic. Plain topics are one map look-up; patterns are a trie over their
-// segments. So what a topic's event costs does not depend on how many other topics are subscribed to.
+// index finds the streams that subscribed to a topic: plain topics with one map look-up, patterns in a trie of their
+// segments. So the cost of an event does not depend on how many other topics are subscribed to.
 type index struct {
 	topics map[event.Topic]*members
 	root   node
-	wild   int // how many pattern subscriptions there are
+	wild   int // the number of subscriptions to patterns with wildcards
 }
 
-// members are the subscriptions of one topic or pattern, in no order.
+// members are the subscriptions to one topic or pattern, in no particular order.
 type members struct{ list []member }
 
 type member struct {
 	stream *Stream
-	slot   int // which of the stream's seats this is
+	nth    int // index of this subscription among the stream's memberships
 }
 
-// seat is where a subscription sits: it lets a stream leave without anyone searching for it.
-type seat struct {
+// membership says where a subscription is in the index, so that a stream is removed without a search.
+type membership struct {
 	members *members
-	at      int
+	pos     int // index in the list of members
 }
 
-// node is a place in the trie of patterns.
+// node is a node of the trie of patterns.
 type node struct {
 	children map[string]*node
-	here     members // patterns that end at this node
-	rest     members // patterns that go on with "**"
+	exact    members // patterns that end at this node
+	anyRest  members // patterns that continue with "**"
 }
 
 func newIndex() index { return index{topics: make(map[event.Topic]*members)} }
 
-// add takes a seat for each of the stream's patterns.
+// add adds a membership for each of the stream's patterns.
 func (x *index) add(s *Stream) {
-	s.seats = make([]seat, 0, len(s.sub.Patterns))
+	s.memberships = make([]membership, 0, len(s.sub.Patterns))
 	for _, p := range s.sub.Patterns {
 		m := x.membersOf(p)
-		s.seats = append(s.seats, seat{members: m, at: len(m.list)})
-		m.list = append(m.list, member{stream: s, slot: len(s.seats) - 1})
+		s.memberships = append(s.memberships, membership{members: m, pos: len(m.list)})
+		m.list = append(m.list, member{stream: s, nth: len(s.memberships) - 1})
 	}
 }
 
-// remove gives the stream's seats back and forgets topics and patterns that nobody asks for any more.
+// remove removes the stream's memberships, and topics and patterns without members.
 func (x *index) remove(s *Stream) {
-	for slot, p := range s.sub.Patterns {
-		taken := s.seats[slot]
-		m := taken.members
+	for nth, p := range s.sub.Patterns {
+		left := s.memberships[nth]
+		m := left.members
 		last := len(m.list) - 1
 		moved := m.list[last]
-		m.list[taken.at] = moved
-		moved.stream.seats[moved.slot].at = taken.at
+		m.list[left.pos] = moved
+		moved.stream.memberships[moved.nth].pos = left.pos
 		m.list[last] = member{}
 		m.list = m.list[:last]
 		if cap(m.list) > 64 && len(m.list) < cap(m.list)/4 {
 			m.list = append(make([]member, 0, 2*len(m.list)), m.list...)
 		}
-		x.forget(p, m)
+		x.prune(p, m)
 	}
-	s.seats = nil
+	s.memberships = nil
 }
 
-// membersOf answers the subscriptions of a pattern, making room for a first one.
+// membersOf returns the subscriptions to a pattern, which the first one creates.
 func (x *index) membersOf(p event.Pattern) *members {
 	if topic, plain := p.Topic(); plain {
 		m := x.topics[topic]
@@ -82,7 +82,7 @@ func (x *index) membersOf(p event.Pattern) *members {
 		var segment string
 		segment, rest, more = strings.Cut(rest, "/")
 		if segment == event.AnyRest {
-			return &n.rest
+			return &n.anyRest
 		}
 		child := n.children[segment]
 		if child == nil {
@@ -94,11 +94,11 @@ func (x *index) membersOf(p event.Pattern) *members {
 		}
 		n = child
 	}
-	return &n.here
+	return &n.exact
 }
 
-// forget removes what became empty when a subscription of the pattern left.
-func (x *index) forget(p event.Pattern, m *members) {
+// prune counts a subscription to the pattern that was removed, and removes what became empty.
+func (x *index) prune(p event.Pattern, m *members) {
 	if topic, plain := p.Topic(); plain {
 		if len(m.list) == 0 {
 			delete(x.topics, topic)
@@ -111,7 +111,7 @@ func (x *index) forget(p event.Pattern, m *members) {
 	}
 }
 
-// prune removes the empty nodes along a pattern and reports whether nothing is left of this one.
+// prune removes the empty nodes along a pattern and reports whether this node is empty too.
 func (n *node) prune(pattern string) bool {
 	segment, rest, more := strings.Cut(pattern, "/")
 	if segment != event.AnyRest {
@@ -125,10 +125,10 @@ func (n *node) prune(pattern string) bool {
 }
 
 func (n *node) empty() bool {
-	return len(n.children) == 0 && len(n.here.list) == 0 && len(n.rest.list) == 0
+	return len(n.children) == 0 && len(n.exact.list) == 0 && len(n.anyRest.list) == 0
 }
 
-// match appends the subscriptions that a topic reaches to found. A stream appears once for each pattern that matches.
+// match appends to found the subscriptions that match a topic. A stream appears once for each pattern that matches.
 func (x *index) match(topic event.Topic, found []*members) []*members {
 	if m := x.topics[topic]; m != nil {
 		found = append(found, m)
@@ -140,8 +140,8 @@ func (x *index) match(topic event.Topic, found []*members) []*members {
 }
 
 func (n *node) match(topic string, found []*members) []*members {
-	if len(n.rest.list) > 0 {
-		found = append(found, &n.rest)
+	if len(n.anyRest.list) > 0 {
+		found = append(found, &n.anyRest)
 	}
 	if len(n.children) == 0 {
 		return found
@@ -152,8 +152,8 @@ func (n *node) match(topic string, found []*members) []*members {
 		case child == nil:
 		case more:
 			found = child.match(rest, found)
-		case len(child.here.list) > 0:
-			found = append(found, &child.here)
+		case len(child.exact.list) > 0:
+			found = append(found, &child.exact)
 		}
 	}
 	return found

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -17,18 +16,18 @@ import (
 
 func TestLiveOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := start(t, config(), newLog(0))
-		_, a := r.listen(next, "orders/1")
-		_, b := r.listen(next, "orders/1")
-		_, other := r.listen(next, "orders/2")
+		f := start(t, config(), newLog(0))
+		_, a := f.listen(next, "orders/1")
+		_, b := f.listen(next, "orders/1")
+		_, other := f.listen(next, "orders/2")
 		synctest.Wait()
 		for range 20 {
-			r.publish(30, "orders/1")
+			f.publish(30, "orders/1")
 		}
 		synctest.Wait()
-		assert.Equal(t, numbers(1, 600), a.Said())
-		assert.Equal(t, numbers(1, 600), b.Said())
-		assert.Empty(t, other.Said())
+		assert.Equal(t, numbers(1, 600), a.Text())
+		assert.Equal(t, numbers(1, 600), b.Text())
+		assert.Empty(t, other.Text())
 		var last uint64
 		for _, x := range a.Only("item") {
 			assert.Greater(t, x.at.Offset, last)
@@ -39,63 +38,63 @@ func TestLiveOrder(t *testing.T) {
 
 func TestEventComesOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := start(t, config(), newLog(0))
-		_, many := r.listen(next, "a/1", "a/*", "a/**", "**", "a/1")
-		_, some := r.listen(next, "b/*", "c")
+		f := start(t, config(), newLog(0))
+		_, many := f.listen(next, "a/1", "a/*", "a/**", "**", "a/1")
+		_, some := f.listen(next, "b/*", "c")
 		synctest.Wait()
-		r.publish(3, "a/1")
-		r.publish(3, "a/1", "b/1", "c", "a/1")
+		f.publish(3, "a/1")
+		f.publish(3, "a/1", "b/1", "c", "a/1")
 		synctest.Wait()
-		assert.Equal(t, numbers(1, 6), many.Said())
-		assert.Equal(t, numbers(4, 6), some.Said())
+		assert.Equal(t, numbers(1, 6), many.Text())
+		assert.Equal(t, numbers(4, 6), some.Text())
 
-		_, replayed := r.listen(pubsub.Last(100), "a/1", "a/*", "a/**", "**", "a/1")
+		_, replayed := f.listen(pubsub.Last(100), "a/1", "a/*", "a/**", "**", "a/1")
 		synctest.Wait()
-		assert.Equal(t, numbers(1, 6), replayed.Said())
+		assert.Equal(t, numbers(1, 6), replayed.Text())
 	})
 }
 
-// What is asked for and what is granted must meet in one topic.
+// An event is delivered only if one of its topics is both subscribed to and granted.
 func TestGrantIsCheckedForEachEvent(t *testing.T) {
 	for _, replay := range []bool{false, true} {
 		t.Run(fmt.Sprintf("replay=%v", replay), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r := start(t, config(), newLog(0))
+				f := start(t, config(), newLog(0))
 				from := next
 				if replay {
 					from = pubsub.Last(100)
 				}
 				sub := pubsub.Subscription{Patterns: patterns("public/**", "secret/**"), Grant: access.Allow(patterns("public/*", "other")...), Start: from}
-				blind := pubsub.Subscription{Patterns: patterns("**"), Start: from}
+				denied := pubsub.Subscription{Patterns: patterns("**"), Start: from}
 				sink, nothing := newSink(), newSink()
 				attach := func() {
-					r.open(sub).Attach(sink)
-					r.open(blind).Attach(nothing)
+					f.open(sub).Attach(sink)
+					f.open(denied).Attach(nothing)
 					synctest.Wait()
 				}
 				if !replay {
 					attach()
 				}
-				r.publish(1, "public/1")                        // 1: asked for and granted
-				r.publish(1, "secret/1")                        // asked for
-				r.publish(1, "other")                           // granted
-				r.publish(1, "secret/1", "other")               // one is asked for, another is granted
-				r.publish(1, "public/a/b")                      // asked for
-				r.publish(1, "secret/1", "public/1")            // 6: one is both
-				r.publish(1, "x", "other", "secret", "public/") // 7: an empty segment is a segment
+				f.publish(1, "public/1")                        // 1: subscribed and granted
+				f.publish(1, "secret/1")                        // subscribed
+				f.publish(1, "other")                           // granted
+				f.publish(1, "secret/1", "other")               // one is subscribed, another is granted
+				f.publish(1, "public/a/b")                      // subscribed
+				f.publish(1, "secret/1", "public/1")            // 6: one is both
+				f.publish(1, "x", "other", "secret", "public/") // 7: an empty segment is a segment
 				synctest.Wait()
 				if replay {
 					attach()
 				}
-				assert.Equal(t, []string{"1", "6", "7"}, sink.Said())
-				assert.Empty(t, nothing.Said(), "the zero grant allows nothing")
+				assert.Equal(t, []string{"1", "6", "7"}, sink.Text())
+				assert.Empty(t, nothing.Text(), "the zero grant allows nothing")
 			})
 		})
 	}
 }
 
 func TestWildcardsThroughTheIndex(t *testing.T) {
-	asked := []string{
+	subscribed := []string{
 		"a", "a/b", "a/b/c", "*", "*/*", "a/*", "*/b", "a/**", "**", "a/*/c", "*/b/**", "a/b/**", "*/*/*", "*/**", "/a", "*/", "a/", "a//c", "**",
 		"https://example.com/*", "https://*/books/**",
 	}
@@ -104,114 +103,84 @@ func TestWildcardsThroughTheIndex(t *testing.T) {
 		"https://example.com/books/1", "https://example.com/books", "https://example.com/",
 	}
 	synctest.Test(t, func(t *testing.T) {
-		r := start(t, config(), newLog(0))
-		sinks := make([]*fakeSink, len(asked))
-		for i, p := range asked {
-			_, sinks[i] = r.listen(next, p)
+		f := start(t, config(), newLog(0))
+		sinks := make([]*fakeSink, len(subscribed))
+		for i, p := range subscribed {
+			_, sinks[i] = f.listen(next, p)
 		}
 		synctest.Wait()
 		for _, topic := range topics {
-			_, err := r.pub.Publish(t.Context(), about(topic, topic))
+			_, err := f.engine.Publish(t.Context(), about(topic, topic))
 			require.NoError(t, err)
 		}
 		synctest.Wait()
-		for i, p := range asked {
+		for i, p := range subscribed {
 			want := []string{}
 			for _, topic := range topics {
 				if pattern(p).Matches(event.MustTopic(topic)) {
 					want = append(want, topic)
 				}
 			}
-			assert.Equal(t, want, sinks[i].Said(), "pattern %s", p)
+			assert.Equal(t, want, sinks[i].Text(), "pattern %s", p)
 		}
 	})
 }
 
 func TestPublishRefuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := start(t, config(), newLog(0))
-		_, sink := r.listen(next, "**")
-		_, err := r.pub.Publish(t.Context(), about("good", "a"), event.Event{})
+		f := start(t, config(), newLog(0))
+		_, sink := f.listen(next, "**")
+		_, err := f.engine.Publish(t.Context(), about("good", "a"), event.Event{})
 		require.ErrorIs(t, err, event.ErrInvalid)
 		synctest.Wait()
-		assert.Empty(t, sink.Said(), "a batch is kept whole or not at all")
+		assert.Empty(t, sink.Text(), "a batch is published as a whole or not at all")
 
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, err = r.pub.Publish(ctx, about("late", "a"))
+		_, err = f.engine.Publish(ctx, about("late", "a"))
 		require.ErrorIs(t, err, context.Canceled)
-		_, err = r.pub.Open(t.Context(), pubsub.Subscription{})
+		_, err = f.engine.Open(t.Context(), pubsub.Subscription{})
 		require.ErrorIs(t, err, pubsub.ErrNoPattern)
 	})
 }
 
-// A sink must not block. If one does, its shard stands still, and still no publisher waits.
+// A sink must not block. If one does, its shard hangs, but no publisher waits.
 func TestPublishDoesNotWaitForASink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config()
 		cfg.Window.Events = 8
-		r := start(t, cfg, newLog(0))
-		_, before := r.listen(next, "a") // on the other shard
-		stuck := &stuckSink{fakeSink: newSink(), free: make(chan struct{})}
-		r.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone}).Attach(stuck)
-		_, elsewhere := r.listen(next, "b")
-		_, beside := r.listen(next, "a") // shares the stuck sink's shard
+		f := start(t, cfg, newLog(0))
+		_, before := f.listen(next, "a") // on the other shard
+		blocking := &blockingSink{fakeSink: newSink(), free: make(chan struct{})}
+		f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone}).Attach(blocking)
+		_, elsewhere := f.listen(next, "b")
+		_, beside := f.listen(next, "a") // shares the blocked shard
 		synctest.Wait()
 
 		for range 100 {
-			r.publish(10, "a")
+			f.publish(10, "a")
 		}
-		r.publish(1, "b")
+		f.publish(1, "b")
 		synctest.Wait()
-		assert.Equal(t, numbers(1, 1000), before.Said())
-		assert.Equal(t, []string{"1001"}, elsewhere.Said())
-		assert.Empty(t, beside.Said())
+		assert.Equal(t, numbers(1, 1000), before.Text())
+		assert.Equal(t, []string{"1001"}, elsewhere.Text())
+		assert.Empty(t, beside.Text())
 
-		close(stuck.free) // a thousand events ran through a window of eight meanwhile
+		close(blocking.free) // meanwhile a thousand events passed through a window of eight
 		synctest.Wait()
-		assert.Equal(t, numbers(1, 1000), beside.Said())
-		assert.Equal(t, numbers(1, 1000), stuck.Said())
+		assert.Equal(t, numbers(1, 1000), beside.Text())
+		assert.Equal(t, numbers(1, 1000), blocking.Text())
 	})
 }
 
-// A shard that fell behind is not a client's fault, whatever the policy for slow clients.
-func TestOverrunLosesNothing(t *testing.T) {
-	for _, policy := range []pubsub.SlowPolicy{pubsub.SlowClose, pubsub.SlowSkip} {
-		t.Run(string(policy), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				cfg := config()
-				cfg.Window.Events, cfg.Shards, cfg.Slow = 4, 1, policy
-				r := start(t, cfg, newLog(0))
-				var sinks []*fakeSink
-				for range 10 {
-					_, sink := r.listen(next, "a")
-					sinks = append(sinks, sink)
-				}
-				synctest.Wait()
-				for range 3 {
-					r.publish(1000, "a")
-					r.publish(5, "b")
-				}
-				time.Sleep(time.Minute)
-				r.publish(1, "a")
-				synctest.Wait()
-				want := append(append(append(numbers(1, 1000), numbers(1006, 2005)...), numbers(2011, 3010)...), "3016")
-				for _, sink := range sinks {
-					assert.Equal(t, want, sink.Said())
-				}
-			})
-		})
-	}
-}
-
-// stuckSink breaks the rule: its Send blocks until it is freed.
-type stuckSink struct {
+// blockingSink violates the contract: its Send blocks until free is closed.
+type blockingSink struct {
 	*fakeSink
 
 	free chan struct{}
 }
 
-func (s *stuckSink) Send(items []*pubsub.Item) (int, error) {
+func (s *blockingSink) Send(items []*pubsub.Item) (int, error) {
 	<-s.free
 	return s.fakeSink.Send(items)
 }

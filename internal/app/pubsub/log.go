@@ -7,30 +7,30 @@ import (
 	"carillon/internal/domain/event"
 )
 
-// Log is the one ordered sequence of published events, with a bounded history. Every adapter passes the suite in
+// Log is the ordered sequence of published events, with a bounded history. Every implementation passes the suite in
 // package pubsubtest.
 //
 // All methods may be called concurrently.
 type Log interface {
-	// Append keeps the events, together and in this order, and answers the position of each; it returns once they are
-	// kept as far as this log keeps things. An event whose key is already in the log's key window, or comes earlier in
-	// the same call, is not kept again: its answer is the first one's position. The error is nil, or the context's, or
-	// matches [ErrUnavailable]; then it is unknown whether the events were kept.
+	// Append appends the events, together and in this order, and returns the position of each. It returns once they are
+	// stored as durably as this log stores events. An event whose key is already in the log's key window, or comes
+	// earlier in the same call, is not appended again: Append returns the position of the first one. The error is nil,
+	// or the context's, or matches [ErrUnavailable]; then it is unknown whether the events were appended.
 	Append(ctx context.Context, events []event.Event) ([]event.Position, error)
 
-	// Read answers the entries that stand right after an offset, oldest first: limit of them, or all there are if those
-	// are fewer; none when the offset is the newest. It fails with [ErrTrimmed] when an entry after the offset is no
-	// longer kept, and with [ErrUnavailable].
+	// Read returns the entries right after an offset, oldest first: limit of them, or all there are if those are fewer,
+	// so none when the offset is the newest. It fails with [ErrTrimmed] when an entry after the offset is no longer
+	// kept, and with [ErrUnavailable].
 	Read(ctx context.Context, after uint64, limit int) ([]event.Entry, error)
 
-	// Extent answers what the log keeps at this moment.
+	// Extent returns what the log keeps at this moment.
 	Extent() Extent
 
-	// Follow calls deliver with every entry after an offset, those already kept first, then those that come, each once
-	// and in order, never concurrently, until the context ends; then it returns nil. An entry is delivered before the
-	// Append that kept it returns, where log and follower share a process. deliver must be quick and must not call the
-	// log. Entries that were trimmed before they could be delivered are skipped. A log that cannot be reached may fail
-	// with [ErrUnavailable]; it is then followed again, from the last entry it delivered.
+	// Follow calls deliver with every entry after an offset, first those already kept, then new ones, each once and in
+	// order, never concurrently, until the context ends; then it returns nil. If log and follower share a process, an
+	// entry is delivered before the Append that stored it returns. The function deliver must be quick and must not call
+	// the log. Entries that were trimmed before they could be delivered are skipped. Follow may fail with
+	// [ErrUnavailable] when the log cannot be reached; the engine then follows it again from the last entry delivered.
 	Follow(ctx context.Context, after uint64, deliver func([]event.Entry)) error
 }
 
@@ -43,8 +43,8 @@ type Extent struct {
 
 // Errors of a [Log].
 var (
-	// ErrTrimmed says that what was asked for is older than the history that is kept.
+	// ErrTrimmed means that a requested entry is older than the history that is kept.
 	ErrTrimmed = errors.New("older than the history that is kept")
-	// ErrUnavailable says that the log cannot be reached or cannot take more now; trying again later may help.
+	// ErrUnavailable means that the log cannot be reached or cannot take more events now. A later attempt may succeed.
 	ErrUnavailable = errors.New("log unavailable")
 )

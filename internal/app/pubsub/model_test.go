@@ -11,16 +11,16 @@ import (
 	"carillon/internal/domain/event"
 )
 
-// listener is a stream of the model: what it asked for, where it started, and what its sink was told.
+// listener is a stream of the model: its subscription, its start, and the calls of its sink.
 type listener struct {
 	sub    pubsub.Subscription
 	stream *pubsub.Stream
 	sink   *fakeSink
 	policy pubsub.SlowPolicy
-	state  string // when it was last looked at
+	state  string // when it was last recorded
 }
 
-// wants is the rule of delivery, said in the plainest way.
+// wants is the rule of delivery, written in the plainest way.
 func (l *listener) wants(e event.Event) bool {
 	return slices.ContainsFunc(e.Topics, func(t event.Topic) bool {
 		return l.sub.Grant.Allows(t) && slices.ContainsFunc(l.sub.Patterns, func(p event.Pattern) bool { return p.Matches(t) })
@@ -37,78 +37,78 @@ func (l *listener) matching(entries []event.Entry, after uint64) []event.Entry {
 	return found
 }
 
-// check compares what the sink was told with what the log ever held: everything that matches after the start, in
-// order, each once; and after a reset everything that matches after where the reset says.
+// check compares the calls of the sink with everything ever in the log. The sink must have got everything that matches
+// after the start, in order, each once; and after a reset everything that matches after the position of the reset.
 func (l *listener) check(all []event.Entry) error {
-	if err := l.sink.Complaint(); err != nil {
+	if err := l.sink.Violation(); err != nil {
 		return err
 	}
-	begin, _ := l.stream.Start()
-	seen := begin.Offset
-	mine := l.matching(all, 0)
-	due := after(mine, seen)
-	ended := false
-	for i, x := range l.sink.Log() {
+	begin, _ := opening(l.stream)
+	reached := begin.Offset
+	matching := l.matching(all, 0)
+	expected := after(matching, reached)
+	closed := false
+	for i, x := range l.sink.Calls() {
 		switch x.what {
 		case "item":
-			if len(due) == 0 || x.at != due[0].Position {
-				return fmt.Errorf("call %d brought %s after %d; due were %v", i, x.at, seen, offsets(due))
+			if len(expected) == 0 || x.at != expected[0].Position {
+				return fmt.Errorf("call %d: item %s after %d, expected %v", i, x.at, reached, offsets(expected))
 			}
-			if x.event.Data != due[0].Event.Data {
-				return fmt.Errorf("call %d brought %q as %s", i, x.event.Data, x.at)
+			if x.event.Data != expected[0].Event.Data {
+				return fmt.Errorf("call %d: item with data %q at %s", i, x.event.Data, x.at)
 			}
-			seen, due = x.at.Offset, due[1:]
-		case "beat":
+			reached, expected = x.at.Offset, expected[1:]
+		case "heartbeat":
 			if x.at.IsZero() {
 				continue
 			}
-			if x.at.Offset <= seen || len(due) > 0 && due[0].Position.Offset <= x.at.Offset {
-				return fmt.Errorf("call %d told %s after %d; due were %v", i, x.at, seen, offsets(due))
+			if x.at.Offset <= reached || len(expected) > 0 && expected[0].Position.Offset <= x.at.Offset {
+				return fmt.Errorf("call %d: heartbeat at %s after %d, expected %v", i, x.at, reached, offsets(expected))
 			}
-			seen = x.at.Offset
+			reached = x.at.Offset
 		case "reset":
-			if err := l.checkReset(x.reset, seen, all); err != nil {
+			if err := l.checkReset(x.reset, reached, all); err != nil {
 				return fmt.Errorf("call %d: %w", i, err)
 			}
-			seen = x.at.Offset
-			due = after(mine, seen)
+			reached = x.at.Offset
+			expected = after(matching, reached)
 		case "close":
-			ended = true
+			closed = true
 		}
 	}
-	if !ended && len(due) > 0 {
-		return fmt.Errorf("%s at %d and never got %v", l.stream.State(), seen, offsets(due))
+	if !closed && len(expected) > 0 {
+		return fmt.Errorf("%s stream at %d never got %v", l.stream.State(), reached, offsets(expected))
 	}
 	return nil
 }
 
-// checkReset holds that a reset comes only where something was missed, and leads forward.
-func (l *listener) checkReset(r pubsub.Reset, seen uint64, all []event.Entry) error {
+// checkReset checks that a reset comes only when something was missed, and does not go back.
+func (l *listener) checkReset(r pubsub.Reset, reached uint64, all []event.Entry) error {
 	from, err := event.ParsePosition(r.Requested)
 	if err != nil {
 		return err
 	}
 	missed := len(after(all, from.Offset)) > len(after(all, r.At.Offset))
 	switch {
-	case from.Offset < seen:
+	case from.Offset < reached:
 		// The position was the stream's cursor, which is never behind what its client has.
-		return fmt.Errorf("a reset from %d after %d", from.Offset, seen)
+		return fmt.Errorf("reset from %d after %d", from.Offset, reached)
 	case r.At.Offset < from.Offset:
-		return fmt.Errorf("a reset from %d back to %d", from.Offset, r.At.Offset)
+		return fmt.Errorf("reset from %d back to %d", from.Offset, r.At.Offset)
 	case !missed:
-		return fmt.Errorf("a reset from %d to %d, and nothing was missed", from.Offset, r.At.Offset)
+		return fmt.Errorf("reset from %d to %d, but nothing was missed", from.Offset, r.At.Offset)
 	case r.Reason == pubsub.ResetSlow && l.policy != pubsub.SlowSkip, r.Reason != pubsub.ResetSlow && r.Reason != pubsub.ResetExpired:
-		return fmt.Errorf("a reset because of %s", r.Reason)
+		return fmt.Errorf("reset with reason %s", r.Reason)
 	}
 	return nil
 }
 
-// checkStart compares where a subscription begins with what the log holds at that moment.
-func (l *listener) checkStart(s startWish, kept []event.Entry, extent pubsub.Extent, now time.Time) error {
-	begin, reset := l.stream.Start()
-	wrong := fmt.Errorf("%+v began at %d with %+v in %+v", s, begin.Offset, reset, extent)
+// checkStart compares where a subscription starts with what the log keeps at that moment.
+func (l *listener) checkStart(s startRequest, kept []event.Entry, extent pubsub.Extent, now time.Time) error {
+	begin, reset := opening(l.stream)
+	wrong := fmt.Errorf("%+v started at %d with reset %+v in %+v", s, begin.Offset, reset, extent)
 	floor := extent.Oldest - 1
-	switch s.how {
+	switch s.kind {
 	case "after":
 		want, why := s.offset, pubsub.ResetReason("")
 		if s.offset > extent.Newest {
@@ -142,16 +142,16 @@ func (l *listener) checkStart(s startWish, kept []event.Entry, extent pubsub.Ext
 	return nil
 }
 
-// startWish is a start the model can look into.
-type startWish struct {
-	how    string
+// startRequest is a start that the model can evaluate.
+type startRequest struct {
+	kind   string
 	offset uint64
 	n      int
 	age    time.Duration
 }
 
-func (s startWish) start() pubsub.Start {
-	switch s.how {
+func (s startRequest) start() pubsub.Start {
+	switch s.kind {
 	case "after":
 		return pubsub.After(at(s.offset).String())
 	case "last":
@@ -162,7 +162,7 @@ func (s startWish) start() pubsub.Start {
 	return pubsub.Start{}
 }
 
-// after is what of the entries stands after an offset.
+// after returns the entries after an offset.
 func after(entries []event.Entry, offset uint64) []event.Entry {
 	n, _ := slices.BinarySearchFunc(entries, offset+1, func(e event.Entry, want uint64) int {
 		return cmp.Compare(e.Position.Offset, want)
@@ -178,4 +178,4 @@ func offsets(entries []event.Entry) []uint64 {
 	return list
 }
 
-var errUnknownStep = errors.New("no such step")
+var errUnknownStep = errors.New("unknown step")

@@ -2,24 +2,25 @@ package pubsub
 
 import "time"
 
-// Observer is told what the engine does. Its methods are called from publishers and shards, concurrently, and must be
-// quick: counting is what they are for.
+// Observer receives what the engine does, for example to count it. Its methods are called by publishers and shards,
+// concurrently, and must be quick.
 type Observer interface {
-	// Published is told of events that the log has taken, and what they weigh.
+	// Published is called with the number of events that the log has taken, and their size.
 	Published(events, bytes int)
-	// Delivered is told, once for each walk of a shard, how many events its streams took and how long ago the oldest of
-	// them was published.
+	// Delivered is called once for each walk of a shard, with the number of events its live streams took and the time
+	// since the oldest of them was published.
 	Delivered(events int, lag time.Duration)
-	// Replayed is told how many events a stream that was catching up took.
+	// Replayed is called with the number of events that a stream took while it caught up.
 	Replayed(events int)
-	// Opened and Ended are told of streams.
+	// Opened is called when a stream is attached.
 	Opened()
+	// Ended is called when an attached stream has ended.
 	Ended(why EndReason)
-	// Reset is told of each reset, at the start of a stream or later.
+	// Reset is called for each reset, at the start of a stream or later.
 	Reset(reason ResetReason)
 }
 
-// Unobserved is an [Observer] that nobody looks at.
+// Unobserved is an [Observer] that does nothing.
 type Unobserved struct{}
 
 // Published does nothing.

@@ -6,247 +6,128 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"carillon/internal/app/pubsub"
 )
 
-// A sink that takes k of n gets the rest, exactly, when it is ready.
+// A sink that takes only some items gets exactly the others when it is ready.
 func TestParked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := start(t, config(), newLog(0))
-		st, sink := r.listenUpTo(7, next, "a", "b")
+		f := start(t, config(), newLog(0))
+		st, sink := f.listenUpTo(7, next, "a", "b")
 		synctest.Wait()
-		r.publish(10, "a")
+		f.publish(10, "a")
 		synctest.Wait()
-		assert.Equal(t, numbers(1, 7), sink.Said())
+		assert.Equal(t, numbers(1, 7), sink.Text())
 		assert.Equal(t, "parked", st.State())
 
-		r.publish(10, "noise")
-		r.publish(10, "b")
-		r.publish(1, "noise")
+		f.publish(10, "noise")
+		f.publish(10, "b")
+		f.publish(1, "noise")
 		synctest.Wait()
-		assert.Equal(t, numbers(1, 7), sink.Said(), "a parked sink is left alone")
-		assert.Equal(t, 2, sink.sends, "once at the start, once with items")
+		assert.Equal(t, numbers(1, 7), sink.Text(), "a parked sink is not called")
+		assert.Equal(t, 1, sink.flushes, "when it was attached")
+		assert.Equal(t, 1, sink.sends, "with items")
 
-		st.Ready() // too early: it has no room
+		st.Ready() // it still has no room
 		synctest.Wait()
-		assert.Equal(t, numbers(1, 7), sink.Said())
+		assert.Equal(t, numbers(1, 7), sink.Text())
 
 		want := append(numbers(1, 10), numbers(21, 30)...)
 		for n := 8; n <= 20; n++ {
 			sink.SetRoom(1)
 			st.Ready()
 			synctest.Wait()
-			assert.Equal(t, want[:n], sink.Said())
+			assert.Equal(t, want[:n], sink.Text())
 		}
 		sink.SetRoom(-1)
 		st.Ready()
-		r.publish(3, "a")
+		f.publish(3, "a")
 		synctest.Wait()
-		assert.Equal(t, append(want, numbers(32, 34)...), sink.Said())
+		assert.Equal(t, append(want, numbers(32, 34)...), sink.Text())
 		assert.Equal(t, "live", st.State())
 	})
 }
 
-// A sink that took everything but holds the end of it is asked to go on with that.
+// A sink that took everything, but holds a part of it, is flushed.
 func TestReadyWithNothingToSend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := start(t, config(), newLog(0))
-		st, sink := r.listen(next, "a")
+		f := start(t, config(), newLog(0))
+		st, sink := f.listen(next, "a")
 		synctest.Wait()
 		release := sink.Hold()
-		r.publish(1, "a")
-		sink.AwaitCall() // else the shard might act on the first before there is a second
+		f.publish(1, "a")
+		sink.AwaitCall() // otherwise the shard might handle the first Ready before the second
 		st.Ready()
-		st.Ready() // is one with the first
+		st.Ready() // has no effect: the first is still waiting
 		release()
 		synctest.Wait()
-		assert.Equal(t, 2, sink.resume, "once at the start")
+		assert.Equal(t, 2, sink.flushes, "once when it was attached")
 		sink.Fail()
 		st.Ready()
 		synctest.Wait()
-		assert.Equal(t, []string{"1", "close:failed"}, sink.Said())
+		assert.Equal(t, []string{"1", "close:failed"}, sink.Text())
 	})
 }
 
-// eagerSink is ready again before it has said what it took. What it took it holds, and lets go in three calls.
+// eagerSink calls Ready before Send returns. It holds each item that it took for three calls.
 type eagerSink struct {
 	*fakeSink
 
 	stream *pubsub.Stream
-	held   int
+	holds  int
 }
 
 func (s *eagerSink) Send(items []*pubsub.Item) (int, error) {
 	s.SetRoom(1)
-	if len(items) > 0 {
-		s.stream.Ready()
-	}
+	s.stream.Ready()
 	taken, err := s.fakeSink.Send(items)
-	s.held = max(0, s.held-1) + 3*taken
-	if s.held > 0 {
+	s.holds = max(0, s.holds-1) + 3*taken
+	if s.holds > 0 {
 		s.stream.Ready()
 	}
 	return taken, err
 }
 
-// Readiness that comes while the sink is being called is not lost.
+func (s *eagerSink) Flush() error {
+	s.holds = max(0, s.holds-1)
+	if s.holds > 0 {
+		s.stream.Ready()
+	}
+	return s.fakeSink.Flush()
+}
+
+// A Ready during a call of the sink is not lost.
 func TestReadyDuringSend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := start(t, config(), newLog(0))
-		st := r.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone})
+		f := start(t, config(), newLog(0))
+		st := f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone})
 		sink := &eagerSink{fakeSink: newSink(), stream: st}
 		st.Attach(sink)
 		synctest.Wait()
-		r.publish(100, "a")
+		f.publish(100, "a")
 		synctest.Wait()
-		assert.Equal(t, numbers(1, 100), sink.Said())
-		assert.Zero(t, sink.held)
+		assert.Equal(t, numbers(1, 100), sink.Text())
+		assert.Zero(t, sink.holds)
 	})
 }
 
-// Parked in the middle of a replay, out of the window, for as long as it takes.
-func TestParkedReplayGoesOn(t *testing.T) {
+// A stream may be parked in the middle of a replay, outside the window, for any time.
+func TestParkedReplayContinues(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config()
 		cfg.Window.Events = 4
-		r := start(t, cfg, newLog(0))
-		r.publish(1000, "a")
+		f := start(t, cfg, newLog(0))
+		f.publish(1000, "a")
 		synctest.Wait()
-		st, sink := r.listenUpTo(300, pubsub.After("e1-0"), "a")
+		st, sink := f.listenUpTo(300, pubsub.After("e1-0"), "a")
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
 		assert.Equal(t, "parked", st.State())
-		r.publish(10, "a")
+		f.publish(10, "a")
 		sink.SetRoom(-1)
 		st.Ready()
 		synctest.Wait()
-		assert.Equal(t, numbers(1, 1010), sink.Said())
-	})
-}
-
-func TestSlowClose(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		cfg := config()
-		cfg.Window.Events = 4
-		r := start(t, cfg, newLog(0))
-		_, slow := r.listenUpTo(2, next, "a")
-		_, within := r.listenUpTo(0, next, "b")
-		synctest.Wait()
-		r.trickle(4, "a")
-		r.trickle(2, "b")
-		time.Sleep(10 * time.Minute)
-		assert.Equal(t, numbers(1, 2), slow.Said(), "its next event is still in the window")
-		r.trickle(2, "a")
-		time.Sleep(15 * time.Second)
-		assert.Equal(t, []string{"1", "2", "close:slow"}, slow.Said())
-		assert.Empty(t, within.Said(), "its next event still is")
-
-		_, resumed := r.listen(pubsub.After(slow.Only("item")[1].at.String()), "a")
-		synctest.Wait()
-		assert.Equal(t, []string{"3", "4", "7", "8"}, resumed.Said(), "nothing is lost")
-	})
-}
-
-// A client that stops reading before its stream ever came to the head is as slow as any other.
-func TestSlowCloseBeforeTheHead(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		cfg := config()
-		cfg.Window.Events = 4
-		r := start(t, cfg, newLog(0))
-		r.trickle(2, "a")
-		_, slow := r.listenUpTo(1, pubsub.Last(2), "a")
-		synctest.Wait()
-		assert.Equal(t, numbers(1, 1), slow.Said())
-		r.trickle(8, "a")
-		time.Sleep(20 * time.Second) // the first look at a stream takes up to an interval and its jitter
-		assert.Equal(t, []string{"1", "close:slow"}, slow.Said())
-	})
-}
-
-func TestSlowSkip(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		cfg := config()
-		cfg.Window.Events, cfg.Slow = 4, pubsub.SlowSkip
-		r := start(t, cfg, newLog(0))
-		st, slow := r.listenUpTo(2, next, "a")
-		synctest.Wait()
-		r.trickle(20, "a")
-		time.Sleep(10 * time.Minute)
-		assert.Equal(t, numbers(1, 2), slow.Said())
-		slow.SetRoom(-1)
-		st.Ready()
-		synctest.Wait()
-		r.publish(2, "a")
-		synctest.Wait()
-		assert.Equal(t, []string{"1", "2", "reset:slow@20", "21", "22"}, slow.Said())
-		assert.Equal(t, pubsub.Reset{
-			Reason: pubsub.ResetSlow, Requested: "e1-2", Oldest: at(1), Newest: at(20), At: at(20),
-		}, slow.Only("reset")[0].reset)
-	})
-}
-
-// Age, not only traffic, moves the window past a stream that does not read.
-func TestWindowAge(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		cfg := config()
-		cfg.Window.Age = time.Minute
-		r := start(t, cfg, newLog(0))
-		_, slow := r.listenUpTo(0, next, "a")
-		synctest.Wait()
-		r.publish(1, "a")
-		time.Sleep(59 * time.Second)
-		assert.Empty(t, slow.Said())
-		time.Sleep(20 * time.Second)
-		assert.Equal(t, []string{"close:slow"}, slow.Said())
-	})
-}
-
-// However large the events, the window keeps to its bytes, and what it dropped comes from the log.
-func TestWindowBytes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		cfg := config()
-		cfg.Window.Bytes = 1
-		r := start(t, cfg, newLog(0))
-		_, sink := r.listen(next, "a")
-		synctest.Wait()
-		r.publish(500, "a")
-		synctest.Wait()
-		assert.Equal(t, numbers(1, 500), sink.Said())
-	})
-}
-
-// One reader of a thousand stands still: the others get the same, at the same instant.
-func TestStalledSinkDelaysNobody(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		cfg := config()
-		cfg.Window.Events = 16
-		r := start(t, cfg, newLog(0))
-		sinks := make([]*fakeSink, 1000)
-		for i := range sinks {
-			_, sinks[i] = r.listen(next, "a")
-		}
-		sinks[500].SetRoom(3)
-		synctest.Wait()
-		var sent []time.Time
-		for range 100 {
-			sent = append(sent, time.Now())
-			r.publish(1, "a")
-			time.Sleep(20 * time.Millisecond)
-		}
-		for i, sink := range sinks {
-			if i == 500 {
-				continue
-			}
-			items := sink.Only("item")
-			require.Len(t, items, 100)
-			for n, x := range items {
-				require.Equal(t, sent[n], x.when)
-			}
-		}
-		assert.Equal(t, numbers(1, 3), sinks[500].Said()[:3])
-		time.Sleep(15 * time.Second)
-		assert.Equal(t, pubsub.EndSlow, sinks[500].Why())
+		assert.Equal(t, numbers(1, 1010), sink.Text())
 	})
 }

@@ -6,43 +6,58 @@ import (
 	"slices"
 	"sort"
 	"time"
-
-	"carillon/internal/domain/event"
 )
 
 const (
-	// pageSize is how many entries of the log's history are read at a time.
-	pageSize = 1024
-	// pageBytes ends a page of large events early, because pages that are kept are memory.
+	// pageItems is how many entries of the log's history are read at a time.
+	pageItems = 1024
+	// pageBytes ends a page of large events early, because pages in the cache take memory.
 	pageBytes = 1 << 20
-	// pagesKept is how many pages a reader keeps, so that clients who replay the same history together share its
-	// entries and their encodings.
-	pagesKept = 8
-	// readTimeout bounds one read of the log.
-	readTimeout = 10 * time.Second
-	// readRetry is how long to rest after the log could not be read or followed.
-	readRetry = time.Second
+	// pagesCached is how many pages a reader keeps, so that clients that replay the same history together share its
+	// items and their encodings.
+	pagesCached = 8
 	// pagesAhead is how many pages may wait for the shard, so that a fast log does not fill memory with history.
 	pagesAhead = 4
-	// keepPages is how long pages are kept once nobody asks for any.
-	keepPages = 2 * time.Second
+	// cacheTime is how long pages are kept after the last request.
+	cacheTime = 2 * time.Second
+	// readTimeout bounds one read of the log.
+	readTimeout = 10 * time.Second
+	// retryDelay is the time before the log is read or followed again after it failed.
+	retryDelay = time.Second
 )
 
-// ask is a wish for the page after an offset.
-type ask struct {
-	stream *Stream // nil when the shard itself asks
-	after  uint64
+// reader reads history for the streams of a shard that are too far behind for the window, and for the shard when it is
+// too far behind itself. It has a goroutine of its own, because a log may be far away and a shard must not wait.
+type reader struct {
+	history history
+	shard   *shard
+	wakeup  chan struct{} // signalled when the queue is not empty
+	ahead   chan struct{} // holds one element for each page on its way to the shard
+
+	pending int           // requests that have no page yet; belongs to the shard
+	queue   []pageRequest // guarded by shard.mu
+
+	// What follows belongs to the reader's goroutine.
+
+	cache     [pagesCached]cachedPage
+	cacheNext int // the page to replace next
 }
 
-// page is a stretch of the log's history that was asked for.
-type page struct {
+// pageRequest asks for the page after an offset.
+type pageRequest struct {
+	stream      *Stream // nil when the page is for the shard itself
+	after       uint64
+	shardCursor uint64 // the shard's cursor when it made the request
+}
+
+// cachedPage is a page that was read before.
+type cachedPage struct {
 	after uint64
 	items []*Item
-	err   error
 }
 
-// from answers the page's items after an offset, none when the offset is not within the page.
-func (p *page) from(after uint64) []*Item {
+// from returns the page's items after an offset, none when the offset is not within the page.
+func (p *cachedPage) from(after uint64) []*Item {
 	if after < p.after {
 		return nil
 	}
@@ -50,110 +65,94 @@ func (p *page) from(after uint64) []*Item {
 	return p.items[n:]
 }
 
-// fit answers as many of the entries as one page may hold.
-func fit(entries []event.Entry) []event.Entry {
-	size := 0
-	for i, e := range entries {
-		if size += e.Event.Size(); size > pageBytes && i > 0 {
-			return entries[:i]
-		}
-	}
-	return entries
+func newReader(h history, s *shard) *reader {
+	return &reader{history: h, shard: s, wakeup: make(chan struct{}, 1), ahead: make(chan struct{}, pagesAhead)}
 }
 
-// reader reads the log's history for the streams of a shard that are too far behind for the window, and for the shard when
-// it is so itself. It is a goroutine beside the shard's, because a log may be far away and a shard must not wait.
-type reader struct {
-	log   Log
-	shard *shard
-	asked chan struct{} // the queue has something
-	ahead chan struct{} // one for each page on its way to the shard
-
-	asks  int   // how many wait for a page; the shard's own
-	queue []ask // guarded by shard.mu
-	kept  [pagesKept]page
-	next  int
-}
-
-func newReader(log Log, s *shard) reader {
-	return reader{log: log, shard: s, asked: make(chan struct{}, 1), ahead: make(chan struct{}, pagesAhead)}
-}
-
-// ask queues a wish. The shard gets the page as a message. What the shard itself asks for comes first: more streams
-// wait for it.
-func (r *reader) ask(a ask) {
-	r.asks++
+// request queues a request. The shard receives the page as a message. A request for the shard itself goes first, because
+// more streams wait for it.
+func (r *reader) request(req pageRequest) {
+	r.pending++
 	r.shard.mu.Lock()
-	if a.stream == nil {
-		r.queue = slices.Insert(r.queue, 0, a)
+	if req.stream == nil {
+		r.queue = slices.Insert(r.queue, 0, req)
 	} else {
-		r.queue = append(r.queue, a)
+		r.queue = append(r.queue, req)
 	}
 	r.shard.mu.Unlock()
 	select {
-	case r.asked <- struct{}{}:
+	case r.wakeup <- struct{}{}:
 	default:
 	}
 }
 
+// received counts a page that the shard took from its inbox.
+func (r *reader) received() {
+	<-r.ahead
+	r.pending--
+}
+
 func (r *reader) run(ctx context.Context) {
-	forget := time.NewTimer(keepPages)
+	forget := time.NewTimer(cacheTime)
 	defer forget.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-forget.C:
-			clear(r.kept[:])
+			clear(r.cache[:])
 			continue
-		case <-r.asked:
+		case <-r.wakeup:
 		}
-		for a, ok := r.take(); ok; a, ok = r.take() {
+		for req, ok := r.nextRequest(); ok; req, ok = r.nextRequest() {
 			select {
 			case r.ahead <- struct{}{}:
 			case <-ctx.Done():
 				return
 			}
-			r.shard.post(message{stream: a.stream, what: msgPage, page: r.page(ctx, a.after)})
+			items, err := r.page(ctx, req.after)
+			r.shard.post(message{kind: msgPage, stream: req.stream, items: items, err: err, shardCursor: req.shardCursor})
 		}
-		forget.Reset(keepPages)
+		forget.Reset(cacheTime)
 	}
 }
 
-func (r *reader) take() (first ask, ok bool) {
+func (r *reader) nextRequest() (first pageRequest, ok bool) {
 	r.shard.mu.Lock()
 	defer r.shard.mu.Unlock()
 	if len(r.queue) == 0 {
 		r.queue = nil
-		return ask{}, false
+		return pageRequest{}, false
 	}
-	first, r.queue[0] = r.queue[0], ask{}
+	first, r.queue[0] = r.queue[0], pageRequest{}
 	r.queue = r.queue[1:]
 	return first, true
 }
 
-// page answers what the log has after an offset: the rest of a page that was read before, or a new one.
-func (r *reader) page(ctx context.Context, after uint64) page {
-	for _, p := range r.kept {
-		if rest := p.from(after); len(rest) > 0 && after+1 >= r.log.Extent().Oldest {
-			return page{after: after, items: rest}
+// page returns the history after an offset: the end of a page in the cache, or a new page. While the log is unavailable
+// it waits, so the only errors are [ErrTrimmed] and, when the engine stops, any other.
+func (r *reader) page(ctx context.Context, after uint64) ([]*Item, error) {
+	for i := range r.cache {
+		if items := r.cache[i].from(after); len(items) > 0 && after+1 >= r.history.log.Extent().Oldest {
+			return items, nil
 		}
 	}
 	for {
 		reading, cancel := context.WithTimeout(ctx, readTimeout)
-		entries, err := r.log.Read(reading, after, pageSize)
+		items, err := r.history.older(reading, after, pageItems, pageBytes)
 		cancel()
-		if err != nil && !errors.Is(err, ErrTrimmed) {
-			select { // the log is away: streams that need its history wait for it
-			case <-time.After(readRetry):
-				continue
-			case <-ctx.Done():
-				return page{after: after, err: err}
-			}
+		switch {
+		case err == nil:
+			r.cache[r.cacheNext] = cachedPage{after: after, items: items}
+			r.cacheNext = (r.cacheNext + 1) % pagesCached
+			return items, nil
+		case errors.Is(err, ErrTrimmed):
+			return nil, err
 		}
-		p := page{after: after, items: newItems(fit(entries)), err: err}
-		r.kept[r.next] = p
-		r.next = (r.next + 1) % pagesKept
-		return p
+		select {
+		case <-time.After(retryDelay):
+		case <-ctx.Done():
+			return nil, err
+		}
 	}
 }

@@ -2,26 +2,30 @@ package pubsub
 
 import "carillon/internal/domain/event"
 
-// Sink is the end of a stream towards its client. The shard that owns the stream calls it, one call at a time; no call
+// Sink sends the items of a stream to its client. The shard that owns the stream calls it, one call at a time. No call
 // may block. An error ends the stream with [EndFailed].
 type Sink interface {
 	// Send takes items in order: all of them, or only the first few when the sink is full. A sink that took fewer calls
-	// [Stream.Ready] once it can take more. A sink may also hold a little of what it took, or of what its client is told
-	// before any item; at the start and after Ready it is called with no items to go on with that. The slice is the
-	// caller's again after the call; the items may be kept.
+	// [Stream.Ready] once it can take more. There is at least one item. The sink may keep the items, but not the slice.
 	Send(items []*Item) (taken int, err error)
 
-	// Beat shows the client that the stream lives and, unless the position is zero, that it has seen everything up to it.
-	Beat(at event.Position) error
+	// Flush continues to send what the sink holds: a part of an item that it took, or what its client is told before any
+	// item. It is called when the stream is attached and after [Stream.Ready].
+	Flush() error
+
+	// Heartbeat shows the client that the stream is alive. Unless the position is zero, it also tells the client that it
+	// has seen everything up to that position.
+	Heartbeat(at event.Position) error
 
 	// Reset tells the client that events are missing.
 	Reset(r Reset) error
 
-	// Close ends the stream, telling the client why where it can still be told. It is the last call, and comes once.
+	// Close ends the stream and tells the client the reason if it can still be told. It is called once, as the last call.
 	Close(why EndReason)
 }
 
-// Explainer is a [Sink] that knows its connection. It is asked, once, right before Close, to make the reason exact.
-type Explainer interface {
-	Explain(why EndReason) EndReason
+// ReasonRefiner is implemented by a [Sink] that may know more exactly why its stream ends, for example from its
+// connection. RefineReason is called once, right before Close, and returns the reason to use.
+type ReasonRefiner interface {
+	RefineReason(why EndReason) EndReason
 }

@@ -12,31 +12,31 @@ import (
 	"carillon/internal/app/pubsub"
 )
 
-// Whatever a sink was asked when it failed, its stream ends, once, and the others go on.
+// When any call of a sink fails, its stream ends, once, and the others continue.
 func TestFailingSink(t *testing.T) {
-	for name, provoke := range map[string]func(*rig){
-		"send": func(r *rig) { r.publish(1, "a") },
-		"beat": func(*rig) { time.Sleep(20 * time.Second) },
+	for name, trigger := range map[string]func(*fixture){
+		"send":      func(f *fixture) { f.publish(1, "a") },
+		"heartbeat": func(*fixture) { time.Sleep(20 * time.Second) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r := start(t, config(), newLog(0))
-				_, healthy := r.listen(next, "a")
-				st, sink := r.listen(next, "a")
+				f := start(t, config(), newLog(0))
+				_, healthy := f.listen(next, "a")
+				st, sink := f.listen(next, "a")
 				synctest.Wait()
 				sink.Fail()
-				provoke(r)
-				r.publish(1, "a")
+				trigger(f)
+				f.publish(1, "a")
 				synctest.Wait()
-				assert.Equal(t, []string{"close:failed"}, sink.Said())
-				assert.Len(t, healthy.Said(), r.said)
-				assert.Equal(t, 1, r.pub.Streams())
+				assert.Equal(t, []string{"close:failed"}, sink.Text())
+				assert.Len(t, healthy.Text(), f.published)
+				assert.Equal(t, 1, f.engine.Streams())
 				st.End(pubsub.EndGone)
 				st.Ready()
-				r.publish(1, "a")
+				f.publish(1, "a")
 				time.Sleep(time.Minute)
-				assert.Equal(t, []string{"close:failed"}, sink.Said())
-				require.NoError(t, sink.Complaint())
+				assert.Equal(t, []string{"close:failed"}, sink.Text())
+				require.NoError(t, sink.Violation())
 			})
 		})
 	}
@@ -46,22 +46,22 @@ func TestFailingReset(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config()
 		cfg.Window.Events, cfg.Slow = 4, pubsub.SlowSkip
-		r := start(t, cfg, newLog(0))
-		st, sink := r.listenUpTo(0, next, "a")
+		f := start(t, cfg, newLog(0))
+		st, sink := f.listenUpTo(0, next, "a")
 		synctest.Wait()
-		r.trickle(20, "a")
+		f.trickle(20, "a")
 		sink.Fail()
 		st.Ready()
 		synctest.Wait()
-		assert.Equal(t, []string{"close:failed"}, sink.Said())
+		assert.Equal(t, []string{"close:failed"}, sink.Text())
 	})
 }
 
-// An end and a readiness may overtake the opening.
+// Ready and End may be called before Attach.
 func TestEndBeforeAttach(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := start(t, config(), newLog(0))
-		st := r.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone})
+		f := start(t, config(), newLog(0))
+		st := f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone})
 		st.Ready()
 		st.End(pubsub.EndGone)
 		st.End(pubsub.EndDead)
@@ -69,45 +69,45 @@ func TestEndBeforeAttach(t *testing.T) {
 		sink := newSink()
 		st.Attach(sink)
 		synctest.Wait()
-		r.publish(1, "a")
+		f.publish(1, "a")
 		synctest.Wait()
-		assert.Equal(t, []string{"close:gone"}, sink.Said())
-		assert.Zero(t, r.pub.Streams())
+		assert.Equal(t, []string{"close:gone"}, sink.Text())
+		assert.Zero(t, f.engine.Streams())
 	})
 }
 
 func TestRunEndsStreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := start(t, config(), newLog(0))
-		late := r.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone})
-		_, live := r.listen(next, "a")
-		_, parked := r.listenUpTo(0, next, "a")
-		r.publish(1, "a")
+		f := start(t, config(), newLog(0))
+		late := f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone})
+		_, live := f.listen(next, "a")
+		_, parked := f.listenUpTo(0, next, "a")
+		f.publish(1, "a")
 		synctest.Wait()
-		require.NoError(t, r.stop())
-		assert.Equal(t, []string{"1", "close:drain"}, live.Said())
-		assert.Equal(t, []string{"close:drain"}, parked.Said())
+		require.NoError(t, f.stop())
+		assert.Equal(t, []string{"1", "close:drain"}, live.Text())
+		assert.Equal(t, []string{"close:drain"}, parked.Text())
 
 		sink := newSink()
 		late.Attach(sink)
-		assert.Equal(t, []string{"close:drain"}, sink.Said(), "nobody is there to own it")
+		assert.Equal(t, []string{"close:drain"}, sink.Text(), "no shard is running")
 		late.Ready()
 		late.End(pubsub.EndGone)
-		assert.Equal(t, []string{"close:drain"}, sink.Said())
-		assert.Zero(t, r.pub.Streams())
+		assert.Equal(t, []string{"close:drain"}, sink.Text())
+		assert.Zero(t, f.engine.Streams())
 	})
 }
 
-// Ends from outside, failures, readiness, publishing, draining and the end of Run, all at once: each sink is called by
-// one goroutine at a time, and Close comes once and last. Real goroutines, for the race detector.
+// With calls of End, failures, Ready, publishing, draining and the end of Run, all at once, each sink is called by one
+// goroutine at a time, and Close is called once, as the last call. It uses real goroutines, for the race detector.
 func TestSinkContractUnderChurn(t *testing.T) {
 	for range 20 {
 		cfg := config()
 		cfg.Window.Events = 8
-		r := start(t, cfg, newLog(64))
+		f := start(t, cfg, newLog(64))
 		var streams []*pubsub.Stream
 		for i := range 200 {
-			streams = append(streams, r.open(pubsub.Subscription{
+			streams = append(streams, f.open(pubsub.Subscription{
 				Patterns: patterns("a"), Grant: everyone, Start: pubsub.Last(i % 20),
 			}))
 		}
@@ -132,23 +132,23 @@ func TestSinkContractUnderChurn(t *testing.T) {
 				all.Go(func() { st.End(pubsub.EndDead) })
 			}
 			if i%50 == 0 {
-				all.Go(func() { r.publish1("a") })
+				all.Go(func() { f.publish1("a") })
 			}
 			if i == 150 {
-				all.Go(func() { _ = r.pub.Drain(t.Context(), time.Millisecond) })
+				all.Go(func() { _ = f.engine.Drain(t.Context(), time.Millisecond) })
 			}
 			if i == 180 {
-				all.Go(func() { _ = r.stop() })
+				all.Go(func() { _ = f.stop() })
 			}
 		}
 		all.Wait()
-		require.NoError(t, r.stop())
+		require.NoError(t, f.stop())
 		for _, sink := range sinks {
-			require.NoError(t, sink.Complaint())
+			require.NoError(t, sink.Violation())
 			require.Len(t, sink.Only("close"), 1)
-			said := sink.Log()
-			require.Equal(t, "close", said[len(said)-1].what)
+			calls := sink.Calls()
+			require.Equal(t, "close", calls[len(calls)-1].what)
 		}
-		require.Zero(t, r.pub.Streams())
+		require.Zero(t, f.engine.Streams())
 	}
 }

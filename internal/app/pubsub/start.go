@@ -11,35 +11,34 @@ import (
 	"carillon/internal/domain/event"
 )
 
-// begin finds where in the log a subscription starts, and what its client must be told when that is not where it
-// asked to.
-func (p *Engine) begin(ctx context.Context, sub Subscription) (event.Position, *Reset, error) {
-	extent := p.log.Extent()
+// findStart returns where in the log a subscription starts, and a reset when that is not where the client asked to start.
+func (e *Engine) findStart(ctx context.Context, sub Subscription) (event.Position, *Reset, error) {
+	extent := e.log.Extent()
 	at := event.Position{Epoch: extent.Epoch, Offset: extent.Newest}
 	var reset *Reset
 	var err error
-	switch sub.Start.how {
+	switch sub.Start.kind {
 	case startNext:
 	case startAfter:
 		at, reset = resume(sub.Start.requested, extent)
 	case startLast:
-		at.Offset, err = p.beforeLast(ctx, sub, extent)
+		at.Offset, err = e.beforeLast(ctx, sub, extent)
 	case startSince:
-		at.Offset, err = p.beforeTime(ctx, sub.Start.since, extent)
+		at.Offset, err = e.beforeTime(ctx, sub.Start.since, extent)
 	}
 	return at, reset, err
 }
 
-// resume finds where a client goes on that saw everything up to a position.
+// resume returns where a stream starts whose client saw everything up to a position.
 func resume(requested string, extent Extent) (event.Position, *Reset) {
 	newest, beforeOldest := extent.Newest, extent.Oldest-1
 	want, err := event.ParsePosition(requested)
 	switch {
 	case err != nil:
-		// What is no position may be anything, and is not sent back.
+		// What is not a position may be any text, so it is not sent back.
 		return extent.reset(ResetMalformed, "", newest)
 	case want.Epoch != extent.Epoch:
-		// All that this log keeps is new to a client of another one.
+		// Everything this log keeps is new to a client of another log.
 		return extent.reset(ResetEpoch, requested, beforeOldest)
 	case want.Offset > newest:
 		return extent.reset(ResetFuture, requested, newest)
@@ -49,7 +48,7 @@ func resume(requested string, extent Extent) (event.Position, *Reset) {
 	return want, nil
 }
 
-// reset tells a client where its stream goes on instead of where it asked to.
+// reset returns where a stream continues instead of where its client asked to, and the reset that tells the client.
 func (e Extent) reset(reason ResetReason, requested string, after uint64) (event.Position, *Reset) {
 	r := Reset{Reason: reason, Requested: requested, At: event.Position{Epoch: e.Epoch, Offset: after}}
 	if e.Newest > 0 {
@@ -61,63 +60,53 @@ func (e Extent) reset(reason ResetReason, requested string, after uint64) (event
 	return r.At, &r
 }
 
-// beforeLast finds the offset after which the newest n matching events stand, reading backwards page by page.
-func (p *Engine) beforeLast(ctx context.Context, sub Subscription, extent Extent) (uint64, error) {
-	probe := Stream{sub: sub}
-	var room [pageSize]*Item
+// beforeLast returns the offset right before the newest n matching events. It reads backwards, page by page.
+func (e *Engine) beforeLast(ctx context.Context, sub Subscription, extent Extent) (uint64, error) {
+	stream := Stream{sub: sub} // for its wants method
+	var buf [pageItems]*Item
 	missing := sub.Start.last
-	at := extent.Newest
-	for missing > 0 && at >= extent.Oldest && at > 0 {
-		after := max(extent.Oldest-1, at-min(at, pageSize))
-		items, err := p.page(ctx, after, room[:at-after])
-		if errors.Is(err, ErrTrimmed) { // trimming overtook us
-			extent.Oldest = max(extent.Oldest+1, p.log.Extent().Oldest)
+	end := extent.Newest // everything after it was looked at
+	for missing > 0 && end >= extent.Oldest && end > 0 {
+		after := max(extent.Oldest-1, end-min(end, pageItems))
+		items, err := e.history.read(ctx, after, buf[:end-after])
+		if errors.Is(err, ErrTrimmed) { // since the extent was read
+			extent.Oldest = max(extent.Oldest+1, e.log.Extent().Oldest)
 			continue
 		}
 		if err != nil {
 			return 0, fmt.Errorf("reading history: %w", err)
 		}
 		for _, item := range slices.Backward(items) {
-			if item.Position.Offset > at || !probe.wants(item.Event) {
+			if item.Position.Offset > end || !stream.wants(item.Event) {
 				continue
 			}
 			if missing--; missing == 0 {
 				return item.Position.Offset - 1, nil
 			}
 		}
-		at = after
+		end = after
 	}
-	return max(at, extent.Oldest-1), nil
+	return max(end, extent.Oldest-1), nil
 }
 
-// page reads what stands after an offset, as much as there is room for. Most of what anybody asks for is in the window,
-// where it need not be copied.
-func (p *Engine) page(ctx context.Context, after uint64, room []*Item) ([]*Item, error) {
-	if n, _ := p.window.after(after, room); n == len(room) {
-		return room, nil
-	}
-	entries, err := p.log.Read(ctx, after, len(room))
-	return newItems(entries), err
-}
-
-// beforeTime finds the offset after which the events stand that are at most age old. Ages are asked of entries in this
-// process's clock, so a wall clock that jumped changes nothing.
-func (p *Engine) beforeTime(ctx context.Context, age time.Duration, extent Extent) (uint64, error) {
-	var failed error
+// beforeTime returns the offset right before the events that are at most age old. Ages are measured with this process's
+// monotonic clock where entries carry it, so a wall clock that jumped changes nothing.
+func (e *Engine) beforeTime(ctx context.Context, age time.Duration, extent Extent) (uint64, error) {
+	var readErr error
 	oldest := extent.Oldest
 	n := sort.Search(int(extent.Newest+1-oldest), func(i int) bool {
-		entries, err := p.log.Read(ctx, oldest-1+uint64(i), 1)
+		entries, err := e.log.Read(ctx, oldest-1+uint64(i), 1)
 		switch {
 		case errors.Is(err, ErrTrimmed):
 			return false // older than anything kept
 		case err != nil:
-			failed = err
+			readErr = err
 			return true
 		}
 		return len(entries) == 0 || time.Since(entries[0].Time) <= age
 	})
-	if failed != nil {
-		return 0, fmt.Errorf("reading history: %w", failed)
+	if readErr != nil {
+		return 0, fmt.Errorf("reading history: %w", readErr)
 	}
 	return oldest - 1 + uint64(n), nil
 }

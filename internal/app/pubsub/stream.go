@@ -6,50 +6,50 @@ import (
 	"carillon/internal/domain/event"
 )
 
-// Stream is a subscription on its way to one client: a cursor into the log and a small state machine. [Engine.Open]
-// makes it, [Stream.Attach] starts it; from then on its shard owns it.
+// Stream is a subscription being delivered to one client: a cursor into the log and a small state machine. [Engine.Open]
+// returns it, [Stream.Attach] starts it; from then on its shard owns it.
 type Stream struct {
 	sub   Subscription
-	at    event.Position
-	reset *Reset
+	start event.Position // the stream starts right after it
+	reset *Reset         // set when that is not where the client asked to start
 	shard *shard
 	sink  Sink
 
-	readied atomic.Bool // a Ready is waiting in the shard's inbox
-	ended   atomic.Bool // an End is waiting there, or was handled
+	readyPosted atomic.Bool // a Ready is waiting in the shard's inbox
+	endPosted   atomic.Bool // an End is waiting there, or the stream has ended
 
 	// What follows belongs to the shard's goroutine.
 
 	state state
 	// cursor is the offset up to which the stream has been given all that matches. A live stream's stands at the last
-	// item it was given; that it has seen everything up to its shard's own cursor is understood.
-	cursor uint64
-	seats  []seat
-	roll   int32 // its place in the shard's roll of streams
+	// item it was given: a live stream has been given everything up to its shard's cursor.
+	cursor      uint64
+	hits        hitList      // in the shard's batch; next to the cursor, because both are used for each hit
+	knownOffset uint64       // the newest offset whose position the client knows
+	lastWrite   int64        // the tick of the shard's wheel in which the client was last sent anything
+	memberships []membership // of its patterns, in the shard's index
+	slot        int32        // its index among the shard's streams
 
-	firstHit, lastHit int32 // its hits in the batch being walked, a chain
+	// parkedInWindow means parked while still inside the window: if it falls out, the slow policy applies.
+	parkedInWindow bool
+	pendingEnd     EndReason // the reason of an End that was handled before the stream was opened
 
-	// wrote is the tick of the shard's wheel in which the client was last sent anything.
-	wrote int64
-	told  uint64    // the newest offset whose position the client knows
-	held  bool      // it was parked while the window still had what it waited for: falling out of the window is its client's doing
-	due   *Stream   // the next stream in its slot of the wheel
-	dueAt **Stream  // what points at it there; nil outside the wheel
-	doom  EndReason // it was ended before it was opened, for this reason
+	timerNext *Stream  // the next stream in its slot of the wheel
+	timerLink **Stream // the pointer that points at this stream there; nil outside the wheel
 }
 
 type state uint8
 
 const (
 	stateNew     state = iota
-	stateLagging       // walking from its cursor towards the head
-	stateReading       // waiting for a page of the log's history
-	stateLive          // at the head
+	stateLagging       // catches up with its shard's cursor
+	stateReading       // waits for a page of the log's history
+	stateLive          // has been given everything up to its shard's cursor
 	stateParked        // its sink is full
 	stateClosed
 )
 
-// String is the state as operators read it.
+// String returns the state as operators see it.
 func (s state) String() string {
 	switch s {
 	case stateLive:
@@ -63,42 +63,47 @@ func (s state) String() string {
 	return "closed"
 }
 
-// Start answers the position the stream starts right after, and what its client must be told before anything else,
-// when it cannot go on from where it asked.
-func (s *Stream) Start() (event.Position, *Reset) { return s.at, s.reset }
+// Opening says where a stream starts. Its client is told before the first event.
+type Opening struct {
+	At      event.Position // the stream starts right after this position
+	Reset   *Reset         // set when the stream cannot start where the client asked
+	Resumed bool           // the stream starts at the position that the client sent, so the client need not be told it
+}
 
-// Resumed reports whether the stream goes on from a position its client named, which need not be told to it.
-func (s *Stream) Resumed() bool { return s.sub.Start.how == startAfter && s.reset == nil }
+// Opening returns where the stream starts.
+func (s *Stream) Opening() Opening {
+	return Opening{At: s.start, Reset: s.reset, Resumed: s.sub.Start.kind == startAfter && s.reset == nil}
+}
 
-// Attach hands the stream to its shard, which calls the sink from now on. It must be called once, after the client was
-// told what [Stream.Start] answers.
+// Attach hands the stream to its shard, which calls the sink from then on. It must be called once, after the client was
+// told what [Stream.Opening] returns.
 func (s *Stream) Attach(sink Sink) {
 	s.sink = sink
-	s.shard.pub.streams.Add(1)
-	s.shard.pub.seen.Opened()
-	if !s.shard.post(message{stream: s, what: msgOpen}) {
-		s.ended.Store(true)
+	s.shard.engine.streams.Add(1)
+	s.shard.engine.observer.Opened()
+	if !s.shard.post(message{stream: s, kind: msgOpen}) {
+		s.endPosted.Store(true)
 		sink.Close(EndDrain)
-		s.shard.pub.ended(EndDrain)
+		s.shard.engine.streamEnded(EndDrain)
 	}
 }
 
-// Ready says that the sink can take more. It may be called at any time, from any goroutine, and does not wait.
+// Ready tells the shard that the sink can take more. It may be called at any time, from any goroutine, and does not block.
 func (s *Stream) Ready() {
-	if !s.readied.Swap(true) {
-		s.shard.post(message{stream: s, what: msgReady})
+	if !s.readyPosted.Swap(true) {
+		s.shard.post(message{stream: s, kind: msgReady})
 	}
 }
 
-// End ends the stream; its sink is closed soon after, with this reason or an earlier one. It may be called at any
-// time, from any goroutine, and does not wait.
+// End ends the stream. Its sink is closed soon after, with this reason or an earlier one. End may be called at any time,
+// from any goroutine, and does not block.
 func (s *Stream) End(why EndReason) {
-	if !s.ended.Swap(true) {
-		s.shard.post(message{stream: s, what: msgEnd, why: why})
+	if !s.endPosted.Swap(true) {
+		s.shard.post(message{stream: s, kind: msgEnd, why: why})
 	}
 }
 
-// wants reports whether the stream asked for the event and may see it.
+// wants reports whether the stream subscribed to the event and may see it.
 func (s *Stream) wants(e event.Event) bool {
 	for _, t := range e.Topics {
 		if !s.sub.Grant.Allows(t) {

@@ -15,30 +15,30 @@ import (
 	"carillon/internal/domain/access"
 )
 
-// The same promises as against the model, with real goroutines and real time, for the race detector: publishers,
-// readers of every pace and a log that trims run against each other.
+// The comparison with the model, with real goroutines and real time, for the race detector: publishers, readers of any
+// speed and a log that trims run at the same time.
 func TestStreamsEqualTheModelUnderStress(t *testing.T) {
 	for _, policy := range []pubsub.SlowPolicy{pubsub.SlowClose, pubsub.SlowSkip} {
 		t.Run(string(policy), func(t *testing.T) {
 			cfg := config()
 			cfg.Window.Events, cfg.Heartbeat, cfg.Slow = 8, 100*time.Millisecond, policy
-			r := start(t, cfg, newLog(200))
+			f := start(t, cfg, newLog(200))
 			topics := []string{"a", "b", "a/1", "a/2", "b/1"}
 
 			var publishing sync.WaitGroup
 			for range 4 {
 				publishing.Go(func() {
 					for range 500 {
-						r.publish1(topics[rand.IntN(len(topics))], topics[rand.IntN(len(topics))])
+						f.publish1(topics[rand.IntN(len(topics))], topics[rand.IntN(len(topics))])
 						runtime.Gosched()
 					}
 				})
 			}
-			var end atomic.Uint64 // the offset of the last event there is, once there is one
+			var end atomic.Uint64 // the offset of the last event, once it was published
 			var all []*listener
 			var listening sync.WaitGroup
 			for i := range 120 {
-				l := openStress(t, r, policy)
+				l := openStress(t, f, policy)
 				all = append(all, l)
 				listening.Go(func() { l.read(t, i%4, &end) })
 				if i%10 == 9 {
@@ -46,50 +46,50 @@ func TestStreamsEqualTheModelUnderStress(t *testing.T) {
 				}
 			}
 			publishing.Wait()
-			end.Store(r.publish(1, "done")[0].Offset)
+			end.Store(f.publish(1, "done")[0].Offset)
 			listening.Wait()
-			require.NoError(t, r.stop())
+			require.NoError(t, f.stop())
 			for _, l := range all {
-				require.NoError(t, l.check(r.log.All()))
+				require.NoError(t, l.check(f.log.All()))
 			}
 		})
 	}
 }
 
-func openStress(t *testing.T, r *rig, policy pubsub.SlowPolicy) *listener {
+func openStress(t *testing.T, f *fixture, policy pubsub.SlowPolicy) *listener {
 	t.Helper()
-	asked := []string{"a", "b", "a/*", "a/**", "**", "*/1", "b/**"}
+	texts := []string{"a", "b", "a/*", "a/**", "**", "*/1", "b/**"}
 	starts := []pubsub.Start{next, pubsub.Last(10), pubsub.Last(150), pubsub.Since(time.Hour)}
 	from := starts[rand.IntN(len(starts))]
-	if newest := r.log.Extent().Newest; rand.IntN(2) == 0 && newest > 0 {
+	if newest := f.log.Extent().Newest; rand.IntN(2) == 0 && newest > 0 {
 		from = pubsub.After(at(newest - min(newest, rand.Uint64N(250))).String())
 	}
 	l := &listener{sink: newSink(), policy: policy, sub: pubsub.Subscription{
-		Patterns: patterns(asked[rand.IntN(len(asked))], asked[rand.IntN(len(asked))], "done"), Grant: access.Allow(patterns("a/**", "*")...), Start: from,
+		Patterns: patterns(texts[rand.IntN(len(texts))], texts[rand.IntN(len(texts))], "done"), Grant: access.Allow(patterns("a/**", "*")...), Start: from,
 	}}
-	l.sink.tell = make(chan struct{}, 1)
+	l.sink.progress = make(chan struct{}, 1)
 	l.sink.SetRoom(rand.IntN(5))
 	var err error
-	l.stream, err = r.pub.Open(context.Background(), l.sub)
+	l.stream, err = f.engine.Open(context.Background(), l.sub)
 	require.NoError(t, err)
 	l.stream.Attach(l.sink)
 	return l
 }
 
-// read makes room, at some pace, until the stream is closed or has come to the end.
+// read makes room, slower with a greater pace, until the stream is closed or has got the last event.
 func (l *listener) read(t *testing.T, pace int, end *atomic.Uint64) {
 	t.Helper()
-	late := time.After(time.Minute)
+	timeout := time.After(time.Minute)
 	for n := 0; ; n++ {
-		seen, closed := l.sink.Reached()
-		if last := end.Load(); closed || last > 0 && seen >= last {
+		reached, closed := l.sink.Reached()
+		if last := end.Load(); closed || last > 0 && reached >= last {
 			return
 		}
 		select {
-		case <-l.sink.tell:
-		case <-time.After(10 * time.Millisecond): // readiness nobody waits for does no harm
-		case <-late:
-			t.Errorf("a stream waits in vain at %d", seen)
+		case <-l.sink.progress:
+		case <-time.After(10 * time.Millisecond): // a needless Ready does no harm
+		case <-timeout:
+			t.Errorf("a stream got nothing more after %d", reached)
 			return
 		}
 		for range pace * pace {

@@ -7,18 +7,18 @@ import (
 	"carillon/internal/domain/event"
 )
 
-// Subscription is what a client asks for: patterns and where to start, within what it may see.
+// Subscription is what a client subscribes to: patterns, a start position and the rights of the subscriber.
 type Subscription struct {
-	Patterns []event.Pattern // at least one; an event comes once however many of them select it
-	Grant    access.Grant    // checked for each event, at the moment it is sent
+	Patterns []event.Pattern // at least one; an event is delivered once even if several of them match
+	Grant    access.Grant    // checked for each event when it is sent
 	Start    Start
-	Expires  time.Time // when the right to listen ends; zero is never
-	Name     string    // what logs and operators call the stream
+	Expires  time.Time // when the right to listen ends; zero means never
+	Name     string    // identifies the stream in log records and to operators
 }
 
-// Start says where in the log a subscription begins. The zero Start is "only what comes next".
+// Start says where in the log a subscription starts. The zero Start delivers only what is published later.
 type Start struct {
-	how       startKind
+	kind      startKind
 	requested string
 	last      int
 	since     time.Duration
@@ -33,45 +33,46 @@ const (
 	startSince
 )
 
-// After starts right after the event whose written position a client saw last. A position that cannot be resumed from
-// gives a [Reset] and never an error, because a browser sends what it has and cannot be told otherwise.
-func After(requested string) Start { return Start{how: startAfter, requested: requested} }
+// After starts right after the event whose written position the client saw last. A position that cannot be resumed from
+// leads to a [Reset] and never to an error, because a browser sends the position it has and cannot be made to send
+// another.
+func After(requested string) Start { return Start{kind: startAfter, requested: requested} }
 
-// Last starts with the newest n events that match and are kept.
-func Last(n int) Start { return Start{how: startLast, last: n} }
+// Last starts with the newest n matching events that the log keeps.
+func Last(n int) Start { return Start{kind: startLast, last: n} }
 
-// Since starts with the oldest event that is kept and not older than age.
-func Since(age time.Duration) Start { return Start{how: startSince, since: age} }
+// Since starts with the oldest event that the log keeps and that is not older than age.
+func Since(age time.Duration) Start { return Start{kind: startSince, since: age} }
 
-// ResetReason says why a stream could not go on where its client left off.
+// ResetReason says why a stream could not continue where its client stopped.
 type ResetReason string
 
 // The reasons of a [Reset].
 const (
 	ResetExpired   ResetReason = "expired"   // older than the history that is kept
-	ResetEpoch     ResetReason = "epoch"     // from another log: the server lost or renewed it
+	ResetEpoch     ResetReason = "epoch"     // of another log: the server lost or replaced it
 	ResetMalformed ResetReason = "malformed" // not a position
 	ResetFuture    ResetReason = "future"    // newer than anything the log holds
-	ResetSlow      ResetReason = "slow"      // the client read too slowly and was moved to the head
+	ResetSlow      ResetReason = "slow"      // the client read too slowly and was moved to the newest event
 )
 
-// Reset tells a client that events may be missing, so that loss is never silent.
+// Reset tells a client that events may be missing, so that a loss is never silent.
 type Reset struct {
 	Reason    ResetReason
-	Requested string         // the position the client asked for, as it wrote it; "" where it is no position
-	Oldest    event.Position // the oldest event that is kept; zero when none is
-	Newest    event.Position // the newest event of the log; zero when it never had one
-	At        event.Position // the stream goes on right after this
+	Requested string         // the position the client asked for, as it sent it; "" if it was not a position
+	Oldest    event.Position // the oldest event that the log keeps; zero if it keeps none
+	Newest    event.Position // the newest event of the log; zero if it never had one
+	At        event.Position // the stream continues right after it
 }
 
 // EndReason says why a stream ended.
 type EndReason string
 
-// The reasons of an end. Those a client can still be told go out as a goaway.
+// The reasons of an end. A client that can still be reached is told the reason in a goaway.
 const (
 	EndGone    EndReason = "gone"    // the client left
 	EndFailed  EndReason = "failed"  // its connection broke
-	EndDead    EndReason = "dead"    // its connection took nothing for too long
+	EndDead    EndReason = "dead"    // its connection accepted nothing for too long
 	EndSlow    EndReason = "slow"    // it read too slowly
 	EndExpired EndReason = "expired" // its right to listen ended
 	EndDrain   EndReason = "drain"   // the server is stopping

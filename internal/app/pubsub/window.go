@@ -3,27 +3,28 @@ package pubsub
 import (
 	"sort"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// window keeps the recent items, in log order, bounded in events, bytes and age. One writer pushes; shards copy
-// pointers out under a read lock that is held for a few hundred nanoseconds.
+// window holds the recent items in log order, bounded in events, bytes and age. One goroutine pushes; shards copy
+// pointers from it under a read lock that is held for a few hundred nanoseconds.
 type window struct {
 	limits WindowConfig
+	bytes  atomic.Int64 // of the items and their encodings; encodings are made while the items are in the window
 
 	mu    sync.RWMutex
-	ring  []*Item // a power of two long; the item with index i stands at i & (len-1)
+	ring  []*Item // its length is a power of two; the item with index i is at i & (len-1)
 	first uint64  // index of the oldest item
 	next  uint64  // index after the newest item
-	bytes int64
-	floor uint64 // every item with an offset above it is here
+	floor uint64  // every item with a greater offset is in the window
 }
 
 func newWindow(limits WindowConfig, floor uint64) *window {
 	return &window{limits: limits, floor: floor}
 }
 
-// push adds items that follow, in the log, on all pushed before.
+// push adds items that come, in the log, after all items pushed before.
 func (w *window) push(items []*Item) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -33,15 +34,29 @@ func (w *window) push(items []*Item) {
 		}
 		w.ring[w.next&uint64(len(w.ring)-1)] = item
 		w.next++
-		w.bytes += int64(item.weight)
-		// Trimming as we go keeps a large batch from growing the ring past its bound.
-		for w.next-w.first > uint64(w.limits.Events) || w.bytes > w.limits.Bytes && w.next-w.first > 1 {
-			w.drop()
-		}
+		item.window = w
+		w.bytes.Add(item.size.Load())
+		w.trim() // after each item, so that a large batch does not grow the ring past its bound
 	}
 }
 
-// expire drops what is older than the window's age.
+// trim drops the oldest items while the window holds more events or bytes than it may. It never drops the newest item.
+func (w *window) trim() {
+	for w.next-w.first > uint64(w.limits.Events) || w.bytes.Load() > w.limits.Bytes && w.next-w.first > 1 {
+		w.drop()
+	}
+}
+
+// grew counts bytes that were added to an item in the window.
+func (w *window) grew(bytes int64) {
+	if w.bytes.Add(bytes) > w.limits.Bytes {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.trim()
+	}
+}
+
+// expire drops items that are older than the window's age.
 func (w *window) expire(now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -52,7 +67,7 @@ func (w *window) expire(now time.Time) {
 
 func (w *window) drop() {
 	slot := &w.ring[w.first&uint64(len(w.ring)-1)]
-	w.bytes -= int64((*slot).weight)
+	w.bytes.Add(-(*slot).size.Swap(dropped))
 	w.floor = (*slot).Position.Offset
 	*slot = nil
 	w.first++
@@ -66,8 +81,8 @@ func (w *window) grow() {
 	w.ring = ring
 }
 
-// after copies the items that stand right after an offset into buf, oldest first. It reports false, and copies
-// nothing, when the window does not reach back that far.
+// after copies the items right after an offset into buf, oldest first. It reports false, and copies nothing, when the
+// window does not reach back that far.
 func (w *window) after(offset uint64, buf []*Item) (int, bool) {
 	w.mu.RLock()
 	defer w.mu.RUnlock()
@@ -82,37 +97,37 @@ func (w *window) after(offset uint64, buf []*Item) (int, bool) {
 	return n, true
 }
 
-// covers reports whether every item after the offset is still here.
+// covers reports whether every item after the offset is still in the window.
 func (w *window) covers(offset uint64) bool {
 	w.mu.RLock()
 	defer w.mu.RUnlock()
 	return offset >= w.floor
 }
 
-// find answers the index of the first item above an offset. Offsets are dense in most logs, so a guess is tried before
-// a search.
+// find returns the index of the first item after an offset. Offsets are dense in most logs, so it tries the index this
+// gives before it searches.
 func (w *window) find(offset uint64) uint64 {
 	size := w.next - w.first
 	if size == 0 {
 		return w.next
 	}
-	at := func(i uint64) uint64 { return w.ring[(w.first+i)&uint64(len(w.ring)-1)].Position.Offset }
-	oldest := at(0)
+	offsetAt := func(i uint64) uint64 { return w.ring[(w.first+i)&uint64(len(w.ring)-1)].Position.Offset }
+	oldest := offsetAt(0)
 	if offset < oldest {
 		return w.first
 	}
 	guess := offset - oldest + 1
-	if guess <= size && at(guess-1) == offset {
+	if guess <= size && offsetAt(guess-1) == offset {
 		return w.first + guess
 	}
-	return w.first + uint64(sort.Search(int(size), func(i int) bool { return at(uint64(i)) > offset }))
+	return w.first + uint64(sort.Search(int(size), func(i int) bool { return offsetAt(uint64(i)) > offset }))
 }
 
-// info answers what the window holds.
+// info returns what the window holds.
 func (w *window) info(now time.Time) WindowInfo {
 	w.mu.RLock()
 	defer w.mu.RUnlock()
-	info := WindowInfo{Events: int(w.next - w.first), Bytes: w.bytes}
+	info := WindowInfo{Events: int(w.next - w.first), Bytes: w.bytes.Load()}
 	if info.Events > 0 {
 		info.Age = now.Sub(w.ring[w.first&uint64(len(w.ring)-1)].Time)
 	}

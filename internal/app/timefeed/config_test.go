@@ -27,39 +27,41 @@ func TestConfigAccepts(t *testing.T) {
 	}
 }
 
-func TestConfigRefusesWithTheKeyTheValueAndWhatItTakes(t *testing.T) {
+func TestConfigErrorsNameTheKeyTheRuleAndTheValue(t *testing.T) {
 	good := timefeed.Config{Interval: time.Second, Timezone: "UTC", Layout: time.DateTime}
 	interval := func(d time.Duration) timefeed.Config { c := good; c.Interval = d; return c }
 	timezone := func(s string) timefeed.Config { c := good; c.Timezone = s; return c }
 	layout := func(s string) timefeed.Config { c := good; c.Layout = s; return c }
 	const (
-		takesInterval = ", takes a whole number of milliseconds from 10ms to 24h"
-		takesTimezone = `, takes a name such as "Europe/Berlin", "UTC" or "Local"`
-		takesLayout   = `, takes a Go time layout such as "2006-01-02 15:04:05", or "json"`
+		needInterval = "clock.interval: must be a whole number of milliseconds between 10ms and 24h (got "
+		needTimezone = `clock.timezone: must be a time zone name such as "Europe/Berlin", "UTC" or "Local" (got `
+		needLayout   = `clock.layout: must be a Go time layout such as "2006-01-02 15:04:05", or "json" (got `
 	)
 	for _, c := range []struct {
 		cfg  timefeed.Config
 		want string
 	}{
-		{interval(0), "clock.interval: got 0s" + takesInterval},
-		{interval(-time.Second), "clock.interval: got -1s" + takesInterval},
-		{interval(9 * time.Millisecond), "clock.interval: got 9ms" + takesInterval},
-		{interval(1500 * time.Microsecond * 10001), "clock.interval: got 15.0015s" + takesInterval},
-		{interval(25 * time.Hour), "clock.interval: got 25h0m0s" + takesInterval},
-		{timezone(""), `clock.timezone: got ""` + takesTimezone},
-		{timezone("Mars/Olympus"), `clock.timezone: got "Mars/Olympus"` + takesTimezone},
-		{timezone("../etc/passwd"), `clock.timezone: got "../etc/passwd"` + takesTimezone},
-		{timezone("Europe"), `clock.timezone: got "Europe"` + takesTimezone},
-		{timezone("UTC\n"), `clock.timezone: got "UTC\n"` + takesTimezone},
-		{layout(""), `clock.layout: got ""` + takesLayout},
-		{layout("JSON"), `clock.layout: got "JSON"` + takesLayout},
-		{layout("HH:mm:ss"), `clock.layout: got "HH:mm:ss"` + takesLayout},
-		{layout("%H:%M:%S"), `clock.layout: got "%H:%M:%S"` + takesLayout},
-		{layout("MST -0700"), `clock.layout: got "MST -0700"` + takesLayout},
-		{layout("15:04\xff"), `clock.layout: got "15:04\xff", takes valid UTF-8`},
+		{interval(0), needInterval + "0s)"},
+		{interval(-time.Second), needInterval + "-1s)"},
+		{interval(9 * time.Millisecond), needInterval + "9ms)"},
+		{interval(1500 * time.Microsecond * 10001), needInterval + "15.0015s)"},
+		{interval(25 * time.Hour), needInterval + "25h0m0s)"},
+		{timezone(""), needTimezone + `"")`},
+		{timezone("Mars/Olympus"), needTimezone + `"Mars/Olympus")`},
+		{timezone("../etc/passwd"), needTimezone + `"../etc/passwd")`},
+		{timezone("Europe"), needTimezone + `"Europe")`},
+		{timezone("UTC\n"), needTimezone + `"UTC\n")`},
+		{layout(""), needLayout + `"")`},
+		{layout("JSON"), needLayout + `"JSON")`},
+		{layout("HH:mm:ss"), needLayout + `"HH:mm:ss")`},
+		{layout("%H:%M:%S"), needLayout + `"%H:%M:%S")`},
+		{layout("MST -0700"), needLayout + `"MST -0700")`},
+		{layout("15:04\xff"), `clock.layout: must be valid UTF-8 (got "15:04\xff")`},
 	} {
-		require.EqualError(t, c.cfg.Validate(), c.want)
-		_, err := timefeed.New(c.cfg, time.Now, nil, nil)
-		require.EqualError(t, err, c.want)
+		t.Run(c.want, func(t *testing.T) {
+			require.EqualError(t, c.cfg.Validate(), c.want)
+			_, err := timefeed.New(c.cfg, time.Now, nil, nil)
+			require.EqualError(t, err, c.want)
+		})
 	}
 }

@@ -1,13 +1,13 @@
 // Package timefeed turns the ticks of the clock into events on the topic "clock".
 //
-// What it promises:
+// Guarantees:
 //
 //   - Each tick is one event of the default type, whose data is the tick's nominal time in the configured zone and
 //     layout and whose key is that time too, so that a log that several nodes publish to keeps each tick once.
-//   - Publishing that fails costs that tick and nothing else: the clock goes on. The [Observer] is told when it begins
-//     to fail and when it works again.
-//   - Publishing that hangs is given up after a bounded time. The ticks it overlaps are skipped and counted; they
-//     never pile up and never come in a burst.
+//   - A failed publish loses its tick only: the clock continues. The [Observer] is called when publishing begins to fail
+//     and when it works again.
+//   - A publish that hangs is cancelled after a bounded time. The ticks it overlaps are skipped and counted; they are not
+//     queued and do not follow in a burst.
 package timefeed
 
 import (
@@ -20,29 +20,30 @@ import (
 	"carillon/internal/domain/event"
 )
 
-// Topic is what ticks are about.
+// Topic is the topic of the ticks.
 var Topic = event.MustTopic("clock")
 
-// Bounds of the time one publish may take. Between them it is the interval: a log that is far away is still heard at
-// short intervals, at the price of skipped ticks, and at long ones a log that hangs does not hold the clock for an hour.
+// Bounds of the time that one publish may take. Between them it is the interval. The lower bound lets a slow log work at
+// short intervals, at the price of skipped ticks; the upper bound keeps a log that hangs from stopping the clock for the
+// whole of a long interval.
 const (
-	minWait = time.Second
-	maxWait = 5 * time.Second
+	minTimeout = time.Second
+	maxTimeout = 5 * time.Second
 )
 
-// Publisher is where ticks go. Publish returns when its context ends, at the latest.
+// Publisher publishes the ticks. Publish returns when its context ends, at the latest.
 type Publisher interface {
 	Publish(ctx context.Context, events ...event.Event) ([]event.Position, error)
 }
 
-// Observer is told of each tick, and when publishing begins to fail and when it works again: once each, however many
-// ticks there are in between. It is called by the goroutine of [Feed.Run] and should be quick.
+// Observer is notified of each tick, and once each when publishing begins to fail and when it works again. The goroutine
+// of [Feed.Run] calls it, so it must not block.
 type Observer interface {
-	// Ticked is told how long after its nominal time a tick came, by the wall clock, before it is published.
+	// Ticked reports how long after its nominal time a tick came, by the wall clock. It is called before publishing.
 	Ticked(late time.Duration)
-	// Failing is told why the first tick could not be published.
+	// Failing reports why the first tick could not be published.
 	Failing(err error)
-	// Recovered is told how many ticks were not published.
+	// Recovered reports how many ticks were not published.
 	Recovered(lost uint64)
 }
 
@@ -51,13 +52,13 @@ type Feed struct {
 	ticker    *clock.Ticker
 	zone      *time.Location
 	layout    string
-	wait      time.Duration // the longest one publish may take
+	timeout   time.Duration // of one publish
 	publisher Publisher
 	observer  Observer
 	failed    atomic.Uint64
 }
 
-// New makes a feed that reads the wall clock from now, which is [time.Now] in earnest. Its errors are those of
+// New returns a feed that reads the wall clock from now, which is [time.Now] outside tests. Its errors are those of
 // [Config.Validate].
 func New(cfg Config, now func() time.Time, publisher Publisher, observer Observer) (*Feed, error) {
 	if err := cfg.Validate(); err != nil {
@@ -75,20 +76,20 @@ func New(cfg Config, now func() time.Time, publisher Publisher, observer Observe
 		ticker:    ticker,
 		zone:      zone,
 		layout:    cfg.Layout,
-		wait:      min(max(cfg.Interval, minWait), maxWait),
+		timeout:   min(max(cfg.Interval, minTimeout), maxTimeout),
 		publisher: publisher,
 		observer:  observer,
 	}, nil
 }
 
-// Stats counts what became of the beats so far.
+// Stats are the counters of the beats so far.
 type Stats struct {
 	Ticks   uint64 // ticked
-	Skipped uint64 // slept through or jumped over, and so never ticked
+	Skipped uint64 // missed or jumped over, without a tick
 	Failed  uint64 // ticked, but could not be published
 }
 
-// Stats answers the counters.
+// Stats returns the counters.
 func (f *Feed) Stats() Stats {
 	return Stats{Ticks: f.ticker.Ticks(), Skipped: f.ticker.Skipped(), Failed: f.failed.Load()}
 }
@@ -100,7 +101,7 @@ func (f *Feed) Run(ctx context.Context) error {
 		f.observer.Ticked(tick.Late)
 		err := f.publish(ctx, tick)
 		switch {
-		case err != nil && ctx.Err() != nil: // stopping is no failure
+		case err != nil && ctx.Err() != nil: // stopping is not a failure
 		case err != nil:
 			f.failed.Add(1)
 			if lost++; lost == 1 {
@@ -123,14 +124,14 @@ func (f *Feed) publish(ctx context.Context, tick clock.Tick) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, f.wait)
+	ctx, cancel := context.WithTimeout(ctx, f.timeout)
 	defer cancel()
 	_, err = f.publisher.Publish(ctx, event.Event{Topics: []event.Topic{Topic}, Data: data, Key: key})
 	return err
 }
 
-// keyOf is the nominal time, and for times that come again because the wall clock was set back, the era: without it,
-// a log that remembers the key would swallow the tick and the clock would seem to stand still.
+// keyOf returns the idempotency key of a tick: its nominal time, and for times that repeat because the wall clock was set
+// back, the era. Without the era, a log that remembers the key would not publish the tick again.
 func keyOf(tick clock.Tick) (event.Key, error) {
 	key := fmt.Sprintf("clock/%d", tick.Time.UnixMilli())
 	if tick.Era > 0 {

@@ -4,22 +4,12 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
 	"carillon/internal/domain/access"
 	"carillon/internal/domain/event"
+	"carillon/internal/domain/eventtest"
 )
-
-func patterns(t *testing.T, texts ...string) (ps []event.Pattern) {
-	t.Helper()
-	for _, s := range texts {
-		p, err := event.ParsePattern(s)
-		require.NoError(t, err)
-		ps = append(ps, p)
-	}
-	return ps
-}
 
 func TestGrant(t *testing.T) {
 	for _, c := range []struct {
@@ -57,7 +47,7 @@ func TestGrant(t *testing.T) {
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			g := access.Allow(patterns(t, c.patterns...)...)
+			g := access.Allow(eventtest.MustPatterns(c.patterns...)...)
 			assert.Equal(t, c.all, g.All())
 			for _, s := range c.allows {
 				assert.True(t, g.Allows(event.MustTopic(s)), s)
@@ -65,10 +55,10 @@ func TestGrant(t *testing.T) {
 			for _, s := range c.refuses {
 				assert.False(t, g.Allows(event.MustTopic(s)), s)
 			}
-			for _, p := range patterns(t, c.overlaps...) {
+			for _, p := range eventtest.MustPatterns(c.overlaps...) {
 				assert.True(t, g.Overlaps(p), p)
 			}
-			for _, p := range patterns(t, c.misses...) {
+			for _, p := range eventtest.MustPatterns(c.misses...) {
 				assert.False(t, g.Overlaps(p), p)
 			}
 		})
@@ -89,7 +79,7 @@ func TestZeroGrantAllowsNothing(t *testing.T) {
 }
 
 func TestGrantDoesNotChangeAfterwards(t *testing.T) {
-	ps := patterns(t, "a")
+	ps := eventtest.MustPatterns("a")
 	g := access.Allow(ps...)
 	ps[0] = event.Everything
 	assert.False(t, g.Allows(event.MustTopic("b")))
@@ -100,8 +90,8 @@ func TestWhatIsAllowedAndSelectedOverlaps(t *testing.T) {
 	texts := rapid.SampledFrom([]string{"a", "b", "a/b", "a/*", "*/b", "a/**", "*", "*/**", "**", "a/b/c", "a//b"})
 	topics := rapid.SampledFrom([]string{"a", "b", "a/b", "a/c", "c/b", "a/b/c", "a/", "/", "a//b"})
 	rapid.Check(t, func(rt *rapid.T) {
-		g := access.Allow(patterns(t, rapid.SliceOfN(texts, 0, 3).Draw(rt, "grant")...)...)
-		p := patterns(t, texts.Draw(rt, "pattern"))[0]
+		g := access.Allow(eventtest.MustPatterns(rapid.SliceOfN(texts, 0, 3).Draw(rt, "grant")...)...)
+		p := eventtest.MustPatterns(texts.Draw(rt, "pattern"))[0]
 		topic := event.MustTopic(topics.Draw(rt, "topic"))
 		if g.Allows(topic) && p.Matches(topic) && !g.Overlaps(p) {
 			rt.Fatalf("%q passes and yet the grant misses %q", topic, p)
@@ -113,7 +103,7 @@ func TestWhatIsAllowedAndSelectedOverlaps(t *testing.T) {
 }
 
 func TestAskingDoesNotAllocate(t *testing.T) {
-	g := access.Allow(patterns(t, "orders/*", "news/**")...)
+	g := access.Allow(eventtest.MustPatterns("orders/*", "news/**")...)
 	topic := event.MustTopic("stock/acme")
 	assert.Zero(t, testing.AllocsPerRun(100, func() { g.Allows(topic) }))
 }

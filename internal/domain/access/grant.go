@@ -1,5 +1,5 @@
-// Package access says who may do what: a [Grant] is a set of patterns, and a topic is allowed when one of them selects
-// it. Grants are immutable and safe to share.
+// Package access defines rights. A [Grant] is a set of patterns; it allows a topic when one of the patterns selects it.
+// Grants are immutable and safe to share.
 package access
 
 import (
@@ -14,7 +14,7 @@ type Grant struct {
 	all      bool
 }
 
-// Allow makes a grant of the topics that any of the patterns selects.
+// Allow returns a grant of the topics that any of the patterns selects.
 func Allow(patterns ...event.Pattern) Grant {
 	g := Grant{patterns: slices.Clone(patterns)}
 	for _, p := range patterns {
@@ -23,7 +23,7 @@ func Allow(patterns ...event.Pattern) Grant {
 	return g
 }
 
-// All reports whether the grant allows every topic, so that callers may skip asking for each.
+// All reports whether the grant allows every topic, so that callers need not check each topic.
 func (g Grant) All() bool { return g.all }
 
 // Allows reports whether the grant covers the topic.
@@ -39,8 +39,8 @@ func (g Grant) Allows(t event.Topic) bool {
 	return false
 }
 
-// Overlaps reports whether the grant covers some topic that the pattern selects: whether subscribing to it could ever
-// yield anything.
+// Overlaps reports whether the grant covers some topic that the pattern selects, which means that a subscription to the
+// pattern may receive events.
 func (g Grant) Overlaps(p event.Pattern) bool {
 	for _, q := range g.patterns {
 		if q.Overlaps(p) {

@@ -5,21 +5,21 @@ import (
 	"time"
 )
 
-// Errors of checking who someone is. What a client sees of them is decided in one place, at the edge.
+// Errors of authentication. The transport decides what a client sees of them.
 var (
-	// ErrInvalidToken says that a token was presented and does not hold: malformed, forged, not meant for this server.
+	// ErrInvalidToken means that the token is malformed, forged or issued for another server.
 	ErrInvalidToken = errors.New("invalid token")
-	// ErrExpiredToken says that the token was good and no longer is.
+	// ErrExpiredToken means that the token was valid and has expired.
 	ErrExpiredToken = errors.New("expired token")
-	// ErrUnavailable says that the keys to check a token with cannot be had now; trying again later may help.
+	// ErrUnavailable means that the keys to verify the token cannot be fetched at present; a later attempt may succeed.
 	ErrUnavailable = errors.New("keys unavailable")
 )
 
-// Rights are what a token, or having none, entitles to.
+// Rights are the rights of a token, or of a request without one.
 type Rights struct {
-	// Subject is whose rights these are. Tokens that may be of different owners have different ones; "" is nobody.
+	// Subject identifies the owner. Tokens that may have different owners have different subjects; "" means anonymous.
 	Subject   string
-	Subscribe Grant     // topics that may be listened to
+	Subscribe Grant     // topics that may be subscribed to
 	Publish   Grant     // topics that may be published to
-	Expires   time.Time // when the rights end; zero is never
+	Expires   time.Time // when the rights end; zero: never
 }

@@ -1,15 +1,16 @@
-// Package clock beats time: a [Ticker] calls back on each whole multiple of its interval by the wall clock.
+// Package clock implements a [Ticker] that ticks at each whole multiple of its interval by the wall clock.
 //
-// What it promises:
+// Guarantees:
 //
 //   - A [Tick] carries its nominal time, which is a whole multiple of the interval since the Unix epoch, in UTC. Each
-//     beat is worked out anew from the wall clock, so nothing adds up and the ticks do not drift, however long it runs.
-//   - Beats that were slept through are skipped and counted, never made up for in a burst: only the newest is ticked.
+//     beat is computed from the wall clock, so errors do not accumulate and the ticks do not drift.
+//   - Beats that were missed are skipped and counted, and do not follow in a burst: only the newest one ticks.
 //   - A wall clock that jumps is followed within a second, whatever the interval: after a jump forward, or back by more
-//     than two intervals, the newest beat by the new time is ticked at once.
-//   - A step back by less than an interval, such as a time server makes, is waited out, so that no nominal time comes
-//     twice; between one and two intervals either may happen. No step keeps it silent for more than three intervals.
-//   - Nothing but the nominal time follows the wall clock: sleeping is measured by the monotonic one.
+//     than two intervals, the newest beat by the new time ticks at once.
+//   - After a step back by less than an interval, such as NTP makes, the ticker waits until the wall clock has caught up,
+//     so that no nominal time comes twice; between one and two intervals either may happen. After any step the next tick
+//     comes within three intervals.
+//   - Only the nominal time depends on the wall clock: waiting uses the monotonic clock.
 package clock
 
 import (
@@ -19,23 +20,23 @@ import (
 	"time"
 )
 
-// Bounds of an interval. Shorter beats are not a clock but a load; longer ones than a day have no multiples anybody
-// would expect.
+// Bounds of an interval. A shorter one would be a load rather than a clock; the multiples of one longer than a day would
+// be at times that nobody expects.
 const (
 	MinInterval = 10 * time.Millisecond
 	MaxInterval = 24 * time.Hour
 )
 
-// Bounds of a sleep between two looks at the wall clock.
+// Bounds of the wait between two readings of the wall clock.
 const (
-	maxSleep = time.Second      // how long a jump can go unnoticed
-	minSleep = time.Millisecond // keeps a coarse or slow wall clock, read just before a beat, from making a busy loop
+	maxSleep = time.Second      // the longest time that a jump goes unnoticed
+	minSleep = time.Millisecond // prevents a busy loop when a coarse or slow wall clock is read just before a beat
 )
 
-// ErrInterval says that an interval is out of bounds.
-var ErrInterval = errors.New("takes a whole number of milliseconds from 10ms to 24h")
+// ErrInterval is the error of an interval that is out of bounds.
+var ErrInterval = errors.New("must be a whole number of milliseconds between 10ms and 24h")
 
-// CheckInterval refuses, with [ErrInterval], what is not a whole number of milliseconds from [MinInterval] to
+// CheckInterval returns [ErrInterval] unless d is a whole number of milliseconds between [MinInterval] and
 // [MaxInterval].
 func CheckInterval(d time.Duration) error {
 	if d < MinInterval || d > MaxInterval || d%time.Millisecond != 0 {
@@ -47,8 +48,8 @@ func CheckInterval(d time.Duration) error {
 // Tick is one beat of the clock.
 type Tick struct {
 	Time    time.Time     // nominal: a whole multiple of the interval since the Unix epoch, in UTC
-	Late    time.Duration // how long after its nominal time it was ticked, by the wall clock
-	Skipped uint64        // beats slept through or jumped over just before this one
+	Late    time.Duration // how long after its nominal time it came, by the wall clock
+	Skipped uint64        // beats missed or jumped over just before this one
 
 	// Era tells apart ticks that carry the same nominal time because the wall clock was set back. It is 0 for a time
 	// newer than any before, and otherwise the number of times the clock was set back, so that (Time, Era) is unique
@@ -57,7 +58,7 @@ type Tick struct {
 	Era uint64
 }
 
-// Ticker beats on whole multiples of an interval. Its counters may be read at any time.
+// Ticker ticks at whole multiples of an interval. Its counters may be read at any time.
 type Ticker struct {
 	interval time.Duration
 	now      func() time.Time
@@ -65,8 +66,8 @@ type Ticker struct {
 	skipped  atomic.Uint64
 }
 
-// NewTicker makes a ticker that reads the wall clock from now, which is [time.Now] in earnest. It fails with
-// [ErrInterval]. [Ticker.Run] sets it going.
+// NewTicker returns a ticker that reads the wall clock from now, which is [time.Now] outside tests. Its error is
+// [ErrInterval]. [Ticker.Run] starts it.
 func NewTicker(interval time.Duration, now func() time.Time) (*Ticker, error) {
 	if err := CheckInterval(interval); err != nil {
 		return nil, err
@@ -74,14 +75,14 @@ func NewTicker(interval time.Duration, now func() time.Time) (*Ticker, error) {
 	return &Ticker{interval: interval, now: now}, nil
 }
 
-// Ticks is how many beats were ticked.
+// Ticks returns the number of ticks so far.
 func (t *Ticker) Ticks() uint64 { return t.ticks.Load() }
 
-// Skipped is how many beats were slept through or jumped over.
+// Skipped returns the number of beats that were missed or jumped over.
 func (t *Ticker) Skipped() uint64 { return t.skipped.Load() }
 
 // Run calls beat with each tick until the context ends. It waits for beat to return: a call that takes longer than the
-// interval costs the beats it overlaps. The first tick is the first multiple to come.
+// interval causes the beats it overlaps to be skipped. The first tick is the next multiple.
 func (t *Ticker) Run(ctx context.Context, beat func(Tick)) {
 	passed := startAt(t.index(t.now()))
 	timer := time.NewTimer(0)
@@ -94,7 +95,7 @@ func (t *Ticker) Run(ctx context.Context, beat func(Tick)) {
 			t.ticks.Add(1)
 			t.skipped.Add(tick.Skipped)
 			beat(tick)
-			continue // the beat took its time: look again
+			continue // beat took time: read the wall clock again
 		}
 		timer.Reset(t.sleep(wall))
 		select {
@@ -104,14 +105,14 @@ func (t *Ticker) Run(ctx context.Context, beat func(Tick)) {
 	}
 }
 
-// sleep is how long to wait before the wall clock is looked at again.
+// sleep returns how long to wait before the wall clock is read again.
 func (t *Ticker) sleep(wall time.Time) time.Duration {
 	untilNext := t.nominal(t.index(wall) + 1).Sub(wall)
 	return min(max(untilNext, minSleep), maxSleep)
 }
 
-// index numbers the newest beat at or before a time. It counts milliseconds, which cannot overflow as nanoseconds do in
-// the year 2262, and reads the wall clock even where the time has a monotonic reading too.
+// index returns the number of the newest beat at or before a time. It counts milliseconds, which do not overflow as
+// nanoseconds do in the year 2262, and uses the wall clock reading even where the time has a monotonic reading too.
 func (t *Ticker) index(wall time.Time) int64 {
 	ms, every := wall.UnixMilli(), t.interval.Milliseconds()
 	i := ms / every
@@ -121,7 +122,7 @@ func (t *Ticker) index(wall time.Time) int64 {
 	return i
 }
 
-// nominal is the time of a beat.
+// nominal returns the time of a beat.
 func (t *Ticker) nominal(i int64) time.Time {
 	return time.UnixMilli(i * t.interval.Milliseconds()).UTC()
 }

@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"carillon/internal/domain/event"
+	"carillon/internal/domain/eventtest"
 )
 
 func TestCovers(t *testing.T) {
@@ -34,10 +35,7 @@ func TestCovers(t *testing.T) {
 		{"**", "**", true},
 		{"*", "**", false},
 	} {
-		outer, err := event.ParsePattern(c.outer)
-		require.NoError(t, err)
-		inner, err := event.ParsePattern(c.inner)
-		require.NoError(t, err)
+		outer, inner := eventtest.MustPattern(c.outer), eventtest.MustPattern(c.inner)
 		assert.Equal(t, c.want, outer.Covers(inner), "%s covers %s", c.outer, c.inner)
 		assert.False(t, outer.Covers(event.Pattern{}), "nothing is not within anything")
 		assert.False(t, event.Pattern{}.Covers(inner))
@@ -53,9 +51,7 @@ func TestCoversAgreesWithMatches(t *testing.T) {
 			if rapid.Bool().Draw(t, name+" open") {
 				text += "/**"
 			}
-			p, err := event.ParsePattern(text)
-			require.NoError(t, err)
-			return p
+			return eventtest.MustPattern(text)
 		}
 		outer, inner := draw("outer"), draw("inner")
 		all := true

@@ -10,14 +10,14 @@ import (
 // ReservedPrefix begins the types of control events, which only the server itself sends.
 const ReservedPrefix = "carillon."
 
-// MaxRetry is the longest reconnection time an event may ask of its readers. It keeps a typing error from sending
-// every client away for good.
+// MaxRetry is the longest reconnection time that an event may set for its readers. It keeps a typing error from keeping
+// every client disconnected for good.
 const MaxRetry = 24 * time.Hour
 
 // Type is the SSE event type. The zero Type is the default, "message".
 type Type struct{ name string }
 
-// ParseType reads a type a publisher may use; "" and "message" are the default. Its errors match [ErrInvalid].
+// ParseType parses a type that a publisher may use; "" and "message" are the default. Its errors match [ErrInvalid].
 func ParseType(s string) (Type, error) {
 	if s == "" || s == "message" {
 		return Type{}, nil
@@ -34,7 +34,7 @@ func ParseType(s string) (Type, error) {
 	return Type{name: s}, nil
 }
 
-// String is the type's name, "message" for the default.
+// String returns the type's name, "message" for the default.
 func (t Type) String() string {
 	if t.name == "" {
 		return "message"
@@ -48,8 +48,8 @@ func (t Type) IsDefault() bool { return t.name == "" }
 // Data is an event's payload: UTF-8 text whose line ends are LF. The zero Data is the empty text.
 type Data struct{ text string }
 
-// ParseData reads a payload. CRLF and CR become LF, because a stream cannot tell them apart (WHATWG HTML, 9.2.6);
-// everything else is kept as it is. Its errors match [ErrInvalid].
+// ParseData parses a payload. CRLF and CR become LF, because a stream cannot tell them apart (WHATWG HTML, 9.2.6);
+// everything else is unchanged. Its errors match [ErrInvalid].
 func ParseData(s string) (Data, error) {
 	if !utf8.ValidString(s) {
 		return Data{}, invalid("data", "is not valid UTF-8")
@@ -62,14 +62,14 @@ func ParseData(s string) (Data, error) {
 
 var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
 
-// String is the payload.
+// String returns the payload.
 func (d Data) String() string { return d.text }
 
 // Key makes publishing idempotent: within the log's window, an event whose key is already there is not published
-// again. The zero Key is none.
+// again. The zero Key means none.
 type Key struct{ name string }
 
-// ParseKey reads a key; "" is none. Its errors match [ErrInvalid].
+// ParseKey parses a key; "" means none. Its errors match [ErrInvalid].
 func ParseKey(s string) (Key, error) {
 	if s == "" {
 		return Key{}, nil
@@ -80,13 +80,13 @@ func ParseKey(s string) (Key, error) {
 	return Key{name: s}, nil
 }
 
-// String is the key as it was written.
+// String returns the key as it was parsed.
 func (k Key) String() string { return k.name }
 
 // IsZero reports whether there is no key.
 func (k Key) IsZero() bool { return k.name == "" }
 
-// CheckRetry refuses a reconnection time that is not between zero and [MaxRetry] in whole milliseconds.
+// CheckRetry returns an error unless the reconnection time is a whole number of milliseconds between zero and [MaxRetry].
 func CheckRetry(d time.Duration) error {
 	if d < 0 || d > MaxRetry || d%time.Millisecond != 0 {
 		return invalid("retry", "must be a whole number of milliseconds from 0 to %d", MaxRetry.Milliseconds())
@@ -94,17 +94,17 @@ func CheckRetry(d time.Duration) error {
 	return nil
 }
 
-// Event is what a publisher says: data of a type, about one or more topics. It is immutable once published; its slice
-// is shared and must not be changed.
+// Event is a message of a publisher: data of a type, about one or more topics. It is immutable once published; its slice
+// is shared and must not be modified.
 type Event struct {
 	Topics []Topic
 	Type   Type
 	Data   Data
-	Retry  time.Duration // reconnection time for its readers; zero says nothing
+	Retry  time.Duration // reconnection time for its readers; zero: unset
 	Key    Key
 }
 
-// Validate refuses what the field types alone cannot: an event about nothing, or with a wrong retry.
+// Validate checks what the field types cannot: that there is a topic, and that the retry is in range.
 func (e Event) Validate() error {
 	if len(e.Topics) == 0 {
 		return invalid("topic", "is missing")
@@ -115,10 +115,10 @@ func (e Event) Validate() error {
 	return CheckRetry(e.Retry)
 }
 
-// overhead is what keeping an event costs beyond its text: headers of strings and slices, the entry, its slot.
+// overhead is the memory that an event takes beyond its text: string and slice headers, the entry, its place in a ring.
 const overhead = 200
 
-// Size is about how many bytes of memory keeping the event takes; bounds on memory are counted in it.
+// Size returns approximately how many bytes of memory the event takes. Bounds on memory are counted in this unit.
 func (e Event) Size() int {
 	n := overhead + len(e.Type.name) + len(e.Data.text) + len(e.Key.name)
 	for _, t := range e.Topics {

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"carillon/internal/domain/event"
+	"carillon/internal/domain/eventtest"
 )
 
 func TestTopic(t *testing.T) {
@@ -114,14 +115,13 @@ func TestEventValidate(t *testing.T) {
 }
 
 func TestSizeGrowsWithEveryText(t *testing.T) {
-	typ, _ := event.ParseType("price")
-	data, _ := event.ParseData("hello")
-	key, _ := event.ParseKey("k1")
+	full := eventtest.MustEvent("hello", "a", "bcd")
+	full.Type, full.Key = eventtest.MustType("price"), eventtest.MustKey("k1")
 	sizes := []int{
 		event.Event{}.Size(),
 		event.Event{Topics: []event.Topic{event.MustTopic("a")}}.Size(),
 		event.Event{Topics: []event.Topic{event.MustTopic("a"), event.MustTopic("bcd")}}.Size(),
-		event.Event{Topics: []event.Topic{event.MustTopic("a"), event.MustTopic("bcd")}, Type: typ, Data: data, Key: key}.Size(),
+		full.Size(),
 	}
 	assert.Positive(t, sizes[0])
 	assert.GreaterOrEqual(t, sizes[1]-sizes[0], 1)

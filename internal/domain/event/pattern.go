@@ -18,8 +18,8 @@ type Pattern struct {
 // Everything is the pattern that selects every topic.
 var Everything = Pattern{text: AnyRest, wild: true}
 
-// ParsePattern reads a topic or a pattern. Its errors match [ErrInvalid] and name the field "topic", because that is
-// the parameter patterns come in.
+// ParsePattern parses a topic or a pattern. Its errors match [ErrInvalid] and name the field "topic", because that is
+// the parameter that contains patterns.
 func ParsePattern(s string) (Pattern, error) {
 	if err := checkName("topic", s); err != nil {
 		return Pattern{}, err
@@ -43,13 +43,13 @@ func ParsePattern(s string) (Pattern, error) {
 	return Pattern{text: s, wild: wild}, nil
 }
 
-// PatternOf is the pattern that selects one topic.
+// PatternOf returns the pattern that selects one topic.
 func PatternOf(t Topic) Pattern { return Pattern{text: t.name} }
 
-// String is the pattern as it was written.
+// String returns the pattern as it was parsed.
 func (p Pattern) String() string { return p.text }
 
-// Topic answers the one topic a pattern without wildcards selects.
+// Topic returns the topic that a pattern without wildcards selects.
 func (p Pattern) Topic() (Topic, bool) {
 	if p.wild || p.text == "" {
 		return Topic{}, false

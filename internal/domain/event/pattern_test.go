@@ -11,14 +11,8 @@ import (
 	"pgregory.net/rapid"
 
 	"carillon/internal/domain/event"
+	"carillon/internal/domain/eventtest"
 )
-
-func pattern(tb testing.TB, s string) event.Pattern {
-	tb.Helper()
-	p, err := event.ParsePattern(s)
-	require.NoError(tb, err, s)
-	return p
-}
 
 func TestPatternRefuses(t *testing.T) {
 	for s, problem := range map[string]string{
@@ -79,10 +73,10 @@ func TestPatternMatches(t *testing.T) {
 		},
 	} {
 		for _, topic := range topics.yes {
-			assert.True(t, pattern(t, p).Matches(event.MustTopic(topic)), "%q matches %q", p, topic)
+			assert.True(t, eventtest.MustPattern(p).Matches(event.MustTopic(topic)), "%q matches %q", p, topic)
 		}
 		for _, topic := range topics.no {
-			assert.False(t, pattern(t, p).Matches(event.MustTopic(topic)), "%q does not match %q", p, topic)
+			assert.False(t, eventtest.MustPattern(p).Matches(event.MustTopic(topic)), "%q does not match %q", p, topic)
 		}
 	}
 }
@@ -110,32 +104,32 @@ func TestPatternOverlaps(t *testing.T) {
 		{"a/b/**", "a/*", false},
 		{"a/", "a/*", true},
 	} {
-		assert.Equal(t, c.want, pattern(t, c.p).Overlaps(pattern(t, c.q)), "%q and %q", c.p, c.q)
-		assert.Equal(t, c.want, pattern(t, c.q).Overlaps(pattern(t, c.p)), "%q and %q", c.q, c.p)
+		assert.Equal(t, c.want, eventtest.MustPattern(c.p).Overlaps(eventtest.MustPattern(c.q)), "%q and %q", c.p, c.q)
+		assert.Equal(t, c.want, eventtest.MustPattern(c.q).Overlaps(eventtest.MustPattern(c.p)), "%q and %q", c.q, c.p)
 	}
 }
 
 func TestPatternOfATopic(t *testing.T) {
 	topic := event.MustTopic("orders/42")
 	p := event.PatternOf(topic)
-	assert.Equal(t, pattern(t, "orders/42"), p)
+	assert.Equal(t, eventtest.MustPattern("orders/42"), p)
 	got, plain := p.Topic()
 	assert.True(t, plain)
 	assert.Equal(t, topic, got)
 
-	for _, wild := range []event.Pattern{pattern(t, "*"), pattern(t, "orders/*"), event.Everything, {}} {
+	for _, wild := range []event.Pattern{eventtest.MustPattern("*"), eventtest.MustPattern("orders/*"), event.Everything, {}} {
 		got, plain = wild.Topic()
 		assert.False(t, plain)
 		assert.Equal(t, event.Topic{}, got, "a topic never holds a wildcard")
 	}
-	assert.Equal(t, pattern(t, "**"), event.Everything)
+	assert.Equal(t, eventtest.MustPattern("**"), event.Everything)
 }
 
 func TestZeroPatternSelectsNothing(t *testing.T) {
 	var zero event.Pattern
 	assert.False(t, zero.Matches(event.MustTopic("a")))
 	assert.False(t, zero.Matches(event.Topic{}))
-	for _, p := range []event.Pattern{zero, event.Everything, pattern(t, "*"), pattern(t, "a")} {
+	for _, p := range []event.Pattern{zero, event.Everything, eventtest.MustPattern("*"), eventtest.MustPattern("a")} {
 		assert.False(t, zero.Overlaps(p))
 		assert.False(t, p.Overlaps(zero))
 	}
@@ -226,7 +220,7 @@ func TestOverlapsWhereThereIsATopicOfBoth(t *testing.T) {
 func TestMatchingDoesNotAllocate(t *testing.T) {
 	topic := event.MustTopic("orders/42/status/changed")
 	for _, s := range []string{"orders/42/status/changed", "orders/*/status/*", "orders/**", "**", "*/*/*"} {
-		p := pattern(t, s)
+		p := eventtest.MustPattern(s)
 		assert.Zero(t, testing.AllocsPerRun(100, func() { p.Matches(topic) }), s)
 		assert.Zero(t, testing.AllocsPerRun(100, func() { p.Overlaps(event.Everything) }), s)
 	}

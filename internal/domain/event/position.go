@@ -10,18 +10,18 @@ import (
 // preflight.
 const MaxPosition = 64
 
-// Epoch names a log's life. A log that starts empty, or lost what it had, takes a new epoch, so that positions of the
-// old one are never mistaken for its own.
+// Epoch identifies one lifetime of a log. A log that starts empty, or that lost its events, takes a new epoch, so that
+// positions of the old lifetime are never mistaken for its own.
 type Epoch string
 
-// Position is where an event stands: which log, and which place in it. It is written "<epoch>-<offset>" and is the
-// SSE id. The zero Position is none.
+// Position identifies the place of an event: the epoch of its log and the offset in it. It is written
+// "<epoch>-<offset>" and is the SSE id. The zero Position means none.
 type Position struct {
 	Epoch  Epoch
 	Offset uint64 // the first event of a log has offset 1
 }
 
-// ParsePosition reads a written position. Its errors match [ErrInvalid] and name the field "position".
+// ParsePosition parses a position. Its errors match [ErrInvalid] and name the field "position".
 func ParsePosition(s string) (Position, error) {
 	if len(s) > MaxPosition {
 		return Position{}, invalid("position", "is %d bytes long, at most %d are allowed", len(s), MaxPosition)
@@ -37,10 +37,10 @@ func ParsePosition(s string) (Position, error) {
 	return Position{Epoch: Epoch(epoch), Offset: offset}, nil
 }
 
-// String writes the position as [ParsePosition] reads it.
+// String returns the position in the form that [ParsePosition] parses.
 func (p Position) String() string { return string(p.Append(nil)) }
 
-// Append writes the position to the end of b.
+// Append appends the position to b and returns the result.
 func (p Position) Append(b []byte) []byte {
 	b = append(b, p.Epoch...)
 	b = append(b, '-')
@@ -63,8 +63,8 @@ func alphanumeric(s string) bool {
 // Entry is an event at its place in the log.
 type Entry struct {
 	Position Position
-	// Time is when the log took the event. It keeps Go's monotonic reading where the log lives in this process, so
-	// that ages do not follow a wall clock that jumps.
+	// Time is when the log appended the event. It has a monotonic reading where the log is in this process, so that a
+	// wall clock that jumps does not change ages.
 	Time  time.Time
 	Event Event
 }

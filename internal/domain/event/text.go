@@ -11,16 +11,16 @@ import (
 // and a frame's head inside one packet.
 const MaxName = 255
 
-// ErrInvalid is what every refused value matches with [errors.Is]; the [*InvalidError] behind it names the field.
+// ErrInvalid matches, with [errors.Is], the error of every value that is refused; the [*InvalidError] names the field.
 var ErrInvalid = errors.New("invalid value")
 
-// InvalidError says which field was refused and why, in words meant for whoever sent it.
+// InvalidError is the error of a field that was refused. Its text is meant for the sender.
 type InvalidError struct {
 	Field   string // "topic", "type", "data", "retry", "key", "position"
 	Problem string // what is wrong, without the value: values may be secret or hostile
 }
 
-// Error names the field and the problem.
+// Error returns the field and the problem.
 func (e *InvalidError) Error() string { return e.Field + " " + e.Problem }
 
 // Is makes every InvalidError match [ErrInvalid].
@@ -30,7 +30,7 @@ func invalid(field, format string, args ...any) error {
 	return &InvalidError{Field: field, Problem: fmt.Sprintf(format, args...)}
 }
 
-// checkName holds the rule that topics, patterns, types and keys share.
+// checkName checks the rules that topics, patterns, types and keys share.
 func checkName(field, s string) error {
 	switch {
 	case s == "":
@@ -48,7 +48,7 @@ func checkName(field, s string) error {
 	return nil
 }
 
-// Printable reports whether a rune may stand in a name. Control characters would end a line of the stream; format
+// Printable reports whether a name may contain the rune. Control characters would end a line of the stream; format
 // characters (bidirectional overrides, zero-width joiners, byte order marks) and line separators make two names that
 // look alike differ.
 func Printable(r rune) bool {

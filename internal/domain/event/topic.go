@@ -2,12 +2,12 @@ package event
 
 import "strings"
 
-// Topic says what an event is about: 1 to [MaxName] bytes of UTF-8 without control or format characters and without
+// Topic is what an event is about: 1 to [MaxName] bytes of UTF-8 without control or format characters and without
 // "*". Segments are split by "/"; empty segments are allowed, so that a URL is a topic. Comparable; the zero Topic is
 // no topic and is never produced by [ParseTopic].
 type Topic struct{ name string }
 
-// ParseTopic reads a topic. Its errors match [ErrInvalid] and name the field "topic".
+// ParseTopic parses a topic. Its errors match [ErrInvalid] and name the field "topic".
 func ParseTopic(s string) (Topic, error) {
 	if err := checkName("topic", s); err != nil {
 		return Topic{}, err
@@ -18,7 +18,7 @@ func ParseTopic(s string) (Topic, error) {
 	return Topic{name: s}, nil
 }
 
-// MustTopic is [ParseTopic] for topics written in the program; it panics on a wrong one.
+// MustTopic is like [ParseTopic] for topics that are constants of the program. It panics if the topic is invalid.
 func MustTopic(s string) Topic {
 	t, err := ParseTopic(s)
 	if err != nil {
@@ -27,5 +27,5 @@ func MustTopic(s string) Topic {
 	return t
 }
 
-// String is the topic as it was written.
+// String returns the topic as it was parsed.
 func (t Topic) String() string { return t.name }

@@ -6,10 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"carillon/internal/app/pubsub/pubsubtest"
 	"carillon/internal/domain/event"
+	"carillon/internal/domain/eventtest"
 	"carillon/internal/infra/memlog"
 )
 
@@ -32,7 +31,7 @@ func batch(b *testing.B, n int) []event.Event {
 	b.Helper()
 	events := make([]event.Event, n)
 	for i := range events {
-		events[i] = say(b, strings.Repeat("x", 100), "")
+		events[i] = keyed(strings.Repeat("x", 100), "")
 	}
 	return events
 }
@@ -68,9 +67,7 @@ func BenchmarkAppend(b *testing.B) {
 	b.Run("keyed", func(b *testing.B) {
 		keys := make([]event.Key, 1<<18) // more than are remembered
 		for i := range keys {
-			var err error
-			keys[i], err = event.ParseKey(fmt.Sprint("key ", i))
-			require.NoError(b, err)
+			keys[i] = eventtest.MustKey(fmt.Sprint("key ", i))
 		}
 		log, events, ctx := benchLog(b), batch(b, 1), b.Context()
 		b.ReportAllocs()

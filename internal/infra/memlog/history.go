@@ -7,11 +7,11 @@ import (
 	"carillon/internal/domain/event"
 )
 
-// smallestRing is where a history's ring begins, and what it shrinks back to.
-const smallestRing = 64
+// minRing is the initial and the smallest length of the ring.
+const minRing = 64
 
-// history is a ring of entries with dense offsets: the one with offset o stands at o modulo the ring's length, which
-// doubles as needed and never passes the bound in events.
+// history is a ring of entries with dense offsets: the one with offset o is at o modulo the ring's length, which
+// doubles as needed up to the bound in events.
 type history struct {
 	cfg   Config
 	ring  []event.Entry
@@ -26,8 +26,8 @@ func (h *history) count() int { return int(h.next - h.first) }
 
 func (h *history) slot(offset uint64) *event.Entry { return &h.ring[offset%uint64(len(h.ring))] }
 
-// push adds the entry with the next offset. Room is made before each, so that a large batch does not grow the ring past
-// its bounds. An entry larger than all the room there is takes its offset and is gone, with everything before it.
+// push adds the entry with the next offset. It drops old entries first, so that a large batch does not exceed the bounds.
+// An entry that is larger than the bound takes its offset and is dropped at once, with everything before it.
 func (h *history) push(e event.Entry) {
 	size := int64(e.Event.Size())
 	for h.count() > 0 && (h.count() >= h.cfg.Events || size > h.cfg.Bytes-h.bytes) {
@@ -39,20 +39,20 @@ func (h *history) push(e event.Entry) {
 		return
 	}
 	if h.count() == len(h.ring) {
-		h.resize(min(max(smallestRing, 2*len(h.ring)), h.cfg.Events))
+		h.resize(min(max(minRing, 2*len(h.ring)), h.cfg.Events))
 	}
 	*h.slot(h.next) = e
 	h.next++
 	h.bytes += size
 }
 
-// trim drops what is too old, and lets go of a ring that became much too large.
+// trim drops entries that are too old, and shrinks a ring that is much too large.
 func (h *history) trim(now time.Time) {
 	for h.stale(now) {
 		h.drop()
 	}
-	if n := len(h.ring); n > smallestRing && h.count() < n/8 {
-		h.resize(max(smallestRing, 2*h.count()))
+	if n := len(h.ring); n > minRing && h.count() < n/8 {
+		h.resize(max(minRing, 2*h.count()))
 	}
 }
 
@@ -64,7 +64,7 @@ func (h *history) stale(now time.Time) bool {
 func (h *history) drop() {
 	oldest := h.slot(h.first)
 	h.bytes -= int64(oldest.Event.Size())
-	*oldest = event.Entry{} // or it would be kept until the ring comes round
+	*oldest = event.Entry{} // otherwise the event would be kept until its slot is reused
 	h.first++
 }
 
@@ -76,14 +76,14 @@ func (h *history) resize(length int) {
 	}
 }
 
-// after copies the entries that stand after an offset, oldest first, at most limit of them. Those right after the
-// offset must still be here.
+// after returns a copy of at most limit entries after an offset, oldest first. The entry right after the offset must not
+// have been trimmed.
 func (h *history) after(offset uint64, limit int) []event.Entry {
 	if offset >= h.next-1 || limit <= 0 {
 		return nil
 	}
 	n := min(limit, int(h.next-1-offset))
 	from := int((offset + 1) % uint64(len(h.ring)))
-	straight := min(n, len(h.ring)-from) // up to the ring's end; the rest stands at its beginning
-	return slices.Concat(h.ring[from:from+straight], h.ring[:n-straight])
+	first := min(n, len(h.ring)-from) // up to the end of the ring; the others are at its beginning
+	return slices.Concat(h.ring[from:from+first], h.ring[:n-first])
 }

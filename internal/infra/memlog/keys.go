@@ -8,30 +8,30 @@ import (
 	"carillon/internal/domain/event"
 )
 
-// keys remembers idempotency keys: the newest few, for a while. They are forgotten in the order they came, so a queue
-// beside the table is all it takes.
+// keys remembers idempotency keys, bounded in number and time. Keys are forgotten in the order in which they were added,
+// so a queue beside the map is enough.
 type keys struct {
-	most    int
+	limit   int
 	window  time.Duration
 	offsets map[event.Key]uint64
-	peak    int          // the most that offsets has held
+	peak    int          // the maximum length of offsets since it was allocated
 	queue   []remembered // in order of time; those before head are forgotten
 	head    int
 }
 
-// worthFreeing is how many forgotten keys are worth the work of giving their memory back.
-const worthFreeing = 1024
+// freeThreshold is how many forgotten keys justify the work of freeing their memory.
+const freeThreshold = 1024
 
 type remembered struct {
 	key event.Key
 	at  time.Time
 }
 
-func newKeys(most int, window time.Duration) keys {
-	return keys{most: most, window: window, offsets: make(map[event.Key]uint64)}
+func newKeys(limit int, window time.Duration) keys {
+	return keys{limit: limit, window: window, offsets: make(map[event.Key]uint64)}
 }
 
-// find answers the offset of the first event with a key.
+// find returns the offset of the first event with a key.
 func (k *keys) find(key event.Key) (uint64, bool) {
 	if key.IsZero() {
 		return 0, false
@@ -40,7 +40,7 @@ func (k *keys) find(key event.Key) (uint64, bool) {
 	return offset, known
 }
 
-// remember keeps a key that is not known yet.
+// remember adds a key that is not known yet.
 func (k *keys) remember(key event.Key, offset uint64, now time.Time) {
 	if key.IsZero() {
 		return
@@ -50,15 +50,15 @@ func (k *keys) remember(key event.Key, offset uint64, now time.Time) {
 	k.queue = append(k.queue, remembered{key, now})
 }
 
-// trim forgets the keys whose time is over and those that are too many. It comes between appends, so that within one
-// append every key is known.
+// trim forgets keys that are too old or too many. It is called between appends, so that within one append every key is
+// known.
 func (k *keys) trim(now time.Time) {
-	for k.head < len(k.queue) && (len(k.offsets) > k.most || now.Sub(k.queue[k.head].at) > k.window) {
+	for k.head < len(k.queue) && (len(k.offsets) > k.limit || now.Sub(k.queue[k.head].at) > k.window) {
 		k.forget()
 	}
 }
 
-// forget drops the oldest key, and gives memory back now and then: neither a map nor a queue does by itself.
+// forget drops the oldest key, and frees memory from time to time: neither a map nor a slice shrinks by itself.
 func (k *keys) forget() {
 	delete(k.offsets, k.queue[k.head].key)
 	k.queue[k.head] = remembered{}
@@ -66,10 +66,10 @@ func (k *keys) forget() {
 	switch {
 	case k.head == len(k.queue):
 		k.queue, k.head = k.queue[:0], 0
-	case k.head >= worthFreeing && k.head > len(k.queue)/2:
+	case k.head >= freeThreshold && k.head > len(k.queue)/2:
 		k.queue, k.head = slices.Clone(k.queue[k.head:]), 0
 	}
-	if k.peak >= worthFreeing && len(k.offsets) < k.peak/8 {
+	if k.peak >= freeThreshold && len(k.offsets) < k.peak/8 {
 		smaller := make(map[event.Key]uint64, len(k.offsets))
 		maps.Copy(smaller, k.offsets)
 		k.offsets, k.peak = smaller, len(smaller)

@@ -1,17 +1,17 @@
-// Package memlog is the log in memory: a ring of recent events, bounded in events, bytes and age together.
+// Package memlog implements the log in memory: a ring of recent events, bounded in events, bytes and age.
 //
-// What it promises:
+// Guarantees:
 //
-//   - What [Log.Append] has acknowledged is kept until the process ends or a bound pushes it out.
+//   - An event that [Log.Append] has acknowledged is kept until the process ends or a bound is exceeded.
 //   - Each new log has an epoch of its own, so positions of an earlier process are never mistaken for its.
 //   - Offsets begin at 1 and have no gaps. Appending and seeking cost the same however long the history is.
-//   - Events appended together stand together, and reach each follower in one call. Readers do not wait for followers.
-//   - What was trimmed, and keys that were forgotten, leave no garbage behind; nothing too old is ever read. While
-//     nothing is appended, memory is given back as long as anyone follows.
+//   - Events appended together have consecutive offsets and reach each follower in one call. Readers do not wait for followers.
+//   - The memory of trimmed events and forgotten keys is freed; events that are too old are never read. While nothing is
+//     appended, memory is freed as long as there is a follower.
 //   - Ages follow the monotonic clock: a wall clock that jumps changes nothing.
 //
-// The history is one stretch up to the newest event. So an event larger than history.bytes is delivered to followers and
-// then trimmed at once, and everything before it too.
+// The history has no gaps up to the newest event. So an event larger than history.bytes is delivered to followers and
+// trimmed at once, with everything before it.
 package memlog
 
 import (
@@ -33,21 +33,21 @@ type Log struct {
 	cfg   Config
 	epoch event.Epoch
 
-	// order is held over an append and the delivery of it, so that followers see appends in log order; readers do not
-	// wait for followers. It is taken before mu.
+	// order is held during an append and its delivery, so that followers see appends in log order; readers do not wait
+	// for followers. It is locked before mu.
 	order     sync.Mutex
 	keys      keys
 	followers []*follower
 
-	mu      sync.RWMutex // guards the history, which is written only under both
-	history history      // except for trimming what is too old, which mu alone allows
+	mu      sync.RWMutex // guards history, which is written with both locks held,
+	history history      // except for trimming entries that are too old, which needs mu only
 }
 
-// epochLength is enough letters and digits (40 bits) for no two logs to share an epoch by accident, and few enough to be
-// sent with every event.
+// epochLength is long enough (40 bits) that no two logs share an epoch by accident, and short enough to be sent with every
+// event.
 const epochLength = 8
 
-// New makes an empty log with a new epoch.
+// New returns an empty log with a new epoch.
 func New(cfg Config) (*Log, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -60,12 +60,12 @@ func New(cfg Config) (*Log, error) {
 	}, nil
 }
 
-// Append implements [pubsub.Log]. Nothing is kept when the context has already ended.
+// Append implements [pubsub.Log]. Nothing is appended when the context has already ended.
 func (l *Log) Append(ctx context.Context, events []event.Event) ([]event.Position, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	positions, fresh := makeRoom(len(events))
+	positions, fresh := allocate(len(events))
 	l.order.Lock()
 	defer l.order.Unlock()
 	now := time.Now()
@@ -99,9 +99,9 @@ func (l *Log) Append(ctx context.Context, events []event.Event) ([]event.Positio
 	return positions, nil
 }
 
-// makeRoom makes what an append of n events answers, and what it delivers. For a single event, as most come, it is one
+// allocate returns the positions and the entries of an append of n events. For a single event, the usual case, it is one
 // allocation.
-func makeRoom(n int) ([]event.Position, []event.Entry) {
+func allocate(n int) ([]event.Position, []event.Entry) {
 	if n == 1 {
 		var both struct {
 			position [1]event.Position
@@ -132,7 +132,7 @@ func (l *Log) Extent() pubsub.Extent {
 	return pubsub.Extent{Epoch: l.epoch, Oldest: l.history.first, Newest: l.history.next - 1}
 }
 
-// Kept answers how many bytes of events the history holds, and how old the oldest of them is.
+// Kept returns how many bytes of events the history holds, and how old the oldest of them is.
 func (l *Log) Kept() (bytes int64, age time.Duration) {
 	l.rlock()
 	defer l.mu.RUnlock()
@@ -142,7 +142,7 @@ func (l *Log) Kept() (bytes int64, age time.Duration) {
 	return l.history.bytes, age
 }
 
-// rlock takes mu for reading, once nothing in the history is too old.
+// rlock locks mu for reading, after trimming entries that are too old.
 func (l *Log) rlock() {
 	now := time.Now()
 	l.mu.RLock()
@@ -155,7 +155,7 @@ func (l *Log) rlock() {
 	}
 }
 
-// Follow implements [pubsub.Log]. What is kept comes in one call, and so does each append.
+// Follow implements [pubsub.Log]. It delivers the kept entries in one call, and each append in one call.
 func (l *Log) Follow(ctx context.Context, after uint64, deliver func([]event.Entry)) error {
 	if ctx.Err() != nil {
 		return nil
@@ -177,14 +177,14 @@ func (l *Log) join(f *follower) {
 	l.followers = append(l.followers, f)
 }
 
-// leave waits for a delivery that is under way.
+// leave waits for a delivery in progress.
 func (l *Log) leave(f *follower) {
 	l.order.Lock()
 	defer l.order.Unlock()
 	l.followers = slices.DeleteFunc(l.followers, func(other *follower) bool { return other == f })
 }
 
-// housekeep gives memory back while nothing is appended, until the context ends.
+// housekeep frees memory while nothing is appended, until the context ends.
 func (l *Log) housekeep(ctx context.Context) {
 	shortest := min(l.cfg.Age, l.cfg.KeyWindow)
 	every := time.NewTicker(min(max(shortest/16, 10*time.Millisecond), time.Minute))

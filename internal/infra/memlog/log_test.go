@@ -17,16 +17,15 @@ import (
 	"carillon/internal/app/pubsub"
 	"carillon/internal/app/pubsub/pubsubtest"
 	"carillon/internal/domain/event"
+	"carillon/internal/domain/eventtest"
 	"carillon/internal/infra/memlog"
 )
 
-func say(t testing.TB, text, key string) event.Event {
-	t.Helper()
-	data, err := event.ParseData(text)
-	require.NoError(t, err)
-	k, err := event.ParseKey(key)
-	require.NoError(t, err)
-	return event.Event{Topics: []event.Topic{event.MustTopic("t")}, Data: data, Key: k}
+// keyed returns an event on the topic "t" with data and an idempotency key.
+func keyed(text, key string) event.Event {
+	e := eventtest.MustEvent(text, "t")
+	e.Key = eventtest.MustKey(key)
+	return e
 }
 
 func publish(t testing.TB, log *memlog.Log, events ...event.Event) []event.Position {
@@ -43,7 +42,7 @@ func following(t *testing.T, log *memlog.Log, deliver func([]event.Entry)) {
 	var running sync.WaitGroup
 	there := make(chan struct{})
 	here := sync.OnceFunc(func() { close(there) })
-	first := publish(t, log, say(t, "first", ""))[0].Offset
+	first := publish(t, log, keyed("first", ""))[0].Offset
 	running.Go(func() {
 		assert.NoError(t, log.Follow(ctx, first-1, func(entries []event.Entry) {
 			if entries[0].Position.Offset > first {
@@ -59,7 +58,7 @@ func following(t *testing.T, log *memlog.Log, deliver func([]event.Entry)) {
 func TestOffsetsAreDense(t *testing.T) {
 	log := open(t, pubsubtest.Roomy())
 	for want := uint64(1); want < 1000; want += 3 {
-		for i, p := range publish(t, log, say(t, "", ""), say(t, "", ""), say(t, "", "")) {
+		for i, p := range publish(t, log, keyed("", ""), keyed("", ""), keyed("", "")) {
 			require.Equal(t, want+uint64(i), p.Offset)
 		}
 	}
@@ -78,7 +77,7 @@ func TestEachLogHasItsEpoch(t *testing.T) {
 // Ages must not follow a wall clock that jumps, so the times in the log carry the monotonic reading.
 func TestTimesAreMonotonic(t *testing.T) {
 	log := open(t, pubsubtest.Roomy())
-	publish(t, log, say(t, "", ""))
+	publish(t, log, keyed("", ""))
 	entries, err := log.Read(t.Context(), 0, 1)
 	require.NoError(t, err)
 	assert.Contains(t, entries[0].Time.String(), " m=")
@@ -88,11 +87,11 @@ func TestOneDeliveryForEachAppend(t *testing.T) {
 	log := open(t, pubsubtest.Roomy())
 	var sizes []int
 	following(t, log, func(entries []event.Entry) { sizes = append(sizes, len(entries)) })
-	one := say(t, "", "")
+	one := keyed("", "")
 	publish(t, log, one)
 	publish(t, log, one, one, one)
-	publish(t, log, say(t, "", "k"), say(t, "", "k"), one)
-	publish(t, log, say(t, "", "k"))
+	publish(t, log, keyed("", "k"), keyed("", "k"), one)
+	publish(t, log, keyed("", "k"))
 	assert.Equal(t, []int{1, 3, 2}, sizes)
 }
 
@@ -102,8 +101,8 @@ func TestEventLargerThanTheHistory(t *testing.T) {
 	log := open(t, limits)
 	var got []uint64
 	following(t, log, func(entries []event.Entry) { got = append(got, entries[0].Position.Offset) })
-	publish(t, log, say(t, "small", ""))
-	p := publish(t, log, say(t, strings.Repeat("x", 1000), ""))[0]
+	publish(t, log, keyed("small", ""))
+	p := publish(t, log, keyed(strings.Repeat("x", 1000), ""))[0]
 	assert.Equal(t, []uint64{2, 3}, got)
 	assert.Equal(t, pubsub.Extent{Epoch: p.Epoch, Oldest: 4, Newest: 3}, log.Extent())
 	_, err := log.Read(t.Context(), 2, 1)
@@ -111,7 +110,7 @@ func TestEventLargerThanTheHistory(t *testing.T) {
 	bytes, age := log.Kept()
 	assert.Zero(t, bytes)
 	assert.Zero(t, age)
-	publish(t, log, say(t, "small", ""))
+	publish(t, log, keyed("small", ""))
 	entries, err := log.Read(t.Context(), 3, 10)
 	require.NoError(t, err)
 	assert.Len(t, entries, 1)
@@ -122,10 +121,10 @@ func TestKept(t *testing.T) {
 		limits := pubsubtest.Roomy()
 		limits.Age, limits.Bytes = time.Minute, 1000
 		log := open(t, limits)
-		e := say(t, "hello", "k1")
+		e := keyed("hello", "k1")
 		publish(t, log, e)
 		time.Sleep(40 * time.Second)
-		publish(t, log, say(t, "hello", "k2"))
+		publish(t, log, keyed("hello", "k2"))
 		bytes, age := log.Kept()
 		assert.EqualValues(t, 2*e.Size(), bytes)
 		assert.Equal(t, 40*time.Second, age)
@@ -143,7 +142,7 @@ func TestKeysAreBounded(t *testing.T) {
 	log := open(t, limits)
 	var batch []event.Event
 	for n := range 10 {
-		batch = append(batch, say(t, "", fmt.Sprint(n)))
+		batch = append(batch, keyed("", fmt.Sprint(n)))
 	}
 	first := publish(t, log, append(batch, batch...)...)
 	assert.Equal(t, first[:10], first[10:])
@@ -159,7 +158,7 @@ func TestReadersDoNotWaitForFollowers(t *testing.T) {
 	inside, release := make(chan struct{}), make(chan struct{})
 	following(t, log, func([]event.Entry) { close(inside); <-release })
 	done := make(chan struct{})
-	go func() { defer close(done); publish(t, log, say(t, "second", "")) }()
+	go func() { defer close(done); publish(t, log, keyed("second", "")) }()
 	<-inside
 	entries, err := log.Read(t.Context(), 0, 10)
 	require.NoError(t, err)
@@ -185,19 +184,21 @@ func TestCancelledRead(t *testing.T) {
 func TestConfig(t *testing.T) {
 	good := memlog.Config{Events: 1, Bytes: 1, Age: 1, Keys: 1, KeyWindow: 1}
 	require.NoError(t, good.Validate())
-	for key, spoil := range map[string]func(*memlog.Config){
-		"history.events: got 0, takes a number from 1":           func(c *memlog.Config) { c.Events = 0 },
-		"history.events: got 67108865,":                          func(c *memlog.Config) { c.Events = 1<<26 + 1 },
-		"history.bytes: got -1, takes a number of bytes above 0": func(c *memlog.Config) { c.Bytes = -1 },
-		"history.age: got 0s, takes a duration above 0":          func(c *memlog.Config) { c.Age = 0 },
-		"history.keys: got 0, takes a number from 1":             func(c *memlog.Config) { c.Keys = 0 },
-		"history.key_window: got -1s, takes a duration above 0":  func(c *memlog.Config) { c.KeyWindow = -time.Second },
+	for problem, change := range map[string]func(*memlog.Config){
+		"history.events: must be between 1 and 67108864 (got 0)":        func(c *memlog.Config) { c.Events = 0 },
+		"history.events: must be between 1 and 67108864 (got 67108865)": func(c *memlog.Config) { c.Events = 1<<26 + 1 },
+		"history.bytes: must be above 0 (got -1)":                       func(c *memlog.Config) { c.Bytes = -1 },
+		"history.age: must be above 0s (got 0s)":                        func(c *memlog.Config) { c.Age = 0 },
+		"history.keys: must be between 1 and 67108864 (got 0)":          func(c *memlog.Config) { c.Keys = 0 },
+		"history.key_window: must be above 0s (got -1s)":                func(c *memlog.Config) { c.KeyWindow = -time.Second },
 	} {
-		bad := good
-		spoil(&bad)
-		assert.ErrorContains(t, bad.Validate(), key)
-		_, err := memlog.New(bad)
-		assert.ErrorContains(t, err, key)
+		t.Run(problem, func(t *testing.T) {
+			bad := good
+			change(&bad)
+			require.ErrorContains(t, bad.Validate(), problem)
+			_, err := memlog.New(bad)
+			require.ErrorContains(t, err, problem)
+		})
 	}
 	all := memlog.Config{}.Validate()
 	for _, key := range []string{"events", "bytes", "age", "keys", "key_window"} {

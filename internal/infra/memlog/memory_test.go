@@ -15,15 +15,16 @@ import (
 
 	"carillon/internal/app/pubsub/pubsubtest"
 	"carillon/internal/domain/event"
+	"carillon/internal/domain/eventtest"
 	"carillon/internal/infra/memlog"
 )
 
-// appendMarked appends n events and answers weak pointers, which see when the log lets go of each.
+// appendMarked appends n events and returns weak pointers, which show when the log has released each.
 func appendMarked(t *testing.T, log *memlog.Log, n int) []weak.Pointer[event.Topic] {
 	t.Helper()
 	var marks []weak.Pointer[event.Topic]
 	for range n {
-		e := say(t, "marked", "")
+		e := keyed("marked", "")
 		marks = append(marks, weak.Make(&e.Topics[0]))
 		publish(t, log, e)
 	}
@@ -53,11 +54,11 @@ func TestTrimmedEventsAreFreed(t *testing.T) {
 	})
 	t.Run("by bytes", func(t *testing.T) {
 		limits := pubsubtest.Roomy()
-		limits.Bytes = int64(10 * say(t, "marked", "").Size())
+		limits.Bytes = int64(10 * keyed("marked", "").Size())
 		log := open(t, limits)
 		marks := appendMarked(t, log, 1000)
 		assert.Equal(t, 10, alive(marks))
-		publish(t, log, say(t, strings.Repeat("x", 10_000), ""))
+		publish(t, log, keyed(strings.Repeat("x", 10_000), ""))
 		assert.Zero(t, alive(marks))
 		runtime.KeepAlive(log)
 	})
@@ -94,9 +95,7 @@ func TestMemoryStaysFlat(t *testing.T) {
 	topics := []event.Topic{event.MustTopic("t")}
 	fill := func(from, to int) {
 		for n := from; n < to; n++ {
-			key, err := event.ParseKey(fmt.Sprint("key ", n))
-			require.NoError(t, err)
-			_, err = log.Append(t.Context(), []event.Event{{Topics: topics, Key: key}})
+			_, err := log.Append(t.Context(), []event.Event{{Topics: topics, Key: eventtest.MustKey(fmt.Sprint("key ", n))}})
 			require.NoError(t, err)
 		}
 	}
@@ -107,7 +106,7 @@ func TestMemoryStaysFlat(t *testing.T) {
 	assert.EqualValues(t, 1_000_000, log.Extent().Newest)
 }
 
-// A log that was full once gives its memory back when everything is too old, and takes none before it is needed.
+// A log that was full frees its memory when everything is too old, and allocates none before it is needed.
 func TestMemoryComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		before := heap()
@@ -120,7 +119,7 @@ func TestMemoryComesBack(t *testing.T) {
 		synctest.Wait()
 		assert.Less(t, heap()-before, int64(1<<20), "a fresh log reserves nothing")
 		for n := range 100_000 {
-			publish(t, log, say(t, "", fmt.Sprint("key ", n)))
+			publish(t, log, keyed("", fmt.Sprint("key ", n)))
 		}
 		assert.Greater(t, heap()-before, int64(10<<20))
 		time.Sleep(65 * time.Second)

@@ -14,102 +14,102 @@ import (
 	"carillon/internal/app/pubsub"
 	"carillon/internal/domain/access"
 	"carillon/internal/domain/event"
+	"carillon/internal/domain/eventtest"
 	"carillon/internal/infra/memlog"
 	"carillon/internal/infra/metrics"
 )
 
-// hall is an engine that is observed, with an audience that takes everything.
-type hall struct {
+// harness is an engine with an observer and subscribers that accept everything.
+type harness struct {
 	testing.TB
 
-	pub   *pubsub.Engine
-	log   *memlog.Log
-	met   sync.WaitGroup
-	batch []event.Event
-	seats []*pubsub.Stream
+	engine  *pubsub.Engine
+	log     *memlog.Log
+	pending sync.WaitGroup
+	batch   []event.Event
+	streams []*pubsub.Stream
 }
 
-func newHall(t testing.TB, seen pubsub.Observer, batch int) *hall {
+func newHarness(t testing.TB, observer pubsub.Observer, batch int) *harness {
 	t.Helper()
-	h := &hall{TB: t, log: newLog(t)}
+	h := &harness{TB: t, log: newLog(t)}
 	var err error
-	h.pub, err = pubsub.New(pubsub.Config{
+	h.engine, err = pubsub.New(pubsub.Config{
 		Window:    pubsub.WindowConfig{Events: 4096, Bytes: 1 << 30, Age: time.Hour},
 		Heartbeat: time.Minute, Slow: pubsub.SlowClose,
-	}, h.log, seen)
+	}, h.log, observer)
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	running.Go(func() { _ = h.pub.Run(ctx) })
+	running.Go(func() { _ = h.engine.Run(ctx) })
 	t.Cleanup(func() { cancel(); running.Wait() })
-	data, err := event.ParseData("The quick brown fox jumps over the lazy dog")
-	require.NoError(t, err)
 	for range batch {
-		h.batch = append(h.batch, event.Event{Topics: []event.Topic{event.MustTopic("stock/acme")}, Data: data})
+		h.batch = append(h.batch, eventtest.MustEvent("The quick brown fox jumps over the lazy dog", "stock/acme"))
 	}
 	return h
 }
 
-// listener takes what comes and ticks it off.
-type listener struct{ met *sync.WaitGroup }
+// countingSink accepts every item and marks it as received.
+type countingSink struct{ pending *sync.WaitGroup }
 
-func (l *listener) Send(items []*pubsub.Item) (int, error) {
-	l.met.Add(-len(items))
+func (l *countingSink) Send(items []*pubsub.Item) (int, error) {
+	l.pending.Add(-len(items))
 	return len(items), nil
 }
 
-func (*listener) Beat(event.Position) error { return nil }
-func (*listener) Reset(pubsub.Reset) error  { return nil }
-func (*listener) Close(pubsub.EndReason)    {}
+func (*countingSink) Flush() error                   { return nil }
+func (*countingSink) Heartbeat(event.Position) error { return nil }
+func (*countingSink) Reset(pubsub.Reset) error       { return nil }
+func (*countingSink) Close(pubsub.EndReason)         {}
 
-func (h *hall) seat(n int, from pubsub.Start) {
+func (h *harness) subscribe(n int, from pubsub.Start) {
 	h.Helper()
 	for range n {
-		st, err := h.pub.Open(context.Background(), pubsub.Subscription{
-			Patterns: []event.Pattern{event.PatternOf(event.MustTopic("stock/acme"))},
+		st, err := h.engine.Open(context.Background(), pubsub.Subscription{
+			Patterns: eventtest.MustPatterns("stock/acme"),
 			Grant:    access.Allow(event.Everything),
 			Start:    from,
 		})
 		require.NoError(h, err)
-		st.Attach(&listener{met: &h.met})
-		h.seats = append(h.seats, st)
+		st.Attach(&countingSink{pending: &h.pending})
+		h.streams = append(h.streams, st)
 	}
 }
 
-// play publishes a batch and waits until every seat has it.
-func (h *hall) play() {
-	h.met.Add(len(h.seats) * len(h.batch))
-	if _, err := h.pub.Publish(context.Background(), h.batch...); err != nil {
+// publish publishes a batch and waits until every stream has received it.
+func (h *harness) publish() {
+	h.pending.Add(len(h.streams) * len(h.batch))
+	if _, err := h.engine.Publish(context.Background(), h.batch...); err != nil {
 		h.Error(err)
 	}
-	h.met.Wait()
+	h.pending.Wait()
 }
 
-// What the engine did is what the counters say, once it is at rest.
+// The counters match what the engine did, once it is idle.
 func TestEngineIsCountedExactly(t *testing.T) {
-	const seats, batch, rounds = 20, 10, 5
+	const streams, batch, rounds = 20, 10, 5
 	m := metrics.New(metrics.Build{})
-	h := newHall(t, m, batch)
+	h := newHarness(t, m, batch)
 	require.NoError(t, m.Watch(metrics.Sources{
-		Engine: h.pub, Log: h.log, Clock: &quiet{},
-		Streams: func() (map[string]int64, int64) { return map[string]int64{"test": int64(h.pub.Streams())}, 0 },
+		Engine: h.engine, Log: h.log, Clock: &quiet{},
+		Streams: func() (map[string]int64, int64) { return map[string]int64{"test": int64(h.engine.Streams())}, 0 },
 	}))
-	h.seat(seats, pubsub.Start{})
+	h.subscribe(streams, pubsub.Start{})
 	for range rounds {
-		h.play()
+		h.publish()
 	}
 	kept := h.log.Extent()
-	h.met.Add(rounds * batch)
-	h.seat(1, pubsub.After(event.Position{Epoch: kept.Epoch}.String()))
-	h.seat(1, pubsub.After("nonsense"))
-	h.met.Wait()
-	for _, st := range h.seats {
+	h.pending.Add(rounds * batch)
+	h.subscribe(1, pubsub.After(event.Position{Epoch: kept.Epoch}.String()))
+	h.subscribe(1, pubsub.After("nonsense"))
+	h.pending.Wait()
+	for _, st := range h.streams {
 		st.End(pubsub.EndGone)
 	}
 	for _, want := range []struct{ series, value string }{
 		{`streams_open{transport="test"}`, "0"},
-		{"streams_opened_total", fmt.Sprint(seats + 2)},
-		{`streams_ended_total{reason="gone"}`, fmt.Sprint(seats + 2)},
+		{"streams_opened_total", fmt.Sprint(streams + 2)},
+		{`streams_ended_total{reason="gone"}`, fmt.Sprint(streams + 2)},
 		{`streams_ended_total{reason="other"}`, "0"},
 		{"events_published_total", fmt.Sprint(rounds * batch)},
 		{`resets_total{reason="malformed"}`, "1"},
@@ -124,48 +124,48 @@ func TestEngineIsCountedExactly(t *testing.T) {
 	require.NoError(t, err)
 	_, err = fmt.Sscan(value(t, text, `deliveries_total{mode="replay"}`), &replayed)
 	require.NoError(t, err)
-	assert.Equal(t, (seats+1)*rounds*batch, live+replayed)
+	assert.Equal(t, (streams+1)*rounds*batch, live+replayed)
 	assert.GreaterOrEqual(t, replayed, rounds*batch)
 	assert.NotEqual(t, "0", value(t, text, "history_bytes"))
 	assert.NotEqual(t, "0", value(t, text, "history_oldest_age_seconds"))
 }
 
-// broken is a sink whose connection fails, and which knows why.
-type broken struct{ listener }
+// broken is a sink whose connection fails with a known reason.
+type broken struct{ countingSink }
 
-func (*broken) Send([]*pubsub.Item) (int, error)          { return 0, errors.New("no acknowledgement") }
-func (*broken) Explain(pubsub.EndReason) pubsub.EndReason { return pubsub.EndDead }
+func (*broken) Send([]*pubsub.Item) (int, error)               { return 0, errors.New("no acknowledgement") }
+func (*broken) RefineReason(pubsub.EndReason) pubsub.EndReason { return pubsub.EndDead }
 
 // A stream that ended is counted for the reason that its transport found, which is the one in the log.
 func TestEndIsCountedForItsExactReason(t *testing.T) {
 	m := newMetrics(t, &quiet{})
-	h := newHall(t, m, 1)
-	st, err := h.pub.Open(t.Context(), pubsub.Subscription{
+	h := newHarness(t, m, 1)
+	st, err := h.engine.Open(t.Context(), pubsub.Subscription{
 		Patterns: []event.Pattern{event.Everything}, Grant: access.Allow(event.Everything),
 	})
 	require.NoError(t, err)
 	st.Attach(&broken{})
 	require.Eventually(t, func() bool {
-		h.play()
+		h.publish()
 		return value(t, scrape(t, m), `streams_ended_total{reason="dead"}`) == "1"
 	}, 10*time.Second, time.Millisecond)
 	assert.Equal(t, "0", value(t, scrape(t, m), `streams_ended_total{reason="failed"}`))
 }
 
-// What counting costs: the same work, observed by nobody and by Prometheus.
+// BenchmarkLive measures the same work without an observer and with the metrics.
 func BenchmarkLive(b *testing.B) {
 	for _, c := range []struct{ streams, batch int }{{1, 1}, {100, 1}, {10_000, 1}, {100, 64}} {
 		for _, o := range []struct {
-			name string
-			seen pubsub.Observer
+			name     string
+			observer pubsub.Observer
 		}{{"unobserved", pubsub.Unobserved{}}, {"observed", metrics.New(metrics.Build{})}} {
 			b.Run(fmt.Sprintf("streams=%d/batch=%d/%s", c.streams, c.batch, o.name), func(b *testing.B) {
-				h := newHall(b, o.seen, c.batch)
-				h.seat(c.streams, pubsub.Start{})
-				h.play()
+				h := newHarness(b, o.observer, c.batch)
+				h.subscribe(c.streams, pubsub.Start{})
+				h.publish()
 				b.ReportAllocs()
 				for b.Loop() {
-					h.play()
+					h.publish()
 				}
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*c.streams*c.batch), "ns/delivery")
 			})
@@ -173,7 +173,7 @@ func BenchmarkLive(b *testing.B) {
 	}
 }
 
-// The calls by themselves.
+// BenchmarkObserver measures the calls alone.
 func BenchmarkObserver(b *testing.B) {
 	m := metrics.New(metrics.Build{})
 	for name, call := range map[string]func(){

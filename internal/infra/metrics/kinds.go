@@ -2,7 +2,7 @@ package metrics
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// prefix is what the names of all metrics of the server's own begin with.
+// prefix is the prefix of the names of the server's metrics.
 const prefix = "carillon_"
 
 func (m *Metrics) counter(name, help string) prometheus.Counter {
@@ -23,11 +23,11 @@ func (m *Metrics) histogram(name, help string, buckets []float64) prometheus.His
 	return h
 }
 
-// reasons are counters by reason, all of which exist from the start: a rate can be taken of the first increment, and
-// looking one up takes no lock.
+// reasons are counters by reason. All exist from the start, so that a rate includes the first increment and finding one
+// needs no lock.
 type reasons struct {
 	known map[string]prometheus.Counter
-	other prometheus.Counter // of a reason that is not known here
+	other prometheus.Counter // counts unknown reasons
 }
 
 func newReasons[R ~string](counters *prometheus.CounterVec, known ...R) reasons {

@@ -1,8 +1,8 @@
-// Package metrics counts for Prometheus, and is the only one that knows it.
+// Package metrics exports metrics to Prometheus. No other package depends on Prometheus.
 //
-// What it promises: all names begin with carillon_, but for those of the Go runtime and the process; every label takes
-// few values, however many topics and clients there are; no label and no help text holds anything a client said.
-// Whatever counts is one or two atomic additions. What can be asked for is asked for at each scrape instead.
+// Guarantees: all names begin with carillon_, except those of the Go runtime and the process; every label has few values,
+// independent of the number of topics and clients; no label and no help text contains data of a client. Counting costs
+// one or two atomic additions. What other parts count already is read at each scrape.
 package metrics
 
 import (
@@ -16,10 +16,10 @@ import (
 	"carillon/internal/app/pubsub"
 )
 
-// Build says what is running.
+// Build identifies the running program.
 type Build struct{ Version, Commit, Go string }
 
-// Metrics are the server's counters. It observes the engine and the interface; its methods may be called concurrently.
+// Metrics are the server's metrics. It observes the engine and the HTTP interface; its methods may be called concurrently.
 type Metrics struct {
 	registry *prometheus.Registry
 
@@ -34,11 +34,11 @@ type Metrics struct {
 
 var _ pubsub.Observer = (*Metrics)(nil)
 
-// New makes the counters, all at zero, in a registry of their own.
+// New returns metrics, all zero, in a registry of their own.
 func New(build Build) *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry()}
 	deliveries := m.counters("deliveries_total", "Events handed to streams, at the head of the log (live) or while they catch up (replay).", "mode")
-	m.published = m.counter("events_published_total", "Events whose publishers were told that the log has them, repeated keys among them.")
+	m.published = m.counter("events_published_total", "Events acknowledged to their publishers, including those with repeated keys.")
 	m.publishedBytes = m.counter("published_bytes_total", "What published events weigh in memory, bookkeeping among it.")
 	m.live = deliveries.WithLabelValues("live")
 	m.replayed = deliveries.WithLabelValues("replay")
@@ -64,7 +64,7 @@ func New(build Build) *Metrics {
 	return m
 }
 
-// Handler answers scrapes.
+// Handler returns the handler for scrapes.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
 		EnableOpenMetrics:   true,
@@ -72,7 +72,7 @@ func (m *Metrics) Handler() http.Handler {
 	})
 }
 
-// maxScrapes bounds what many scrapers at once can cost.
+// maxScrapes bounds concurrent scrapes.
 const maxScrapes = 4
 
 // Published implements [pubsub.Observer].
@@ -99,7 +99,7 @@ func (m *Metrics) Ended(why pubsub.EndReason) { m.ended.count(string(why)) }
 // Reset implements [pubsub.Observer].
 func (m *Metrics) Reset(reason pubsub.ResetReason) { m.resets.count(string(reason)) }
 
-// Ticked is told how late a tick of the clock was.
+// Ticked records how late a tick of the clock was.
 func (m *Metrics) Ticked(late time.Duration) { m.lateness.Observe(late.Seconds()) }
 
 // PublishRefused counts a request to publish that was refused. The code is one of a fixed few.

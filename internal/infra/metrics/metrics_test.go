@@ -49,12 +49,13 @@ func newMetrics(t testing.TB, q *quiet) *metrics.Metrics {
 	m := metrics.New(metrics.Build{Version: "1.2.3", Commit: "abc", Go: "go1.26"})
 	require.NoError(t, m.Watch(metrics.Sources{
 		Engine: q, Log: newLog(t), Clock: q,
-		Streams: func() (map[string]int64, int64) { return map[string]int64{"taken_over": 2, "http1": 1}, 99 },
+		Streams:           func() (map[string]int64, int64) { return map[string]int64{"taken_over": 2, "http1": 1}, 99 },
+		LogRecordsDropped: func() uint64 { return 14 },
 	}))
 	return m
 }
 
-// scrape answers the metrics as Prometheus reads them.
+// scrape returns the metrics in the text format.
 func scrape(t testing.TB, m *metrics.Metrics) string {
 	t.Helper()
 	w := httptest.NewRecorder()
@@ -63,7 +64,7 @@ func scrape(t testing.TB, m *metrics.Metrics) string {
 	return w.Body.String()
 }
 
-// value is the line of a series.
+// value returns the value of a series.
 func value(t testing.TB, text, series string) string {
 	t.Helper()
 	for line := range strings.Lines(text) {
@@ -122,6 +123,7 @@ func TestCounts(t *testing.T) {
 		"window_bytes":                                                "400",
 		"window_oldest_age_seconds":                                   "1.5",
 		"history_events":                                              "0",
+		"log_records_dropped_total":                                   "14",
 		"history_bytes":                                               "0",
 		"history_oldest_age_seconds":                                  "0",
 		"clock_ticks_total":                                           "11",
@@ -135,7 +137,7 @@ func TestCounts(t *testing.T) {
 	assert.Equal(t, "1", value(t, scrape(t, m), "draining"))
 }
 
-// Every reason the engine has is one of its own here, not "other".
+// Every reason of the engine has a counter of its own and is not counted as "other".
 func TestEveryReasonIsKnown(t *testing.T) {
 	ends := []pubsub.EndReason{
 		pubsub.EndGone, pubsub.EndFailed, pubsub.EndDead, pubsub.EndSlow, pubsub.EndExpired, pubsub.EndDrain, pubsub.EndClosed,
@@ -167,7 +169,7 @@ func TestPrometheusHasNoComplaints(t *testing.T) {
 	assert.Empty(t, problems)
 }
 
-// The names are what dashboards and alerts are made of: a change is seen, and meant.
+// Dashboards and alerts depend on the names: a change must be deliberate.
 func TestNames(t *testing.T) {
 	m := newMetrics(t, &quiet{})
 	everything(m)
@@ -198,7 +200,7 @@ func TestNames(t *testing.T) {
 	assert.Equal(t, string(want), got, "run the test with -golden if this is meant")
 }
 
-// A log that cannot tell how much it keeps has no series for it, rather than false ones.
+// A log that does not report how much it keeps has no series for it.
 func TestLogThatTellsLess(t *testing.T) {
 	m := metrics.New(metrics.Build{})
 	require.NoError(t, m.Watch(metrics.Sources{

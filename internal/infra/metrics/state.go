@@ -9,29 +9,31 @@ import (
 	"carillon/internal/app/timefeed"
 )
 
-// Sources are what is asked at each scrape. None of them may be slow.
+// Sources are read at each scrape. None of them may block.
 type Sources struct {
 	Engine  Engine
 	Log     pubsub.Log
 	Clock   Clock
-	Streams func() (open map[string]int64, bytes int64) // how many are open by transport, and what was written to all
+	Streams func() (open map[string]int64, bytes int64) // open streams by transport, and bytes written to all
+
+	LogRecordsDropped func() uint64 // log records that were dropped; nil means no such metric
 }
 
-// Engine is what is asked of the engine.
+// Engine is the part of the engine that is read at each scrape.
 type Engine interface {
 	Window() pubsub.WindowInfo
 	Draining() bool
 }
 
-// Clock is what is asked of the clock.
+// Clock is the part of the clock that is read at each scrape.
 type Clock interface{ Stats() timefeed.Stats }
 
-// keeper is a log that can say how much it keeps.
-type keeper interface {
+// sizedLog is a log that reports how much it keeps.
+type sizedLog interface {
 	Kept() (bytes int64, age time.Duration)
 }
 
-// Watch adds what the sources answer. It is called once.
+// Watch registers the metrics of the sources. It must be called at most once.
 func (m *Metrics) Watch(sources Sources) error {
 	s := &state{sources: sources}
 	s.streams = s.desc("streams_open", "Streams that are open, by how they are written.", "transport")
@@ -41,17 +43,20 @@ func (m *Metrics) Watch(sources Sources) error {
 	s.windowBytes = s.desc("window_bytes", "What the events in the window weigh, as window.bytes counts it.")
 	s.windowAge = s.desc("window_oldest_age_seconds", "Age of the oldest event in the window; 0 when there is none.")
 	s.historyEvents = s.desc("history_events", "Events that a client which comes back can still get.")
+	if sources.LogRecordsDropped != nil {
+		s.recordsDropped = s.desc("log_records_dropped_total", "Log records that were dropped because the output did not take them in time.")
+	}
 	s.ticks = s.desc("clock_ticks_total", "Ticks of the clock.")
 	s.ticksSkipped = s.desc("clock_ticks_skipped_total", "Ticks that were slept through or jumped over.")
 	s.ticksFailed = s.desc("clock_ticks_failed_total", "Ticks that could not be published.")
-	if _, tells := sources.Log.(keeper); tells {
+	if _, ok := sources.Log.(sizedLog); ok {
 		s.historyBytes = s.desc("history_bytes", "What the events in the history weigh, as history.bytes counts it.")
 		s.historyAge = s.desc("history_oldest_age_seconds", "Age of the oldest event in the history; 0 when there is none.")
 	}
 	return m.registry.Register(s)
 }
 
-// state collects what the sources answer.
+// state collects the metrics of the sources.
 type state struct {
 	sources Sources
 	descs   []*prometheus.Desc
@@ -59,6 +64,7 @@ type state struct {
 	streams, written, draining              *prometheus.Desc
 	windowEvents, windowBytes, windowAge    *prometheus.Desc
 	historyEvents, historyBytes, historyAge *prometheus.Desc
+	recordsDropped                          *prometheus.Desc
 	ticks, ticksSkipped, ticksFailed        *prometheus.Desc
 }
 
@@ -101,10 +107,14 @@ func (s *state) Collect(out chan<- prometheus.Metric) {
 
 	extent := s.sources.Log.Extent()
 	gauge(s.historyEvents, float64(extent.Newest+1-extent.Oldest))
-	if log, tells := s.sources.Log.(keeper); tells {
+	if log, ok := s.sources.Log.(sizedLog); ok {
 		bytes, age := log.Kept()
 		gauge(s.historyBytes, float64(bytes))
 		gauge(s.historyAge, age.Seconds())
+	}
+
+	if s.sources.LogRecordsDropped != nil {
+		counter(s.recordsDropped, float64(s.sources.LogRecordsDropped()))
 	}
 
 	clock := s.sources.Clock.Stats()

@@ -21,13 +21,13 @@ func TestKeysOfEveryKind(t *testing.T) {
 			jwt      tokens.JWT
 			previous bool
 		}{
-			"public key":         {jwt: tokens.JWT{Key: tokens.Secret(current.public)}},
-			"private key":        {jwt: tokens.JWT{Key: tokens.Secret(current.private)}},
-			"key with a newline": {jwt: tokens.JWT{Key: tokens.Secret(current.public) + "\r\n"}},
+			"public key":         {jwt: tokens.JWT{Key: access.Secret(current.public)}},
+			"private key":        {jwt: tokens.JWT{Key: access.Secret(current.private)}},
+			"key with a newline": {jwt: tokens.JWT{Key: access.Secret(current.public) + "\r\n"}},
 			"key file":           {jwt: tokens.JWT{KeyFile: file(t, current.public)}},
 			"private key file":   {jwt: tokens.JWT{KeyFile: file(t, current.private)}},
 			"previous key": {
-				tokens.JWT{Key: tokens.Secret(current.public), PreviousKey: tokens.Secret(previous.public)}, true,
+				tokens.JWT{Key: access.Secret(current.public), PreviousKey: access.Secret(previous.public)}, true,
 			},
 			"previous key file": {
 				tokens.JWT{KeyFile: file(t, current.private), PreviousKeyFile: file(t, previous.public)}, true,

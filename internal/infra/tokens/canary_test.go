@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"carillon/internal/domain/access"
 	"carillon/internal/infra/tokens"
 )
 
@@ -24,13 +25,13 @@ func TestNoErrorHoldsASecret(t *testing.T) {
 	}
 	block := string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Headers: map[string]string{"x": canary}, Bytes: []byte(canary)}))
 	for _, algorithm := range append(algorithms, "none") {
-		for _, key := range []tokens.Secret{canary, tokens.Secret(block), "-----BEGIN " + canary} {
+		for _, key := range []access.Secret{canary, access.Secret(block), "-----BEGIN " + canary} {
 			name := file(t, []byte(key))
 			for _, j := range []tokens.JWT{
 				{Key: key},
 				{KeyFile: name},
-				{Key: tokens.Secret(strings.Repeat("k", 32)), PreviousKey: key},
-				{Key: tokens.Secret(strings.Repeat("k", 32)), PreviousKeyFile: name},
+				{Key: access.Secret(strings.Repeat("k", 32)), PreviousKey: key},
+				{Key: access.Secret(strings.Repeat("k", 32)), PreviousKeyFile: name},
 				{Key: key, JWKSURL: "https://" + canary},
 				{PreviousKey: key},
 				{JWKSURL: "http://localhost", PreviousKey: key},
@@ -39,7 +40,7 @@ func TestNoErrorHoldsASecret(t *testing.T) {
 				_, err := tokens.New(tokens.Config{JWT: j}, nil)
 				add(err)
 			}
-			_, err := tokens.Sign(tokens.Order{Algorithm: algorithm, Key: []byte(key), Publish: []string{"**"}, TTL: time.Hour}, time.Now())
+			_, err := tokens.Sign(tokens.SignRequest{Algorithm: algorithm, Key: []byte(key), Publish: []string{"**"}, TTL: time.Hour}, time.Now())
 			add(err)
 		}
 	}
@@ -49,7 +50,7 @@ func TestNoErrorHoldsASecret(t *testing.T) {
 		_, err := tokens.New(tokens.Config{JWT: tokens.JWT{Algorithm: "RS256", JWKSURL: address, JWKSRefresh: time.Hour}}, nil)
 		add(err)
 	}
-	for _, token := range []tokens.Secret{canary + "\n", tokens.Secret(strings.Repeat(canary, 1000))} {
+	for _, token := range []access.Secret{canary + "\n", access.Secret(strings.Repeat(canary, 1000))} {
 		add(tokens.Config{PublishToken: token}.Validate())
 	}
 

@@ -9,27 +9,28 @@ import (
 	"strings"
 	"time"
 
+	"carillon/internal/domain/access"
 	"carillon/internal/domain/event"
 )
 
-// Config says who may do what. Its keys live under "auth".
+// Config configures who may do what. Its keys are under "auth".
 type Config struct {
-	PublishToken Secret    `mapstructure:"publish_token"`
-	Anonymous    Anonymous `mapstructure:"anonymous"`
-	JWT          JWT       `mapstructure:"jwt"`
+	PublishToken access.Secret `mapstructure:"publish_token"`
+	Anonymous    Anonymous     `mapstructure:"anonymous"`
+	JWT          JWT           `mapstructure:"jwt"`
 }
 
-// Anonymous is what everybody may do.
+// Anonymous configures the rights of requests without a token.
 type Anonymous struct {
 	Subscribe []string `mapstructure:"subscribe"` // patterns
 }
 
-// JWT says how signed tokens are checked. At most one of Key, KeyFile and JWKSURL is set; with none, no JWT is accepted.
+// JWT configures how signed tokens are verified. At most one of Key, KeyFile and JWKSURL is set; with none, no JWT is accepted.
 type JWT struct {
 	Algorithm       string        `mapstructure:"algorithm"` // HS256, RS256, ES256 or EdDSA
-	Key             Secret        `mapstructure:"key"`       // a shared secret, or a key in PEM
+	Key             access.Secret `mapstructure:"key"`       // a shared secret, or a key in PEM
 	KeyFile         string        `mapstructure:"key_file"`
-	PreviousKey     Secret        `mapstructure:"previous_key"` // still accepted while keys are changed
+	PreviousKey     access.Secret `mapstructure:"previous_key"` // still accepted while keys are rotated
 	PreviousKeyFile string        `mapstructure:"previous_key_file"`
 	JWKSURL         string        `mapstructure:"jwks_url"`
 	JWKSRefresh     time.Duration `mapstructure:"jwks_refresh"`
@@ -38,10 +39,10 @@ type JWT struct {
 	Leeway          time.Duration `mapstructure:"leeway"`
 }
 
-// minRefresh keeps a server from asking for keys all the time.
+// minRefresh bounds how often the key server is asked.
 const minRefresh = 10 * time.Second
 
-// Validate names every key that is out of range. It reads key files.
+// Validate returns an error that names every key whose value is invalid. It reads key files.
 func (c Config) Validate() error {
 	_, anonymousErr := patternsOf(c.Anonymous.Subscribe)
 	if anonymousErr != nil {
@@ -50,9 +51,9 @@ func (c Config) Validate() error {
 	var tokenErr error
 	switch token := c.PublishToken.Reveal(); {
 	case len(token) > maxToken:
-		tokenErr = fmt.Errorf("auth.publish_token: got %d bytes, takes at most %d", len(token), maxToken)
+		tokenErr = fmt.Errorf("auth.publish_token: must be at most %d bytes long (got %d)", maxToken, len(token))
 	case strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
-		tokenErr = errors.New("auth.publish_token: got spaces or characters beyond ASCII, which no header carries")
+		tokenErr = errors.New("auth.publish_token: must be printable ASCII without spaces, because it is sent in a header")
 	}
 	return errors.Join(tokenErr, anonymousErr, c.JWT.validate())
 }
@@ -66,15 +67,15 @@ func (c JWT) validate() error {
 	}
 	switch {
 	case sources > 1:
-		return errors.New("auth.jwt: got more than one of key, key_file and jwks_url, takes one of them")
+		return errors.New("auth.jwt: must have at most one of key, key_file and jwks_url")
 	case c.Leeway < 0 || c.Leeway > time.Hour:
-		return fmt.Errorf("auth.jwt.leeway: got %s, takes a duration from 0s to 1h", c.Leeway)
+		return fmt.Errorf("auth.jwt.leeway: must be between 0s and 1h (got %s)", c.Leeway)
 	case sources == 0 && (c.PreviousKey != "" || c.PreviousKeyFile != ""):
-		return errors.New("auth.jwt.previous_key: is set without a key that follows it")
+		return errors.New("auth.jwt.previous_key: must not be set without a current key")
 	case sources == 0:
 		return nil
 	case !known(c.Algorithm):
-		return fmt.Errorf("auth.jwt.algorithm: got %q, takes HS256, RS256, ES256 or EdDSA", c.Algorithm)
+		return fmt.Errorf("auth.jwt.algorithm: must be HS256, RS256, ES256 or EdDSA (got %q)", c.Algorithm)
 	case c.JWKSURL != "":
 		return c.validateJWKS()
 	}
@@ -86,18 +87,18 @@ func (c JWT) validateJWKS() error {
 	u, err := url.Parse(c.JWKSURL)
 	switch {
 	case c.PreviousKey != "" || c.PreviousKeyFile != "":
-		return errors.New("auth.jwt.previous_key: got one with jwks_url, where earlier keys are in the set")
+		return errors.New("auth.jwt.previous_key: must not be set with jwks_url, whose set holds earlier keys too")
 	case err != nil || u.Host == "":
-		return errors.New("auth.jwt.jwks_url: is not a URL")
+		return errors.New("auth.jwt.jwks_url: must be a URL")
 	case u.User != nil:
-		return errors.New("auth.jwt.jwks_url: takes a URL without a name and a password")
+		return errors.New("auth.jwt.jwks_url: must not contain a user name or a password")
 	case u.Scheme == "http" && !loopback(u.Hostname()), u.Scheme != "http" && u.Scheme != "https":
-		// Whoever can change the answer on its way can make tokens.
-		return errors.New("auth.jwt.jwks_url: takes an https URL, or http on this machine")
+		// Whoever can change the response in transit can forge tokens.
+		return errors.New("auth.jwt.jwks_url: must be an https URL, or an http URL of a loopback address")
 	case c.Algorithm == "HS256":
-		return errors.New("auth.jwt.algorithm: got HS256 with jwks_url, takes an algorithm with public keys")
+		return errors.New("auth.jwt.algorithm: must be an algorithm with public keys where jwks_url is set (got HS256)")
 	case c.JWKSRefresh < minRefresh:
-		return fmt.Errorf("auth.jwt.jwks_refresh: got %s, takes a duration of at least %s", c.JWKSRefresh, minRefresh)
+		return fmt.Errorf("auth.jwt.jwks_refresh: must be at least %s (got %s)", minRefresh, c.JWKSRefresh)
 	}
 	return nil
 }
@@ -107,12 +108,12 @@ func loopback(host string) bool {
 	return host == "localhost" || err == nil && addr.IsLoopback()
 }
 
-// keys reads the keys that tokens are checked with, the current one first.
+// keys returns the keys that tokens are verified with, the current one first.
 func (c JWT) keys() ([]any, error) {
 	var keys []any
 	for _, source := range []struct {
 		name string
-		text Secret
+		text access.Secret
 		file string
 	}{
 		{"key", c.Key, ""},
@@ -136,8 +137,8 @@ func (c JWT) keys() ([]any, error) {
 	return keys, nil
 }
 
-// read is a secret's text or a file's, nil when neither is set.
-func read(text Secret, file string) ([]byte, error) {
+// read returns the text of a secret or the content of a file, and nil when neither is set.
+func read(text access.Secret, file string) ([]byte, error) {
 	switch {
 	case text != "":
 		return []byte(text.Reveal()), nil
@@ -146,7 +147,7 @@ func read(text Secret, file string) ([]byte, error) {
 	}
 	content, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("cannot be read: %w", err)
+		return nil, fmt.Errorf("cannot read the file: %w", err)
 	}
 	return content, nil
 }

@@ -46,8 +46,8 @@ func TestGrantsOfAToken(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			cfg := p.config()
 			cfg.Anonymous.Subscribe = c.everybody
-			rights, err := newVerifier(t, cfg).Authenticate(t.Context(), p.sign(t, func(o *tokens.Order) {
-				o.Subscribe, o.Publish = c.subscribe, c.publish
+			rights, err := newVerifier(t, cfg).Authenticate(t.Context(), p.sign(t, func(r *tokens.SignRequest) {
+				r.Subscribe, r.Publish = c.subscribe, c.publish
 			}))
 			require.NoError(t, err)
 			assert.Equal(t, c.mayListen, allows(rights.Subscribe, topics...))
@@ -122,7 +122,7 @@ func TestSubjects(t *testing.T) {
 		return rights.Subject
 	}
 	of := func(issuer, name string) string {
-		return subject(p.sign(t, func(o *tokens.Order) { o.Issuer, o.Subject = issuer, name }))
+		return subject(p.sign(t, func(r *tokens.SignRequest) { r.Issuer, r.Subject = issuer, name }))
 	}
 	assert.Equal(t, of("", "shop"), of("", "shop"))
 	nameless := p.sign(t)
@@ -131,7 +131,7 @@ func TestSubjects(t *testing.T) {
 	different := map[string]bool{
 		of("", "shop"): true, of("", "bank"): true, of("i", "shop"): true, of("i shop", "x"): true, of("i", "shop x"): true,
 		of("", "publish_token"): true, subject("sesame"): true, subject(nameless): true,
-		subject(p.sign(t, func(o *tokens.Order) { o.TTL = time.Minute })): true,
+		subject(p.sign(t, func(r *tokens.SignRequest) { r.TTL = time.Minute })): true,
 	}
 	assert.Len(t, different, 9)
 }

@@ -21,14 +21,14 @@ import (
 const (
 	jwksTimeout = 10 * time.Second
 	jwksBytes   = 1 << 20
-	// jwksRetry is how soon keys are asked for again when they could not be had, or when a token names an unknown one:
-	// anybody can send such a token, so no more often.
+	// jwksRetry is the minimum time before keys are fetched again after a failure, or after a token named an unknown key:
+	// anybody can send such a token.
 	jwksRetry = 10 * time.Second
-	// jwksFirstRetry is how soon they are while there are none at all; it doubles up to jwksRetry.
+	// jwksFirstRetry is the first wait after a failure while there are no keys at all; it doubles up to jwksRetry.
 	jwksFirstRetry = time.Second
 )
 
-// jwks is a set of keys at a URL. The last good set stays in use while the URL fails.
+// jwks is a set of keys at a URL. While fetching fails, the last set that was read stays in use.
 type jwks struct {
 	url       string
 	algorithm string
@@ -52,7 +52,7 @@ func newJWKS(cfg JWT, failed func(error)) *jwks {
 	}
 }
 
-// run keeps the set fresh until the context ends.
+// run fetches the set regularly until the context ends.
 func (j *jwks) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -78,7 +78,7 @@ func (j *jwks) run(ctx context.Context) {
 	}
 }
 
-// inherit takes the keys of the set before, if they are of the same URL and kind, until it has asked for its own.
+// inherit takes over the keys of a previous set with the same URL and algorithm, until the first fetch.
 func (j *jwks) inherit(before *jwks) {
 	if j.url == before.url && j.algorithm == before.algorithm {
 		j.set.Store(before.set.Load())
@@ -88,18 +88,18 @@ func (j *jwks) inherit(before *jwks) {
 func (j *jwks) fetch(ctx context.Context) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, j.url, nil)
 	if err != nil {
-		return fmt.Errorf("asking for keys: %w", err)
+		return fmt.Errorf("fetching keys: %w", err)
 	}
 	response, err := j.client.Do(request)
 	if err != nil {
 		if failed, is := errors.AsType[*url.Error](err); is {
-			err = failed.Err // without the URL, which may hold a secret
+			err = failed.Err // without the URL, which may contain a secret
 		}
-		return fmt.Errorf("asking for keys: %w", err)
+		return fmt.Errorf("fetching keys: %w", err)
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("asking for keys: answered %d", response.StatusCode)
+		return fmt.Errorf("fetching keys: status %d", response.StatusCode)
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, jwksBytes+1))
 	switch {
@@ -108,18 +108,18 @@ func (j *jwks) fetch(ctx context.Context) error {
 	case len(body) > jwksBytes:
 		return fmt.Errorf("reading keys: more than %d bytes", jwksBytes)
 	}
-	set, serve, err := readKeySet(j.algorithm, body)
+	set, usable, err := readKeySet(j.algorithm, body)
 	if err != nil {
 		return fmt.Errorf("reading keys: %w", err)
 	}
-	j.set.Store(&set) // even without any: keys that were taken out of it must not be accepted any longer
-	if serve == 0 {
-		return fmt.Errorf("reading keys: none serves for %s", j.algorithm)
+	j.set.Store(&set) // even if it is empty: keys that were removed must not be accepted any longer
+	if usable == 0 {
+		return fmt.Errorf("reading keys: no key is usable for %s", j.algorithm)
 	}
 	return nil
 }
 
-// key finds the key that a token names.
+// key returns the key that a token names.
 func (j *jwks) key(token *jwt.Token) (any, error) {
 	set := j.set.Load()
 	if set == nil {
@@ -127,7 +127,7 @@ func (j *jwks) key(token *jwt.Token) (any, error) {
 	}
 	key, err := (*set).Keyfunc(token)
 	if errors.Is(err, jwkset.ErrKeyNotFound) && j.unknown.Allow() {
-		select { // the key may be new; the client has to come back for it
+		select { // the key may be new; this request is refused, a later one finds it
 		case j.wanted <- struct{}{}:
 		default:
 		}

@@ -160,6 +160,6 @@ func TestASetOfManyKinds(t *testing.T) {
 		synctest.Wait()
 		require.ErrorIs(t, check(t, v, p.as(t, "1")), access.ErrInvalidToken)
 		require.ErrorIs(t, check(t, v, p.sign(t)), access.ErrInvalidToken)
-		require.ErrorContains(t, server.complaints()[0], "none serves for ES256")
+		require.ErrorContains(t, server.complaints()[0], "no key is usable for ES256")
 	})
 }

@@ -18,9 +18,9 @@ var faults = map[string]struct {
 	answer http.HandlerFunc
 	says   string
 }{
-	"an error":     {says(http.StatusInternalServerError, "oh no"), "answered 500"},
-	"no content":   {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }, "answered 204"},
-	"a redirect":   {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }, "answered 302"},
+	"an error":     {says(http.StatusInternalServerError, "oh no"), "status 500"},
+	"no content":   {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }, "status 204"},
+	"a redirect":   {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }, "status 302"},
 	"no JSON":      {says(http.StatusOK, "<html>"), "not a JSON Web Key Set"},
 	"nothing":      {says(http.StatusOK, ""), "not a JSON Web Key Set"},
 	"null":         {says(http.StatusOK, "null"), "not a JSON Web Key Set"},

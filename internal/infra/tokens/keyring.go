@@ -11,21 +11,21 @@ import (
 	"carillon/internal/domain/event"
 )
 
-// keyring is what tokens are checked with at a time. It does not change; a reload makes another one.
+// keyring holds everything that tokens are verified with. It is immutable; a reload replaces it.
 type keyring struct {
-	secret    [sha256.Size]byte // of the publish token: a hash, so that comparing does not tell the length
-	open      bool              // there is a publish token
-	madeUp    bool              // nobody configured it
-	everybody access.Grant
-	patterns  []event.Pattern // of everybody
-	parser    *jwt.Parser     // nil where no JWT is accepted
+	secret    [sha256.Size]byte // hash of the publish token, so that comparing does not reveal its length
+	hasSecret bool              // whether there is a publish token
+	generated bool              // whether the publish token was generated
+	anonymous access.Grant      // topics that may be subscribed to without a token
+	patterns  []event.Pattern   // of anonymous
+	parser    *jwt.Parser       // nil: no JWT is accepted
 	keyOf     jwt.Keyfunc
 	leeway    time.Duration
-	jwks      *jwks // nil where keys are not at a URL
+	jwks      *jwks // nil: the keys are not at a URL
 }
 
-// newKeyring reads the keys. When there are none, the spare token is the publish token.
-func newKeyring(cfg Config, spare string, failed func(error)) (*keyring, error) {
+// newKeyring reads the keys. When none are configured, the generated token is the publish token.
+func newKeyring(cfg Config, generated string, failed func(error)) (*keyring, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -33,15 +33,15 @@ func newKeyring(cfg Config, spare string, failed func(error)) (*keyring, error) 
 	if err != nil {
 		return nil, err
 	}
-	k := &keyring{patterns: patterns, everybody: access.Allow(patterns...)}
+	k := &keyring{patterns: patterns, anonymous: access.Allow(patterns...)}
 	if err := k.useJWT(cfg.JWT, failed); err != nil {
 		return nil, err
 	}
 	token := cfg.PublishToken.Reveal()
 	if token == "" && k.parser == nil {
-		token, k.madeUp = spare, true
+		token, k.generated = generated, true
 	}
-	k.secret, k.open = sha256.Sum256([]byte(token)), token != ""
+	k.secret, k.hasSecret = sha256.Sum256([]byte(token)), token != ""
 	return k, nil
 }
 
@@ -80,8 +80,8 @@ func (k *keyring) useJWT(cfg JWT, failed func(error)) error {
 	return nil
 }
 
-// isSecret compares in constant time.
+// isSecret reports whether a token is the publish token. It compares in constant time.
 func (k *keyring) isSecret(token string) bool {
 	given := sha256.Sum256([]byte(token))
-	return k.open && subtle.ConstantTimeCompare(given[:], k.secret[:]) == 1
+	return k.hasSecret && subtle.ConstantTimeCompare(given[:], k.secret[:]) == 1
 }

@@ -13,11 +13,11 @@ import (
 )
 
 const (
-	minSecret = 32   // bytes of an HS256 key: as many as its hash has (RFC 7518, 3.2)
+	minSecret = 32   // bytes of an HS256 key: the size of its hash (RFC 7518, 3.2)
 	minRSA    = 2048 // bits (RFC 7518, 3.3)
 )
 
-// method is the JWT algorithm of a name; nil is none that is taken.
+// method returns the signing method of a JWT algorithm, and nil for one that is not supported.
 func method(algorithm string) jwt.SigningMethod {
 	switch algorithm {
 	case "HS256":
@@ -34,12 +34,12 @@ func method(algorithm string) jwt.SigningMethod {
 
 func known(algorithm string) bool { return method(algorithm) != nil }
 
-// parseVerifyingKey reads a key to check tokens with. A private key serves as well: its public half is taken.
+// parseVerifyingKey parses a key to verify tokens with. Of a private key it returns the public half.
 func parseVerifyingKey(algorithm string, material []byte) (any, error) {
 	if algorithm == "HS256" {
 		return parseSharedKey(material)
 	}
-	if key, err := parseSigningKey(algorithm, material); key != nil { // with an error it is a key that is too weak
+	if key, err := parseSigningKey(algorithm, material); key != nil { // an error with a key: the key is too weak
 		return key.(interface{ Public() any }).Public(), err
 	}
 	switch algorithm {
@@ -65,7 +65,7 @@ func parseVerifyingKey(algorithm string, material []byte) (any, error) {
 	return nil, errNoKey(algorithm)
 }
 
-// parseSigningKey reads a key to make tokens with. Each kind but the shared one knows its public half.
+// parseSigningKey parses a key to sign tokens with. Every kind but the shared secret has a Public method.
 func parseSigningKey(algorithm string, material []byte) (any, error) {
 	switch algorithm {
 	case "HS256":
@@ -98,31 +98,31 @@ func parseSigningKey(algorithm string, material []byte) (any, error) {
 
 func parseSharedKey(material []byte) ([]byte, error) {
 	if bytes.HasPrefix(bytes.TrimSpace(material), []byte("-----BEGIN")) {
-		// Tokens "signed" with a public key are what confusing the two kinds leads to.
-		return nil, errors.New("is a key in PEM, HS256 takes a shared secret")
+		// A public key used as a shared secret would let anybody who knows it sign tokens.
+		return nil, errors.New("must be a shared secret for HS256 (got a key in PEM)")
 	}
-	material = bytes.TrimRight(material, "\r\n") // which files end with
+	material = bytes.TrimRight(material, "\r\n") // line ends at the end of a file
 	if len(material) < minSecret {
-		return nil, fmt.Errorf("has %d bytes, HS256 takes at least %d", len(material), minSecret)
+		return nil, fmt.Errorf("must be at least %d bytes long for HS256 (got %d)", minSecret, len(material))
 	}
 	return material, nil
 }
 
 func checkRSA(key *rsa.PublicKey) error {
 	if bits := key.N.BitLen(); bits < minRSA {
-		return fmt.Errorf("has %d bits, RS256 takes at least %d", bits, minRSA)
+		return fmt.Errorf("must have at least %d bits for RS256 (got %d)", minRSA, bits)
 	}
 	return nil
 }
 
 func checkEC(key *ecdsa.PublicKey) error {
 	if key.Curve != elliptic.P256() {
-		return errors.New("is not on the curve P-256, which ES256 takes")
+		return errors.New("must be on the curve P-256 for ES256")
 	}
 	return nil
 }
 
-// errNoKey does not say what it found: that may be a key.
+// errNoKey does not repeat the material: it may be a key.
 func errNoKey(algorithm string) error {
-	return fmt.Errorf("is not a key in PEM as %s takes it", algorithm)
+	return fmt.Errorf("must be an %s key in PEM", algorithm)
 }

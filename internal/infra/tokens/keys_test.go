@@ -18,6 +18,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/stretchr/testify/require"
 
+	"carillon/internal/domain/access"
 	"carillon/internal/infra/tokens"
 )
 
@@ -63,24 +64,24 @@ func pairOf(t testing.TB, algorithm string, key crypto.Signer) pair {
 	}
 }
 
-// config accepts tokens of this pair, and lets nobody else do anything.
+// config returns a configuration that accepts tokens of this pair only.
 func (p pair) config() tokens.Config {
-	return tokens.Config{JWT: tokens.JWT{Algorithm: p.algorithm, Key: tokens.Secret(p.public)}}
+	return tokens.Config{JWT: tokens.JWT{Algorithm: p.algorithm, Key: access.Secret(p.public)}}
 }
 
 // sign makes a token as the command line does, good for an hour.
-func (p pair) sign(t testing.TB, change ...func(*tokens.Order)) string {
+func (p pair) sign(t testing.TB, change ...func(*tokens.SignRequest)) string {
 	t.Helper()
-	order := tokens.Order{Algorithm: p.algorithm, Key: p.private, Subscribe: []string{"**"}, TTL: time.Hour}
+	request := tokens.SignRequest{Algorithm: p.algorithm, Key: p.private, Subscribe: []string{"**"}, TTL: time.Hour}
 	for _, c := range change {
-		c(&order)
+		c(&request)
 	}
-	token, err := tokens.Sign(order, time.Now())
+	token, err := tokens.Sign(request, time.Now())
 	require.NoError(t, err)
 	return token
 }
 
-// forge makes a token that says anything at all, in its claims and in its header.
+// forge returns a token with any claims and any header.
 func (p pair) forge(t testing.TB, claims, header map[string]any) string {
 	t.Helper()
 	token := jwt.NewWithClaims(jwt.GetSigningMethod(p.algorithm), jwt.MapClaims(claims))
@@ -107,7 +108,7 @@ func (p pair) named(kid string) jwkset.JWKMarshal {
 	return key.Marshal()
 }
 
-// keySet is the answer of a server of keys.
+// keySet returns a JSON Web Key Set.
 func keySet(t testing.TB, keys ...any) []byte {
 	t.Helper()
 	set, err := json.Marshal(map[string]any{"keys": append([]any{}, keys...)})
@@ -115,7 +116,7 @@ func keySet(t testing.TB, keys ...any) []byte {
 	return set
 }
 
-// weakEC is a key on a curve that ES256 does not take.
+// weakEC returns a key on a curve that ES256 does not allow.
 func weakEC(t testing.TB) pair {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)

@@ -17,7 +17,7 @@ import (
 	"carillon/internal/infra/tokens"
 )
 
-// keyServer answers for keys over pipes, which fake time passes by, where it would wait for a socket.
+// keyServer serves keys over pipes, because fake time does not advance while a goroutine waits for a socket.
 type keyServer struct {
 	url string
 
@@ -51,14 +51,14 @@ func newKeyServer(t *testing.T, answer http.HandlerFunc) *keyServer {
 	return s
 }
 
-// now changes what is answered from now on.
+// now sets the handler of further requests.
 func (s *keyServer) now(answer http.HandlerFunc) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.answer = answer
 }
 
-// askedAt tells when keys were asked for since the last time this was called.
+// askedAt returns when keys were requested since its last call.
 func (s *keyServer) askedAt() []time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -67,7 +67,7 @@ func (s *keyServer) askedAt() []time.Duration {
 	return asked
 }
 
-// complaints are what the verifier said since the last time this was called.
+// complaints returns the errors that the verifier reported since its last call.
 func (s *keyServer) complaints() []error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

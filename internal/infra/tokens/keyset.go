@@ -13,9 +13,9 @@ import (
 	"github.com/MicahParks/keyfunc/v3"
 )
 
-// readKeySet reads a JSON Web Key Set, and tells how many of its keys serve. Others are left out and spoil nothing (RFC
-// 7517, section 5): a set may hold keys of kinds that nobody here uses. What has no "keys" is not a set.
-func readKeySet(algorithm string, body []byte) (set keyfunc.Keyfunc, serve int, err error) {
+// readKeySet parses a JSON Web Key Set and returns how many of its keys are usable. Others are ignored (RFC 7517,
+// section 5): a set may contain keys of other kinds. A document without "keys" is not a set.
+func readKeySet(algorithm string, body []byte) (set keyfunc.Keyfunc, usable int, err error) {
 	var read struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
@@ -24,22 +24,22 @@ func readKeySet(algorithm string, body []byte) (set keyfunc.Keyfunc, serve int, 
 	}
 	store := jwkset.NewMemoryStorage()
 	for _, raw := range read.Keys {
-		// What surrounds the key is not checked: known identity providers err in the thumbprints of certificates.
+		// The metadata is not validated: some identity providers publish wrong certificate thumbprints.
 		key, err := jwkset.NewJWKFromRawJSON(raw, jwkset.JWKMarshalOptions{}, jwkset.JWKValidateOptions{SkipAll: true})
-		if err != nil || key.Marshal().USE == jwkset.UseEnc || !serves(algorithm, key.Key()) {
+		if err != nil || key.Marshal().USE == jwkset.UseEnc || !isUsable(algorithm, key.Key()) {
 			continue
 		}
 		if err := store.KeyWrite(context.Background(), key); err != nil {
-			return nil, 0, fmt.Errorf("keeping a key: %w", err)
+			return nil, 0, fmt.Errorf("storing a key: %w", err)
 		}
-		serve++
+		usable++
 	}
 	set, err = keyfunc.New(keyfunc.Options{Storage: store})
-	return set, serve, err
+	return set, usable, err
 }
 
-// serves reports whether a public key is as the algorithm takes it, by the same rules as a configured one.
-func serves(algorithm string, key any) bool {
+// isUsable reports whether a public key fits the algorithm, by the same rules as a configured key.
+func isUsable(algorithm string, key any) bool {
 	switch key := key.(type) {
 	case *rsa.PublicKey:
 		return algorithm == "RS256" && checkRSA(key) == nil

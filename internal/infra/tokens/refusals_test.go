@@ -65,15 +65,15 @@ func TestRefusals(t *testing.T) {
 		{"bits that nobody reads", spareBits, access.ErrInvalidToken, "not a JWT"},
 		{"padding", good + "==", access.ErrInvalidToken, "not a JWT"},
 		{"a header that is no JSON", encoded("{") + "." + body + "." + signature, access.ErrInvalidToken, "not a JWT"},
-		{"a header that is null", encoded("null") + "." + body + "." + signature, access.ErrInvalidToken, "not known"},
+		{"a header that is null", encoded("null") + "." + body + "." + signature, access.ErrInvalidToken, "signed with an unknown key"},
 		{"claims that are null", parts[0] + "." + encoded("null") + "." + signature, access.ErrInvalidToken, "signature"},
 		{"claims that are a list", parts[0] + "." + encoded("[]") + "." + signature, access.ErrInvalidToken, "not a JWT"},
-		{"no algorithm", encoded(`{}`) + "." + body + "." + signature, access.ErrInvalidToken, "not known"},
-		{"an algorithm that is a number", encoded(`{"alg":1}`) + "." + body + "." + signature, access.ErrInvalidToken, "not known"},
-		{"an unknown algorithm", encoded(`{"alg":"XX1"}`) + "." + body + "." + signature, access.ErrInvalidToken, "not known"},
+		{"no algorithm", encoded(`{}`) + "." + body + "." + signature, access.ErrInvalidToken, "signed with an unknown key"},
+		{"an algorithm that is a number", encoded(`{"alg":1}`) + "." + body + "." + signature, access.ErrInvalidToken, "signed with an unknown key"},
+		{"an unknown algorithm", encoded(`{"alg":"XX1"}`) + "." + body + "." + signature, access.ErrInvalidToken, "signed with an unknown key"},
 
 		{"none", with(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType), access.ErrInvalidToken, "signature"},
-		{"None", encoded(`{"alg":"None"}`) + "." + body + ".", access.ErrInvalidToken, "not known"},
+		{"None", encoded(`{"alg":"None"}`) + "." + body + ".", access.ErrInvalidToken, "signed with an unknown key"},
 		{"none with the signature", encoded(`{"alg":"none"}`) + "." + body + "." + signature, access.ErrInvalidToken, "signature"},
 		{"the public key as a shared secret", with(jwt.SigningMethodHS256, p.public), access.ErrInvalidToken, "signature"},
 		{"and without its last newline", with(jwt.SigningMethodHS256, []byte(strings.TrimSpace(string(p.public)))), access.ErrInvalidToken, "signature"},
@@ -86,18 +86,18 @@ func TestRefusals(t *testing.T) {
 		{"another token's signature", parts[0] + "." + body + "." + strings.Split(signed(map[string]any{"sub": "a"}), ".")[2], access.ErrInvalidToken, "signature"},
 		{"other claims", parts[0] + "." + strings.Split(signed(map[string]any{"sub": "a"}), ".")[1] + "." + signature, access.ErrInvalidToken, "signature"},
 
-		{"no exp", signed(map[string]any{"exp": nil}), access.ErrInvalidToken, "a claim is missing"},
+		{"no exp", signed(map[string]any{"exp": nil}), access.ErrInvalidToken, "a required claim is missing"},
 		{"an exp that is text", signed(map[string]any{"exp": "tomorrow"}), access.ErrInvalidToken, "not a JWT"},
 		{"expired", signed(map[string]any{"exp": in(-2 * time.Minute)}), access.ErrExpiredToken, ""},
 		{"expired long ago", signed(map[string]any{"exp": 0}), access.ErrExpiredToken, ""},
 		{"expired before the epoch", signed(map[string]any{"exp": -1e18}), access.ErrExpiredToken, ""},
 		{"not valid yet", signed(map[string]any{"nbf": in(2 * time.Minute)}), access.ErrInvalidToken, "not valid yet"},
 		{"issued in the future", signed(map[string]any{"iat": in(2 * time.Minute)}), access.ErrInvalidToken, "issued in the future"},
-		{"another audience", signed(map[string]any{"aud": "carillon2"}), access.ErrInvalidToken, "not meant for this server"},
-		{"no audience of several", signed(map[string]any{"aud": []string{"x", "y"}}), access.ErrInvalidToken, "not meant for this server"},
-		{"no audience", signed(map[string]any{"aud": nil}), access.ErrInvalidToken, "a claim is missing"},
-		{"another issuer", signed(map[string]any{"iss": "https://issuer/"}), access.ErrInvalidToken, "from another issuer"},
-		{"no issuer", signed(map[string]any{"iss": nil}), access.ErrInvalidToken, "a claim is missing"},
+		{"another audience", signed(map[string]any{"aud": "carillon2"}), access.ErrInvalidToken, "issued for another audience"},
+		{"no audience of several", signed(map[string]any{"aud": []string{"x", "y"}}), access.ErrInvalidToken, "issued for another audience"},
+		{"no audience", signed(map[string]any{"aud": nil}), access.ErrInvalidToken, "a required claim is missing"},
+		{"another issuer", signed(map[string]any{"iss": "https://issuer/"}), access.ErrInvalidToken, "issued by another issuer"},
+		{"no issuer", signed(map[string]any{"iss": nil}), access.ErrInvalidToken, "a required claim is missing"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			rights, err := v.Authenticate(t.Context(), c.token)
@@ -110,8 +110,8 @@ func TestRefusals(t *testing.T) {
 
 func TestIssuerAndAudienceAreOnlyAskedForWhenConfigured(t *testing.T) {
 	p := newPair(t, "HS256")
-	_, err := newVerifier(t, p.config()).Authenticate(t.Context(), p.sign(t, func(o *tokens.Order) {
-		o.Issuer, o.Audience = "anybody", "anyone"
+	_, err := newVerifier(t, p.config()).Authenticate(t.Context(), p.sign(t, func(r *tokens.SignRequest) {
+		r.Issuer, r.Audience = "anybody", "anyone"
 	}))
 	require.NoError(t, err)
 }

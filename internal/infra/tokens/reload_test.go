@@ -23,7 +23,7 @@ func TestChangingKeys(t *testing.T) {
 			require.ErrorIs(t, check(t, v, after.sign(t)), access.ErrInvalidToken)
 
 			both := after.config()
-			both.JWT.PreviousKey = tokens.Secret(before.public)
+			both.JWT.PreviousKey = access.Secret(before.public)
 			require.NoError(t, v.Reload(both))
 			require.NoError(t, check(t, v, before.sign(t)), "it is the previous one")
 			require.NoError(t, check(t, v, after.sign(t)))
@@ -109,7 +109,7 @@ func TestAReloadKeepsTheKeysOfTheSameURL(t *testing.T) {
 // Each token is checked with the one set of keys or with the other, never with half of each.
 func TestReloadWhileTokensAreChecked(t *testing.T) {
 	one, two := newPair(t, "EdDSA"), newPair(t, "HS256")
-	steady := tokens.Secret("sesame")
+	steady := access.Secret("sesame")
 	configs := [2]tokens.Config{one.config(), two.config()}
 	configs[0].PublishToken, configs[1].PublishToken = steady, steady
 	signed := [2]string{one.sign(t), two.sign(t)}

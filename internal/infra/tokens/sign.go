@@ -11,8 +11,8 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// Order is what a token shall say.
-type Order struct {
+// SignRequest describes a token to sign.
+type SignRequest struct {
 	Algorithm string
 	Key       []byte // a shared secret, or a private key in PEM
 	Subscribe []string
@@ -23,45 +23,45 @@ type Order struct {
 	Audience  string
 }
 
-// Sign makes a token that is good from now on.
-func Sign(o Order, now time.Time) (string, error) {
-	if !known(o.Algorithm) {
-		return "", fmt.Errorf("algorithm: got %q, takes HS256, RS256, ES256 or EdDSA", o.Algorithm)
+// Sign returns a signed token that is valid from now until now plus its TTL.
+func Sign(r SignRequest, now time.Time) (string, error) {
+	if !known(r.Algorithm) {
+		return "", fmt.Errorf("algorithm: must be HS256, RS256, ES256 or EdDSA (got %q)", r.Algorithm)
 	}
-	if o.TTL < time.Second {
-		return "", fmt.Errorf("ttl: got %s, takes a duration of at least 1s", o.TTL)
+	if r.TTL < time.Second {
+		return "", fmt.Errorf("ttl: must be at least 1s (got %s)", r.TTL)
 	}
-	if len(o.Subscribe)+len(o.Publish) == 0 {
-		return "", errors.New("a token that allows nothing is of no use: give it patterns to subscribe or publish to")
+	if len(r.Subscribe)+len(r.Publish) == 0 {
+		return "", errors.New("a token must have at least one pattern to subscribe or publish to")
 	}
-	if _, err := patternsOf(o.Subscribe); err != nil {
+	if _, err := patternsOf(r.Subscribe); err != nil {
 		return "", fmt.Errorf("subscribe: %w", err)
 	}
-	if _, err := patternsOf(o.Publish); err != nil {
+	if _, err := patternsOf(r.Publish); err != nil {
 		return "", fmt.Errorf("publish: %w", err)
 	}
-	key, err := parseSigningKey(o.Algorithm, o.Key)
+	key, err := parseSigningKey(r.Algorithm, r.Key)
 	if err != nil {
 		return "", fmt.Errorf("key: %w", err)
 	}
 	c := claims{
 		RegisteredClaims: jwt.RegisteredClaims{
-			Subject: o.Subject, Issuer: o.Issuer,
-			IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(o.TTL)),
+			Subject: r.Subject, Issuer: r.Issuer,
+			IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(r.TTL)),
 		},
-		Carillon: claim{Subscribe: o.Subscribe, Publish: o.Publish},
+		Carillon: claim{Subscribe: r.Subscribe, Publish: r.Publish},
 	}
-	if o.Audience != "" {
-		c.Audience = jwt.ClaimStrings{o.Audience}
+	if r.Audience != "" {
+		c.Audience = jwt.ClaimStrings{r.Audience}
 	}
-	token, err := jwt.NewWithClaims(method(o.Algorithm), c).SignedString(private(key))
+	token, err := jwt.NewWithClaims(method(r.Algorithm), c).SignedString(private(key))
 	if err != nil {
 		return "", fmt.Errorf("signing: %w", err)
 	}
 	return token, nil
 }
 
-// The kinds of private keys, each of which knows its public half as what a token is checked with.
+// The kinds of private keys. Public returns the key that verifies tokens signed with them.
 type (
 	rsaKey struct{ *rsa.PrivateKey }
 	ecKey  struct{ *ecdsa.PrivateKey }
@@ -72,7 +72,7 @@ func (k rsaKey) Public() any { return &k.PublicKey }
 func (k ecKey) Public() any  { return &k.PublicKey }
 func (k edKey) Public() any  { return k.PrivateKey.Public() }
 
-// private is a key as the JWT library takes it.
+// private returns a key in the type that the JWT library expects.
 func private(key any) any {
 	switch k := key.(type) {
 	case rsaKey:

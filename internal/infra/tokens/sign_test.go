@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"carillon/internal/domain/access"
 	"carillon/internal/infra/tokens"
 )
 
@@ -18,7 +19,7 @@ import (
 func TestSignedClaims(t *testing.T) {
 	p := newPair(t, "HS256")
 	now := time.Unix(1_800_000_000, 0)
-	token, err := tokens.Sign(tokens.Order{
+	token, err := tokens.Sign(tokens.SignRequest{
 		Algorithm: "HS256", Key: p.private, Subscribe: []string{"orders/**"}, Publish: []string{"a", "b/*"},
 		TTL: time.Hour, Subject: "shop", Issuer: "i", Audience: "carillon",
 	}, now)
@@ -29,36 +30,36 @@ func TestSignedClaims(t *testing.T) {
 	assert.JSONEq(t, `{"iss":"i","sub":"shop","aud":["carillon"],"iat":1800000000,"exp":1800003600,
 		"carillon":{"subscribe":["orders/**"],"publish":["a","b/*"]}}`, decoded(t, parts[1]))
 
-	least, err := tokens.Sign(tokens.Order{Algorithm: "HS256", Key: p.private, Publish: []string{"a"}, TTL: time.Second}, now)
+	least, err := tokens.Sign(tokens.SignRequest{Algorithm: "HS256", Key: p.private, Publish: []string{"a"}, TTL: time.Second}, now)
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"iat":1800000000,"exp":1800000001,"carillon":{"publish":["a"]}}`, decoded(t, strings.Split(least, ".")[1]))
 }
 
-func TestOrdersThatAreRefused(t *testing.T) {
+func TestSignRefusesInvalidRequests(t *testing.T) {
 	p := newPair(t, "EdDSA")
 	for name, c := range map[string]struct {
-		change func(*tokens.Order)
+		change func(*tokens.SignRequest)
 		says   string
 	}{
-		"no algorithm":        {func(o *tokens.Order) { o.Algorithm = "" }, `algorithm: got ""`},
-		"none":                {func(o *tokens.Order) { o.Algorithm = "none" }, `algorithm: got "none"`},
-		"an unknown one":      {func(o *tokens.Order) { o.Algorithm = "HS512" }, `algorithm: got "HS512"`},
-		"no time":             {func(o *tokens.Order) { o.TTL = 0 }, "ttl: got 0s"},
-		"the past":            {func(o *tokens.Order) { o.TTL = -time.Hour }, "ttl: got -1h0m0s"},
-		"less than a second":  {func(o *tokens.Order) { o.TTL = time.Second - 1 }, "ttl: got 999.999999ms"},
-		"no rights":           {func(o *tokens.Order) { o.Subscribe = nil }, "allows nothing"},
-		"a wrong pattern":     {func(o *tokens.Order) { o.Subscribe = []string{"a*"} }, "subscribe: topic"},
-		"one of several":      {func(o *tokens.Order) { o.Publish = []string{"a", ""} }, "publish: topic"},
-		"no key":              {func(o *tokens.Order) { o.Key = nil }, "key: is not a key in PEM"},
-		"a public key":        {func(o *tokens.Order) { o.Key = p.public }, "key: is not a key in PEM"},
-		"a key of other kind": {func(o *tokens.Order) { o.Algorithm = "ES256" }, "key: is not a key in PEM"},
-		"PEM for a secret":    {func(o *tokens.Order) { o.Algorithm = "HS256" }, "key: is a key in PEM"},
-		"a short secret":      {func(o *tokens.Order) { o.Algorithm, o.Key = "HS256", []byte("short") }, "key: has 5 bytes"},
+		"no algorithm":        {func(r *tokens.SignRequest) { r.Algorithm = "" }, `algorithm: must be HS256, RS256, ES256 or EdDSA (got "")`},
+		"none":                {func(r *tokens.SignRequest) { r.Algorithm = "none" }, `algorithm: must be HS256, RS256, ES256 or EdDSA (got "none")`},
+		"an unknown one":      {func(r *tokens.SignRequest) { r.Algorithm = "HS512" }, `algorithm: must be HS256, RS256, ES256 or EdDSA (got "HS512")`},
+		"no time":             {func(r *tokens.SignRequest) { r.TTL = 0 }, "ttl: must be at least 1s (got 0s)"},
+		"the past":            {func(r *tokens.SignRequest) { r.TTL = -time.Hour }, "ttl: must be at least 1s (got -1h0m0s)"},
+		"less than a second":  {func(r *tokens.SignRequest) { r.TTL = time.Second - 1 }, "ttl: must be at least 1s (got 999.999999ms)"},
+		"no rights":           {func(r *tokens.SignRequest) { r.Subscribe = nil }, "at least one pattern"},
+		"a wrong pattern":     {func(r *tokens.SignRequest) { r.Subscribe = []string{"a*"} }, "subscribe: topic"},
+		"one of several":      {func(r *tokens.SignRequest) { r.Publish = []string{"a", ""} }, "publish: topic"},
+		"no key":              {func(r *tokens.SignRequest) { r.Key = nil }, "key: must be an EdDSA key in PEM"},
+		"a public key":        {func(r *tokens.SignRequest) { r.Key = p.public }, "key: must be an EdDSA key in PEM"},
+		"a key of other kind": {func(r *tokens.SignRequest) { r.Algorithm = "ES256" }, "key: must be an ES256 key in PEM"},
+		"PEM for a secret":    {func(r *tokens.SignRequest) { r.Algorithm = "HS256" }, "key: must be a shared secret for HS256"},
+		"a short secret":      {func(r *tokens.SignRequest) { r.Algorithm, r.Key = "HS256", []byte("short") }, "key: must be at least 32 bytes long for HS256 (got 5)"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			order := tokens.Order{Algorithm: "EdDSA", Key: p.private, Subscribe: []string{"**"}, TTL: time.Hour}
-			c.change(&order)
-			token, err := tokens.Sign(order, time.Now())
+			request := tokens.SignRequest{Algorithm: "EdDSA", Key: p.private, Subscribe: []string{"**"}, TTL: time.Hour}
+			c.change(&request)
+			token, err := tokens.Sign(request, time.Now())
 			require.ErrorContains(t, err, c.says)
 			assert.Empty(t, token)
 		})
@@ -73,15 +74,15 @@ func TestWeakKeys(t *testing.T) {
 		algorithm, says string
 		pair            pair
 	}{
-		{"RS256", "has 1024 bits, RS256 takes at least 2048", pairOf(t, "RS256", key)},
-		{"ES256", "is not on the curve P-256, which ES256 takes", weakEC(t)},
-		{"HS256", "has 31 bytes, HS256 takes at least 32", shared([]byte(strings.Repeat("k", 31)))},
+		{"RS256", "must have at least 2048 bits for RS256 (got 1024)", pairOf(t, "RS256", key)},
+		{"ES256", "must be on the curve P-256 for ES256", weakEC(t)},
+		{"HS256", "must be at least 32 bytes long for HS256 (got 31)", shared([]byte(strings.Repeat("k", 31)))},
 	} {
 		for _, material := range [][]byte{c.pair.private, c.pair.public} {
-			err := tokens.Config{JWT: tokens.JWT{Algorithm: c.algorithm, Key: tokens.Secret(material)}}.Validate()
+			err := tokens.Config{JWT: tokens.JWT{Algorithm: c.algorithm, Key: access.Secret(material)}}.Validate()
 			require.EqualError(t, err, "auth.jwt.key: "+c.says)
 		}
-		_, err := tokens.Sign(tokens.Order{Algorithm: c.algorithm, Key: c.pair.private, Publish: []string{"a"}, TTL: time.Hour}, time.Now())
+		_, err := tokens.Sign(tokens.SignRequest{Algorithm: c.algorithm, Key: c.pair.private, Publish: []string{"a"}, TTL: time.Hour}, time.Now())
 		require.EqualError(t, err, "key: "+c.says)
 	}
 }

@@ -1,8 +1,9 @@
-// Package tokens tells what a token entitles to: a shared secret, or a JWT (RFC 7519) with a claim of its own.
+// Package tokens authenticates tokens and returns their rights. A token is a shared secret, or a JWT (RFC 7519) with the
+// claim "carillon".
 //
-// What it promises: the algorithm is pinned by the configured key and never taken from the token; a JWT must expire;
-// nothing of a token or a key is in any error; a token of more than 8 KiB is refused unread; secrets are compared in
-// constant time. Keys at a URL come from that URL alone.
+// Guarantees: the algorithm is set by the configuration and never taken from the token; a JWT must expire; no error
+// contains any part of a token or a key; a token of more than 8 KiB is refused without parsing it; secrets are compared
+// in constant time; keys at a URL are fetched from that URL only, without following redirects.
 package tokens
 
 import (
@@ -23,19 +24,19 @@ import (
 	"carillon/internal/domain/event"
 )
 
-// maxToken bounds a token, in bytes.
+// maxToken is the maximum size of a token, in bytes.
 const maxToken = 8 << 10
 
-// Verifier checks tokens. Its methods may be called concurrently.
+// Verifier verifies tokens. Its methods may be called concurrently.
 type Verifier struct {
 	ring      atomic.Pointer[keyring]
 	generated string
-	changed   chan struct{} // the ring is another one
+	changed   chan struct{} // receives after the keyring was replaced
 	failed    func(error)
 }
 
-// New reads the keys. When nobody could publish because no key at all is configured, it makes a token up. failed, which
-// may be nil, is told each time the keys at a URL could not be had.
+// New reads the keys. When no key is configured at all, nobody could publish, so it generates a publish token. failed,
+// which may be nil, is called each time the keys at a URL could not be fetched.
 func New(cfg Config, failed func(error)) (*Verifier, error) {
 	if failed == nil {
 		failed = func(error) {}
@@ -49,8 +50,8 @@ func New(cfg Config, failed func(error)) (*Verifier, error) {
 	return v, nil
 }
 
-// Reload reads the keys anew. What was allowed by keys that are gone is refused from now on; streams that run already
-// keep their rights until those expire. On an error everything stays as it was.
+// Reload reads the keys again. Tokens of removed keys are refused from now on; open streams keep their rights until
+// those expire. On an error the verifier is unchanged.
 func (v *Verifier) Reload(cfg Config) error {
 	ring, err := newKeyring(cfg, v.generated, v.failed)
 	if err != nil {
@@ -67,7 +68,7 @@ func (v *Verifier) Reload(cfg Config) error {
 	return nil
 }
 
-// Run keeps the keys at a URL fresh until the context ends.
+// Run fetches the keys at a URL regularly until the context ends.
 func (v *Verifier) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		v.refresh(ctx)
@@ -75,7 +76,7 @@ func (v *Verifier) Run(ctx context.Context) error {
 	return nil
 }
 
-// refresh keeps the keys of the ring there is fresh until there is another.
+// refresh fetches the keys of the current keyring until the keyring is replaced.
 func (v *Verifier) refresh(ctx context.Context) {
 	ctx, stop := context.WithCancel(ctx)
 	var running sync.WaitGroup
@@ -90,21 +91,21 @@ func (v *Verifier) refresh(ctx context.Context) {
 	}
 }
 
-// Generated answers the publish token that was made up, if one is in use.
-func (v *Verifier) Generated() (token string, made bool) {
-	if !v.ring.Load().madeUp {
+// Generated returns the generated publish token, if one is in use.
+func (v *Verifier) Generated() (token string, ok bool) {
+	if !v.ring.Load().generated {
 		return "", false
 	}
 	return v.generated, true
 }
 
-// Anonymous is what everybody may do.
+// Anonymous returns the rights of requests without a token.
 func (v *Verifier) Anonymous() access.Rights {
-	return access.Rights{Subscribe: v.ring.Load().everybody}
+	return access.Rights{Subscribe: v.ring.Load().anonymous}
 }
 
-// Authenticate tells what a token entitles to. Its errors match [access.ErrInvalidToken], [access.ErrExpiredToken] and
-// [access.ErrUnavailable], and hold nothing of the token.
+// Authenticate returns the rights of a token. Its errors match [access.ErrInvalidToken], [access.ErrExpiredToken] and
+// [access.ErrUnavailable], and contain no part of the token.
 func (v *Verifier) Authenticate(_ context.Context, token string) (access.Rights, error) {
 	if len(token) > maxToken {
 		return access.Rights{}, fmt.Errorf("%w: more than %d bytes", access.ErrInvalidToken, maxToken)
@@ -114,17 +115,17 @@ func (v *Verifier) Authenticate(_ context.Context, token string) (access.Rights,
 		all := access.Allow(event.Everything)
 		return access.Rights{Subject: "publish_token", Subscribe: all, Publish: all}, nil
 	}
-	// A JWT has two dots; whatever has more could make a parser busy.
+	// A JWT has two dots; parsing text with many more would be expensive.
 	if ring.parser == nil || strings.Count(token, ".") != 2 {
 		return access.Rights{}, access.ErrInvalidToken
 	}
 	var c claims
 	parsed, err := ring.parser.ParseWithClaims(token, &c, ring.keyOf)
 	if err != nil {
-		return access.Rights{}, explain(err)
+		return access.Rights{}, reasonOf(err)
 	}
 	if _, critical := parsed.Header["crit"]; critical { // RFC 7515, section 4.1.11: no extension is understood
-		return access.Rights{}, fmt.Errorf("%w: it asks for an extension that is not known", access.ErrInvalidToken)
+		return access.Rights{}, fmt.Errorf("%w: it requires an unknown extension", access.ErrInvalidToken)
 	}
 	subscribe, err := patternsOf(c.Carillon.Subscribe)
 	if err != nil {
@@ -138,18 +139,19 @@ func (v *Verifier) Authenticate(_ context.Context, token string) (access.Rights,
 		Subject:   c.owner(token),
 		Subscribe: access.Allow(slices.Concat(ring.patterns, subscribe)...),
 		Publish:   access.Allow(publish...),
-		Expires:   c.ExpiresAt.Add(ring.leeway), // or a stream would end as soon as it was let in
+		Expires:   c.ExpiresAt.Add(ring.leeway), // a token accepted within the leeway would otherwise end its stream at once
 	}, nil
 }
 
-// claims are what a token says.
+// claims are the claims of a token.
 type claims struct {
 	jwt.RegisteredClaims
 
 	Carillon claim `json:"carillon"`
 }
 
-// owner tells whose token it is. Tokens that name nobody are each their own: that two of them have one owner is not known.
+// owner returns the owner of a token. Each token without a subject counts as an owner of its own, because nothing shows
+// that two of them belong together.
 func (c claims) owner(token string) string {
 	if c.Subject != "" {
 		return fmt.Sprintf("jwt %q %q", c.Issuer, c.Subject)
@@ -158,14 +160,14 @@ func (c claims) owner(token string) string {
 	return "jwt " + hex.EncodeToString(signed[:])
 }
 
-// claim is what a token says of its owner's rights, in patterns.
+// claim is the claim "carillon": the rights of the owner, as patterns.
 type claim struct {
 	Subscribe []string `json:"subscribe,omitempty"`
 	Publish   []string `json:"publish,omitempty"`
 }
 
-// explain says what is wrong with a token in words that hold nothing of it.
-func explain(err error) error {
+// reasonOf converts an error of the JWT library, which may contain parts of the token, to one that does not.
+func reasonOf(err error) error {
 	switch {
 	case errors.Is(err, access.ErrUnavailable):
 		return access.ErrUnavailable
@@ -176,12 +178,12 @@ func explain(err error) error {
 		err  error
 		text string
 	}{
-		{jwt.ErrTokenMalformed, "not a JWT with the claims that are wanted"},
-		{jwt.ErrTokenUnverifiable, "signed with a key that is not known"},
-		{jwt.ErrTokenSignatureInvalid, "its signature is wrong"},
-		{jwt.ErrTokenRequiredClaimMissing, "a claim is missing"},
-		{jwt.ErrTokenInvalidAudience, "not meant for this server"},
-		{jwt.ErrTokenInvalidIssuer, "from another issuer"},
+		{jwt.ErrTokenMalformed, "not a JWT with the expected claims"},
+		{jwt.ErrTokenUnverifiable, "signed with an unknown key"},
+		{jwt.ErrTokenSignatureInvalid, "wrong signature"},
+		{jwt.ErrTokenRequiredClaimMissing, "a required claim is missing"},
+		{jwt.ErrTokenInvalidAudience, "issued for another audience"},
+		{jwt.ErrTokenInvalidIssuer, "issued by another issuer"},
 		{jwt.ErrTokenNotValidYet, "not valid yet"},
 		{jwt.ErrTokenUsedBeforeIssued, "issued in the future"},
 	} {

@@ -11,28 +11,28 @@ import (
 	"carillon/internal/app/pubsub"
 )
 
-// Engine is what is asked and told of the fan-out engine.
+// Engine is what the interface uses of the fan-out engine.
 type Engine interface {
 	Inspect(ctx context.Context, n int) (pubsub.Snapshot, error)
 	End(ctx context.Context, why pubsub.EndReason, which func(pubsub.Subscription) bool) (int, error)
 	Draining() bool
 }
 
-// About says which server this is.
+// About describes the server.
 type About struct {
 	Version string
 	Commit  string
-	Node    string // what this one is called among several
+	Node    string // name of this server among several
 	Started time.Time
 }
 
-// Deps are the parts the interface stands on.
+// Deps are the dependencies of the interface.
 type Deps struct {
 	Engine     Engine
 	Metrics    http.Handler
-	Transports func() map[string]int64 // open streams by how they are written
+	Transports func() map[string]int64 // open streams by transport
 	About      About
-	Log        *zap.Logger
+	Logger     *zap.Logger
 }
 
 // API is the admin interface.
@@ -42,24 +42,24 @@ type API struct {
 	handler http.Handler
 }
 
-// New builds the interface; it starts nothing.
+// New returns the interface. It starts no goroutine.
 func New(cfg Config, deps Deps) (*API, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	a := &API{deps: deps, guard: newGuard(cfg.Token)}
-	foreign := http.NewCrossOriginProtection()
-	foreign.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { a.fail(w, errOrigin) }))
-	a.handler = foreign.Handler(a.routes())
+	crossOrigin := http.NewCrossOriginProtection()
+	crossOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { a.fail(w, errOrigin) }))
+	a.handler = crossOrigin.Handler(a.routes())
 	return a, nil
 }
 
-// ServeHTTP answers a request.
+// ServeHTTP serves a request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "no-store")
 	if err := a.guard.check(r); err != nil {
-		a.deps.Log.Info("request refused", zap.String("peer", r.RemoteAddr), zap.Error(err))
+		a.deps.Logger.Info("request refused", zap.String("peer", r.RemoteAddr), zap.Error(err))
 		a.fail(w, err)
 		return
 	}
@@ -68,7 +68,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (a *API) routes() http.Handler {
 	mux := http.NewServeMux()
-	// Not by patterns with a method: what the mux itself answers to other methods is no problem+json.
+	// Patterns without a method: the mux's own response to other methods is not problem+json.
 	route := func(method, path string, handler http.HandlerFunc) {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 			if r.Method != method && (method != http.MethodGet || r.Method != http.MethodHead) {
@@ -84,7 +84,7 @@ func (a *API) routes() http.Handler {
 	route(http.MethodGet, "/status", a.status)
 	route(http.MethodPost, "/streams/{id}/close", a.closeStream)
 	route(http.MethodPost, "/topics/close", a.closeTopic)
-	// By hand: importing the package also puts them on the default mux, which nothing here serves.
+	// Importing the package registers its handlers on the default mux only, which is not served.
 	route(http.MethodGet, "/debug/pprof/", pprof.Index)
 	route(http.MethodGet, "/debug/pprof/cmdline", pprof.Cmdline)
 	route(http.MethodGet, "/debug/pprof/profile", pprof.Profile)

@@ -1,6 +1,7 @@
 package adminapi_test
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"strings"
@@ -88,24 +89,26 @@ func TestConfig(t *testing.T) {
 		{":9090", "secret", ""},
 		{"0.0.0.0:9090", "secret", ""},
 		{"metrics.example:9090", "secret", ""},
-		{":9090", "", `admin.addr: got ":9090" without admin.token, takes an address of this machine's own, such as 127.0.0.1:9090`},
-		{"0.0.0.0:9090", "", `admin.addr: got "0.0.0.0:9090" without admin.token, takes an address of this machine's own, such as 127.0.0.1:9090`},
-		{"[::]:9090", "", `admin.addr: got "[::]:9090" without admin.token, takes an address of this machine's own, such as 127.0.0.1:9090`},
-		{"10.0.0.1:9090", "", `admin.addr: got "10.0.0.1:9090" without admin.token, takes an address of this machine's own, such as 127.0.0.1:9090`},
-		{"localhost.evil.example:9090", "", `admin.addr: got "localhost.evil.example:9090" without admin.token, takes an address of this machine's own, such as 127.0.0.1:9090`},
-		{"127.0.0.1", "", `admin.addr: got "127.0.0.1", takes host:port, or nothing for no admin listener`},
-		{"127.0.0.1:http", "", `admin.addr: got "127.0.0.1:http", takes host:port, or nothing for no admin listener`},
-		{"127.0.0.1:1", long, "admin.token: got 4097 bytes, takes at most 4096"},
-		{"127.0.0.1:1", "two words", "admin.token: got something with spaces or characters that no header can carry, takes printable ASCII"},
-		{"127.0.0.1:1", "é", "admin.token: got something with spaces or characters that no header can carry, takes printable ASCII"},
+		{":9090", "", `admin.addr: must be a loopback address such as 127.0.0.1:9090 unless admin.token is set (got ":9090")`},
+		{"0.0.0.0:9090", "", `admin.addr: must be a loopback address such as 127.0.0.1:9090 unless admin.token is set (got "0.0.0.0:9090")`},
+		{"[::]:9090", "", `admin.addr: must be a loopback address such as 127.0.0.1:9090 unless admin.token is set (got "[::]:9090")`},
+		{"10.0.0.1:9090", "", `admin.addr: must be a loopback address such as 127.0.0.1:9090 unless admin.token is set (got "10.0.0.1:9090")`},
+		{"localhost.evil.example:9090", "", `admin.addr: must be a loopback address such as 127.0.0.1:9090 unless admin.token is set (got "localhost.evil.example:9090")`},
+		{"127.0.0.1", "", `admin.addr: must be host:port, or empty for no admin listener (got "127.0.0.1")`},
+		{"127.0.0.1:http", "", `admin.addr: must be host:port, or empty for no admin listener (got "127.0.0.1:http")`},
+		{"127.0.0.1:1", long, "admin.token: must have at most 4096 bytes (got 4097)"},
+		{"127.0.0.1:1", "two words", "admin.token: must be printable ASCII without spaces"},
+		{"127.0.0.1:1", "é", "admin.token: must be printable ASCII without spaces"},
 	} {
-		cfg := adminapi.Config{Addr: c.addr, Token: c.token}
-		_, err := adminapi.New(cfg, adminapi.Deps{Metrics: http.NotFoundHandler()})
-		if c.want == "" {
-			require.NoError(t, err, c.addr)
-			continue
-		}
-		require.EqualError(t, err, c.want)
+		t.Run(cmp.Or(c.want, c.addr, "no listener"), func(t *testing.T) {
+			cfg := adminapi.Config{Addr: c.addr, Token: c.token}
+			_, err := adminapi.New(cfg, adminapi.Deps{Metrics: http.NotFoundHandler()})
+			if c.want == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.EqualError(t, err, c.want)
+		})
 	}
 }
 

@@ -11,23 +11,23 @@ import (
 	"carillon/internal/domain/event"
 )
 
-// closed says how many streams were closed.
+// closed is the response: how many streams were closed.
 type closed struct {
 	Closed int `json:"closed"`
 }
 
-// closeStream answers POST /streams/{id}/close. Its client is told why, and comes back unless it has a reason not to.
+// closeStream serves POST /streams/{id}/close. The stream's client is sent the reason and by default reconnects.
 func (a *API) closeStream(w http.ResponseWriter, r *http.Request) {
-	id := r.PathValue("id")
-	a.end(w, r, func(sub pubsub.Subscription) bool { return sub.Name == id }, errNoStream)
+	name := r.PathValue("id")
+	a.end(w, r, func(sub pubsub.Subscription) bool { return sub.Name == name }, errNoStream)
 }
 
-// closeTopic answers POST /topics/close?topic=, which closes the streams that asked for a topic or pattern within this
-// one: orders/** closes those of orders/42 and of orders/*, but none that asked for **.
+// closeTopic serves POST /topics/close?topic=, which closes the streams that subscribe to a topic or pattern within the
+// given one: orders/** closes those of orders/42 and of orders/*, but not those of **.
 func (a *API) closeTopic(w http.ResponseWriter, r *http.Request) {
 	topics := r.URL.Query()["topic"]
 	if len(topics) != 1 {
-		a.fail(w, &event.InvalidError{Field: "topic", Problem: "is to be given once"})
+		a.fail(w, &event.InvalidError{Field: "topic", Problem: "must be given once"})
 		return
 	}
 	pattern, err := event.ParsePattern(topics[0])
@@ -40,9 +40,9 @@ func (a *API) closeTopic(w http.ResponseWriter, r *http.Request) {
 	}, nil)
 }
 
-// end closes the streams that which selects. If there are none, the answer is the error, where one is given.
+// end closes the streams for which which reports true. If there are none, it sends the error none, unless that is nil.
 func (a *API) end(w http.ResponseWriter, r *http.Request, which func(pubsub.Subscription) bool, none error) {
-	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	ctx, cancel := context.WithTimeout(r.Context(), engineTimeout)
 	defer cancel()
 	n, err := a.deps.Engine.End(ctx, pubsub.EndClosed, which)
 	if err == nil && n == 0 {
@@ -52,6 +52,6 @@ func (a *API) end(w http.ResponseWriter, r *http.Request, which func(pubsub.Subs
 		a.fail(w, err)
 		return
 	}
-	a.deps.Log.Info("streams closed", zap.Int("streams", n), zap.String("peer", r.RemoteAddr))
-	answer(w, closed{n})
+	a.deps.Logger.Info("streams closed", zap.Int("streams", n), zap.String("peer", r.RemoteAddr))
+	writeJSON(w, closed{n})
 }

@@ -8,19 +8,19 @@ import (
 	"strconv"
 )
 
-// Config is where the admin listener stands and who may use it. Its keys live under "admin".
+// Config configures the admin listener. Its keys are in the section "admin".
 type Config struct {
-	Addr  string // host:port; "" is no admin listener
-	Token string // the bearer token that every route needs; "" needs none
+	Addr  string // host:port; "" disables the listener
+	Token string // the bearer token that every route requires; "" is none
 }
 
-// maxToken bounds the token; longer ones do not fit the head of a request.
+// maxToken bounds the length of the token, which must fit into a request header.
 const maxToken = 4096
 
 // Enabled reports whether there is an admin listener.
 func (c Config) Enabled() bool { return c.Addr != "" }
 
-// Validate names every key that is out of range. Without a token only an address of this machine's own will do.
+// Validate returns an error for every key that is out of range. Without a token the address must be a loopback one.
 func (c Config) Validate() error {
 	return errors.Join(c.checkAddr(), c.checkToken())
 }
@@ -34,27 +34,27 @@ func (c Config) checkAddr() error {
 		_, err = strconv.ParseUint(port, 10, 16)
 	}
 	if err != nil {
-		return fmt.Errorf("admin.addr: got %q, takes host:port, or nothing for no admin listener", c.Addr)
+		return fmt.Errorf("admin.addr: must be host:port, or empty for no admin listener (got %q)", c.Addr)
 	}
 	if c.Token == "" && !isLoopback(host) {
-		return fmt.Errorf("admin.addr: got %q without admin.token, takes an address of this machine's own, such as 127.0.0.1:9090", c.Addr)
+		return fmt.Errorf("admin.addr: must be a loopback address such as 127.0.0.1:9090 unless admin.token is set (got %q)", c.Addr)
 	}
 	return nil
 }
 
 func (c Config) checkToken() error {
 	if len(c.Token) > maxToken {
-		return fmt.Errorf("admin.token: got %d bytes, takes at most %d", len(c.Token), maxToken)
+		return fmt.Errorf("admin.token: must have at most %d bytes (got %d)", maxToken, len(c.Token))
 	}
 	for _, b := range []byte(c.Token) {
 		if b <= ' ' || b > '~' {
-			return errors.New("admin.token: got something with spaces or characters that no header can carry, takes printable ASCII")
+			return errors.New("admin.token: must be printable ASCII without spaces")
 		}
 	}
 	return nil
 }
 
-// isLoopback reports whether a host can only be this machine. A name other than localhost could be anything.
+// isLoopback reports whether a host is certainly this machine. A name other than localhost may resolve to any address.
 func isLoopback(host string) bool {
 	if host == "localhost" {
 		return true

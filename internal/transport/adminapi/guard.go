@@ -8,19 +8,19 @@ import (
 	"strings"
 )
 
-// guard lets in who shows the token. Where there is none, everybody who reaches the listener is on this machine, but so
-// is a browser with foreign pages: a name that its owner made to mean 127.0.0.1 is turned away.
+// guard checks the token. Without one every client is on this machine, but that includes browsers: the host must be a
+// loopback one, which refuses pages whose owner resolves their host name to 127.0.0.1 (DNS rebinding).
 type guard struct {
-	needed bool
-	sum    [sha256.Size]byte // of the token
+	required bool
+	sum      [sha256.Size]byte // of the token
 }
 
 func newGuard(token string) guard {
-	return guard{needed: token != "", sum: sha256.Sum256([]byte(token))}
+	return guard{required: token != "", sum: sha256.Sum256([]byte(token))}
 }
 
 func (g guard) check(r *http.Request) error {
-	if !g.needed {
+	if !g.required {
 		if !isLoopback(hostOf(r)) {
 			return errHost
 		}
@@ -28,14 +28,14 @@ func (g guard) check(r *http.Request) error {
 	}
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	sum := sha256.Sum256([]byte(strings.TrimSpace(token)))
-	// Sums, so that the time it takes tells nothing, not even the length.
+	// Compare hashes, so that the duration reveals nothing about the token, not even its length.
 	if !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare(sum[:], g.sum[:]) != 1 {
 		return errToken
 	}
 	return nil
 }
 
-// hostOf is the host a request is addressed to, without its port.
+// hostOf returns the host of a request without its port.
 func hostOf(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.Host)
 	if err != nil {

@@ -21,9 +21,11 @@ import (
 	"carillon/internal/app/timefeed"
 	"carillon/internal/domain/access"
 	"carillon/internal/domain/event"
+	"carillon/internal/domain/eventtest"
 	"carillon/internal/infra/memlog"
 	"carillon/internal/infra/metrics"
 	"carillon/internal/transport/adminapi"
+	"carillon/internal/transport/delivery"
 	"carillon/internal/transport/sse"
 )
 
@@ -59,7 +61,7 @@ func newSite(t testing.TB, token string) *site {
 		Heartbeat: time.Minute, Slow: pubsub.SlowClose,
 	}, log, count)
 	require.NoError(t, err)
-	streams, err := sse.New(sse.Config{
+	streams, err := delivery.New(delivery.Config{
 		Retry: time.Second, RefusedRetry: time.Second, WriteTimeout: patience, MaxBatchBytes: 64 << 10, TakeOver: true,
 	})
 	require.NoError(t, err)
@@ -69,16 +71,17 @@ func newSite(t testing.TB, token string) *site {
 	}))
 	core, logs := observer.New(zapcore.DebugLevel)
 	api, err := adminapi.New(adminapi.Config{Addr: "127.0.0.1:0", Token: token}, adminapi.Deps{
-		Engine: publisher, Metrics: count.Handler(), Log: zap.New(core),
+		Engine: publisher, Metrics: count.Handler(), Logger: zap.New(core),
 		Transports: func() map[string]int64 { return streams.Stats().Open },
 		About:      adminapi.About{Version: "1.2.3", Commit: "abc", Node: "bell", Started: time.Now()},
 	})
 	require.NoError(t, err)
 
+	transport := streams.Transport(sse.Codec{})
 	serve := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		sub := pubsub.Subscription{Name: r.FormValue("name"), Grant: access.Allow(event.Everything)}
 		for _, text := range r.Form["topic"] {
-			pattern, _ := event.ParsePattern(text)
+			pattern := eventtest.MustPattern(text)
 			sub.Patterns = append(sub.Patterns, pattern)
 		}
 		stream, err := publisher.Open(r.Context(), sub)
@@ -86,7 +89,7 @@ func newSite(t testing.TB, token string) *site {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			return
 		}
-		streams.Serve(w, r, stream, deaf{})
+		transport.Serve(w, r, stream, deaf{})
 	})
 	s := &site{TB: t, publisher: publisher, logs: logs, token: token}
 	s.public, s.admin = httptest.NewServer(serve), httptest.NewServer(api)
@@ -185,7 +188,7 @@ func (s *site) ask(method, path string, header ...string) answer {
 	return answer{response.StatusCode, response.Header, string(body)}
 }
 
-// refused checks that an answer is a well-formed problem and answers its code.
+// refused checks that a response is a well-formed problem and returns its code.
 func (s *site) refused(a answer) string {
 	s.Helper()
 	var p struct {
@@ -203,5 +206,5 @@ func (s *site) refused(a answer) string {
 // deaf observes nothing.
 type deaf struct{}
 
-func (deaf) Reset(pubsub.Reset) {}
-func (deaf) Ended(sse.Summary)  {}
+func (deaf) Reset(pubsub.Reset)     {}
+func (deaf) Ended(delivery.Summary) {}

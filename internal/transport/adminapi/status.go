@@ -10,13 +10,13 @@ import (
 )
 
 const (
-	// patience bounds how long the engine may take to answer: its shards answer between two batches.
-	patience = 5 * time.Second
-	// topMost is how many topics and how many streams a status names.
-	topMost = 20
+	// engineTimeout bounds a call of the engine, whose shards handle it between two batches.
+	engineTimeout = 5 * time.Second
+	// maxListed is how many topics and how many streams a status lists.
+	maxListed = 20
 )
 
-// status is what a server says of itself. Durations are in seconds.
+// status is the response to GET /status. Durations are in seconds.
 type status struct {
 	Version  string    `json:"version"`
 	Commit   string    `json:"commit,omitempty"`
@@ -26,7 +26,7 @@ type status struct {
 	Uptime   float64   `json:"uptime_seconds"`
 	Draining bool      `json:"draining"`
 	Streams  streams   `json:"streams"`
-	Topics   []topic   `json:"topics"` // those with most streams
+	Topics   []topic   `json:"topics"` // those with the most streams
 	Window   window    `json:"window"`
 	Log      extent    `json:"log"`
 	Slowest  []slow    `json:"slowest"` // the streams furthest behind
@@ -57,21 +57,21 @@ type extent struct {
 }
 
 type slow struct {
-	ID     string  `json:"id"` // as the log of the server has it under conn
+	ID     string  `json:"id"` // the field "conn" of log records
 	State  string  `json:"state"`
 	Behind uint64  `json:"behind_events"`
-	Parked float64 `json:"parked_seconds"` // how long its client has taken nothing
+	Parked float64 `json:"parked_seconds"` // since its client last accepted bytes
 }
 
 func (a *API) status(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	ctx, cancel := context.WithTimeout(r.Context(), engineTimeout)
 	defer cancel()
-	snapshot, err := a.deps.Engine.Inspect(ctx, topMost)
+	snapshot, err := a.deps.Engine.Inspect(ctx, maxListed)
 	if err != nil {
 		a.fail(w, err)
 		return
 	}
-	answer(w, a.statusOf(snapshot))
+	writeJSON(w, a.statusOf(snapshot))
 }
 
 func (a *API) statusOf(s pubsub.Snapshot) status {

@@ -20,7 +20,7 @@ import (
 	"carillon/internal/transport/adminapi"
 )
 
-// closedByOperator is what a client is told last.
+// closedByOperator is the last frame that a client is sent.
 const closedByOperator = "event: carillon.goaway\ndata: {\"reason\":\"closed\""
 
 func TestCloseOneStream(t *testing.T) {
@@ -199,7 +199,7 @@ func TestGaugesSettleAfterChurn(t *testing.T) {
 // An engine that does not answer is a 503, not a request that hangs.
 func TestEngineThatDoesNotAnswer(t *testing.T) {
 	api, err := adminapi.New(adminapi.Config{Addr: "127.0.0.1:0"}, adminapi.Deps{
-		Engine: stuck{}, Metrics: http.NotFoundHandler(), Log: nopLog(),
+		Engine: stuck{}, Metrics: http.NotFoundHandler(), Logger: nopLog(),
 	})
 	require.NoError(t, err)
 	for route, want := range map[string]int{"GET /status": 503, "POST /streams/x/close": 503, "POST /topics/close?topic=a": 503} {

@@ -57,11 +57,11 @@ func TestRefusedSubscriptions(t *testing.T) {
 			assert.Equal(t, c.status == http.StatusUnauthorized, a.header.Get("WWW-Authenticate") == "Bearer", c.query)
 		}
 	}
-	assert.Zero(t, s.publisher.Streams())
+	assert.Zero(t, s.engine.Streams())
 	assert.Empty(t, s.logs.FilterMessage("stream opened").All())
 }
 
-// Keys that cannot be had now may be had soon, and a browser must come back to see.
+// Signing keys may be available again soon, so a browser must reconnect.
 func TestKeysThatAreAwayDoNotEndABrowsersStream(t *testing.T) {
 	s := serve(t)
 	authorization := []string{"Authorization", "Bearer " + tokenNoKeys}

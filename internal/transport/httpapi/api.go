@@ -9,96 +9,90 @@ import (
 	"github.com/gin-gonic/gin"
 	"go.uber.org/zap"
 
+	"carillon/internal/app/publish"
 	"carillon/internal/app/pubsub"
+	"carillon/internal/app/subscribe"
 	"carillon/internal/domain/access"
 	"carillon/internal/domain/event"
-	"carillon/internal/transport/sse"
+	"carillon/internal/transport/delivery"
 )
 
-// Authenticator tells what a token, or having none, entitles to. Its errors match those of package access.
+// Authenticator returns the rights of a token, or of a client without one. Its errors match those of package access.
 type Authenticator interface {
 	Authenticate(ctx context.Context, token string) (access.Rights, error)
 	Anonymous() access.Rights
 }
 
-// Deps are the parts the interface stands on.
+// Deps are the dependencies of the interface.
 type Deps struct {
-	Publisher *pubsub.Engine
-	Streams   *sse.Server
-	Auth      Authenticator
-	Page      http.Handler  // serves "/" and "/assets/"
-	Default   event.Pattern // what a subscription without a topic gets
-	Observer  Observer      // nil is nobody
-	Log       *zap.Logger
+	Engine   *pubsub.Engine
+	Streams  *delivery.Transport
+	Auth     Authenticator
+	Page     http.Handler  // serves "/" and "/assets/"
+	Default  event.Pattern // the topics of a subscription that names none
+	Observer Observer      // may be nil
+	// Logger must not block: streams log from goroutines that serve other streams too.
+	Logger *zap.Logger
 }
 
 // API is the public HTTP interface.
 type API struct {
-	deps    Deps
-	cfg     Config
-	rules   atomic.Pointer[rules]
-	log     *zap.Logger
-	journal *journal
-	streams *streamLimiter
-	rates   *rateLimiter
-	engine  *gin.Engine
+	deps       Deps
+	cfg        Config
+	cors       atomic.Pointer[corsRules]
+	logger     *zap.Logger
+	publisher  *publish.Publisher
+	subscriber *subscribe.Subscriber
+	router     *gin.Engine
 }
 
-// rules are what may change while the server runs. They are replaced as a whole.
-type rules struct {
-	limits Limits
-	cors   CORS
-	allow  gin.HandlerFunc // nil where no other origin is let in
+// corsRules are the CORS configuration in force and the middleware that applies it. They are replaced as a whole.
+type corsRules struct {
+	CORS
+
+	middleware gin.HandlerFunc // nil if no other origin is allowed
 }
 
-// New builds the interface; it starts nothing. [API.Run] must be running for what streams say to be logged.
+// New returns the interface. It starts no goroutine.
 func New(cfg Config, limits Limits, deps Deps) (*API, error) {
-	if err := cfg.Validate(); err != nil {
+	if err := errors.Join(cfg.Validate(), limits.Validate()); err != nil {
 		return nil, err
 	}
-	rates, err := newRateLimiter()
+	publisher, err := publish.New(limits.PublishLimits, deps.Engine)
 	if err != nil {
 		return nil, err
 	}
-	a := &API{deps: deps, cfg: cfg, log: deps.Log, journal: newJournal(deps.Log, limits.MaxStreams), streams: newStreamLimiter(), rates: rates}
-	if err := a.Reload(cfg.CORS, limits); err != nil {
+	subscriber, err := subscribe.New(limits.SubscribeLimits, deps.Engine, deps.Default)
+	if err != nil {
 		return nil, err
 	}
+	a := &API{deps: deps, cfg: cfg, logger: deps.Logger, publisher: publisher, subscriber: subscriber}
+	a.cors.Store(newCORSRules(cfg.CORS))
 	return a, a.route()
 }
 
-// Run writes the log of streams until the context ends. It must outlive them.
-func (a *API) Run(ctx context.Context) error {
-	a.journal.run(ctx)
-	return nil
-}
-
-// Reload changes the rules for requests from now on; streams that run already stay. On an error everything stays.
+// Reload changes CORS and the limits for later requests; open streams stay. On an error nothing changes.
 func (a *API) Reload(cors CORS, limits Limits) error {
 	if err := errors.Join(cors.validate(), limits.Validate()); err != nil {
 		return err
 	}
-	a.rules.Store(&rules{limits: limits, cors: cors, allow: allowing(cors)})
-	a.streams.limit(limits.MaxStreams, limits.MaxStreamsPerIP)
-	a.rates.limit(limits.PublishRate, limits.PublishBurst)
-	return nil
+	a.cors.Store(newCORSRules(cors))
+	return errors.Join(a.publisher.Reload(limits.PublishLimits), a.subscriber.Reload(limits.SubscribeLimits))
 }
 
-func (a *API) limits() Limits { return a.rules.Load().limits }
-
-// ServeHTTP answers a request.
-func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.engine.ServeHTTP(w, r) }
+// ServeHTTP serves a request.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.router.ServeHTTP(w, r) }
 
 func (a *API) route() error {
 	gin.SetMode(gin.ReleaseMode)
 	e := gin.New()
 	e.HandleMethodNotAllowed = true
 	e.RedirectTrailingSlash = false
-	// Nobody's word about a client's address is taken but a configured proxy's.
+	// Trust X-Forwarded-For only from configured proxies.
 	if err := e.SetTrustedProxies(a.cfg.TrustedProxies); err != nil {
 		return err
 	}
-	e.Use(a.identify, a.record, a.recover, a.hurry, a.crossOrigin)
+	e.Use(a.identify, a.logRequest, a.recoverPanic, a.setDeadline, a.crossOrigin)
 	e.NoRoute(func(c *gin.Context) { a.fail(c, errNotFound) })
 	e.NoMethod(func(c *gin.Context) { a.fail(c, errMethod) })
 
@@ -109,18 +103,19 @@ func (a *API) route() error {
 		"/healthz": a.healthy, "/readyz": a.ready, "/openapi.yaml": a.describe, "/": page, "/assets/*file": page,
 	} {
 		e.GET(path, handler)
-		e.HEAD(path, handler) // which uptime checkers like; net/http leaves the body out
+		e.HEAD(path, handler) // for uptime checkers; net/http omits the body
 	}
-	a.engine = e
+	a.router = e
 	return nil
 }
 
-// healthy says that the process serves requests.
+// healthy serves GET /healthz: the process serves requests.
 func (a *API) healthy(c *gin.Context) { c.String(http.StatusOK, "ok\n") }
 
-// ready says whether clients should be sent here: not while the server is stopping.
+// ready serves GET /readyz, by which load balancers decide whether to send clients here. It fails while the server is
+// stopping.
 func (a *API) ready(c *gin.Context) {
-	if a.deps.Publisher.Draining() {
+	if a.deps.Engine.Draining() {
 		a.fail(c, pubsub.ErrDraining)
 		return
 	}

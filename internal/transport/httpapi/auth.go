@@ -11,7 +11,7 @@ import (
 	"carillon/internal/domain/access"
 )
 
-// rights tells what the request's token entitles to; without one, what everybody may.
+// rights returns the rights of the request's token, or the anonymous ones if no token is given.
 func (a *API) rights(c *gin.Context) (rights access.Rights, given bool, err error) {
 	token, err := a.token(c.Request)
 	if err != nil {
@@ -24,8 +24,8 @@ func (a *API) rights(c *gin.Context) (rights access.Rights, given bool, err erro
 	return rights, true, err
 }
 
-// token finds the request's token: in the Authorization header (RFC 6750, 2.1), or in a cookie, which browsers send by
-// themselves and which therefore counts only from pages that may use it.
+// token returns the request's token, from the Authorization header (RFC 6750, 2.1) or from a cookie. Browsers send a
+// cookie with every request, so it is accepted only from pages of an allowed origin.
 func (a *API) token(r *http.Request) (string, error) {
 	if header := r.Header.Get("Authorization"); header != "" {
 		scheme, token, found := strings.Cut(header, " ")
@@ -39,7 +39,7 @@ func (a *API) token(r *http.Request) (string, error) {
 	}
 	cookie, err := r.Cookie(a.cfg.Cookie)
 	if err != nil || cookie.Value == "" {
-		return "", nil //nolint:nilerr // no cookie is no token
+		return "", nil //nolint:nilerr // without a cookie there is no token
 	}
 	if !a.ownOrigin(r) {
 		return "", errOrigin
@@ -47,11 +47,11 @@ func (a *API) token(r *http.Request) (string, error) {
 	return cookie.Value, nil
 }
 
-// ownOrigin reports whether a request was sent by a page of this server or of an allowed origin. A browser says so in
-// Origin, or, where it leaves that out for a GET of the same origin, in Sec-Fetch-Site.
+// ownOrigin reports whether a request was sent by a page of this server or of an allowed origin. A browser names the
+// origin in Origin, which it may omit for a GET of the same origin, and then says so in Sec-Fetch-Site.
 func (a *API) ownOrigin(r *http.Request) bool {
 	if origin := r.Header.Get("Origin"); origin != "" {
-		if slices.Contains(a.rules.Load().cors.Origins, origin) {
+		if slices.Contains(a.cors.Load().Origins, origin) {
 			return true
 		}
 		u, err := url.Parse(origin)
@@ -61,7 +61,7 @@ func (a *API) ownOrigin(r *http.Request) bool {
 	case "same-origin", "none":
 		return true
 	case "":
-		// Not a browser, or one too old to say; a publish by cookie wants proof.
+		// Not a browser, or one without Sec-Fetch-Site. A publish by cookie needs an origin.
 		return r.Method == http.MethodGet
 	}
 	return false

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"carillon/internal/app/publish"
 	"carillon/internal/domain/access"
 	"carillon/internal/domain/event"
 )
@@ -26,122 +26,82 @@ type batchLine struct {
 	Key   string          `json:"key"`
 }
 
-// publishBatch publishes a body of one JSON object a line, all of them or none.
-func (a *API) publishBatch(c *gin.Context, rights access.Rights, query url.Values) {
-	events, err := a.batchOf(c, rights, query)
-	if err == nil {
-		err = a.rates.take(rights.Subject, len(events))
-	}
-	if err != nil {
-		a.fail(c, err)
-		return
-	}
-	positions, err := a.deps.Publisher.Publish(c.Request.Context(), events...)
-	if err != nil {
-		a.fail(c, err)
-		return
-	}
-	answer := []byte(`{"ids":[`)
-	for i, p := range positions {
-		if i > 0 {
-			answer = append(answer, ',')
-		}
-		answer = append(p.Append(append(answer, '"')), '"')
-	}
-	c.Data(http.StatusOK, "application/json", append(answer, "]}\n"...))
-}
-
-func (a *API) batchOf(c *gin.Context, rights access.Rights, query url.Values) ([]event.Event, error) {
+// publishBatch publishes a body of JSON objects, one per line: all of them or none.
+func (a *API) publishBatch(c *gin.Context, rights access.Rights, query url.Values) error {
 	for _, name := range []string{"topic", "type", "retry"} {
 		if query.Has(name) {
-			return nil, &event.InvalidError{Field: name, Problem: "belongs into each line of a batch, not into the query"}
+			return &event.InvalidError{Field: name, Problem: "must be in each line of a batch, not in the query"}
 		}
 	}
 	if c.GetHeader("Idempotency-Key") != "" {
-		return nil, &event.InvalidError{Field: "key", Problem: "belongs into each line of a batch, not into the header"}
+		return &event.InvalidError{Field: "key", Problem: "must be in each line of a batch, not in the header"}
 	}
-	limits := a.limits()
-	body, err := a.body(c, limits.BatchBytes)
+	body, err := readBody(c, a.publisher.Limits().BatchBytes)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var events []event.Event
-	number := 0
-	for line := range bytes.Lines(body) {
-		number++
-		line = bytes.TrimSpace(line)
-		if len(line) == 0 {
-			continue
+	number := 0 // of the line that was parsed last, from 1
+	positions, err := a.publisher.PublishBatch(c.Request.Context(), rights, func(yield func(publish.Request, error) bool) {
+		for line := range bytes.Lines(body) {
+			number++
+			if line = bytes.TrimSpace(line); len(line) > 0 && !yield(parseLine(line)) {
+				return
+			}
 		}
-		if len(events) == limits.BatchEvents {
-			return nil, fmt.Errorf("the batch has more than %d events: %w", limits.BatchEvents, errTooLarge)
-		}
-		e, err := a.lineOf(line, rights)
-		if err != nil {
-			return nil, &lineError{line: number, err: err}
-		}
-		events = append(events, e)
+	})
+	if item, ok := errors.AsType[*publish.ItemError](err); ok {
+		return &lineError{line: number, err: item.Err} // clients count lines, blank ones included
 	}
-	if len(events) == 0 {
-		return nil, &event.InvalidError{Field: "body", Problem: "has no events"}
+	if err != nil {
+		return err
 	}
-	return events, nil
+	response := []byte(`{"ids":[`)
+	for i, p := range positions {
+		if i > 0 {
+			response = append(response, ',')
+		}
+		response = append(p.Append(append(response, '"')), '"')
+	}
+	c.Data(http.StatusOK, "application/json", append(response, "]}\n"...))
+	return nil
 }
 
-func (a *API) lineOf(line []byte, rights access.Rights) (e event.Event, err error) {
+// parseLine returns the event that a line of a batch describes.
+func parseLine(line []byte) (req publish.Request, err error) {
 	if !utf8.Valid(line) {
-		return e, &event.InvalidError{Field: "body", Problem: "is not valid UTF-8"}
+		return req, &event.InvalidError{Field: "body", Problem: "is not valid UTF-8"}
 	}
 	if loneSurrogate(line) {
-		return e, &event.InvalidError{Field: "body", Problem: "escapes half a surrogate pair, which is no character"}
+		return req, &event.InvalidError{Field: "body", Problem: "escapes half a surrogate pair, which is no character"}
 	}
 	decoder := json.NewDecoder(bytes.NewReader(line))
 	decoder.DisallowUnknownFields()
 	var l batchLine
 	if err := decoder.Decode(&l); err != nil {
 		if wrong, is := errors.AsType[*json.UnmarshalTypeError](err); is && wrong.Field != "" {
-			return e, &event.InvalidError{Field: wrong.Field, Problem: "is not a string"}
+			return req, &event.InvalidError{Field: wrong.Field, Problem: "is not a string"}
 		}
-		return e, &event.InvalidError{Field: "body", Problem: "is not a JSON object with topic, data, type, retry and key"}
+		return req, &event.InvalidError{Field: "body", Problem: "is not a JSON object with topic, data, type, retry and key"}
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return e, &event.InvalidError{Field: "body", Problem: "has more than one JSON object in a line"}
+		return req, &event.InvalidError{Field: "body", Problem: "has more than one JSON object in a line"}
 	}
-	topics, err := stringsOf(l.Topic)
-	if err != nil {
-		return e, err
-	}
-	if e.Topics, err = a.topicsOf(topics, rights); err != nil {
-		return e, err
-	}
-	if e.Type, err = event.ParseType(l.Type); err != nil {
-		return e, err
-	}
-	if e.Retry, err = retryOf(string(orNothing(l.Retry))); err != nil {
-		return e, err
-	}
-	if e.Key, err = keyOf(l.Key, rights); err != nil {
-		return e, err
-	}
-	data := textOf(l.Data)
-	if limit := a.limits().EventBytes; int64(len(data)) > limit {
-		return e, fmt.Errorf("the data has more than %d bytes: %w", limit, errTooLarge)
-	}
-	e.Data, err = event.ParseData(data)
-	return e, err
+	req = publish.Request{Type: l.Type, Retry: string(omitNull(l.Retry)), Key: l.Key, Data: dataText(l.Data)}
+	req.Topics, err = stringList(l.Topic)
+	return req, err
 }
 
-// orNothing takes null for what is left out.
-func orNothing(raw json.RawMessage) json.RawMessage {
+// omitNull treats null like a field that is left out.
+func omitNull(raw json.RawMessage) json.RawMessage {
 	if string(raw) == "null" {
 		return nil
 	}
 	return raw
 }
 
-// stringsOf reads a string or a list of strings.
-func stringsOf(raw json.RawMessage) ([]string, error) {
-	if len(orNothing(raw)) == 0 {
+// stringList returns the value of a JSON string or list of strings.
+func stringList(raw json.RawMessage) ([]string, error) {
+	if len(omitNull(raw)) == 0 {
 		return nil, nil
 	}
 	var one string
@@ -155,8 +115,8 @@ func stringsOf(raw json.RawMessage) ([]string, error) {
 	return nil, &event.InvalidError{Field: "topic", Problem: "is neither a string nor a list of strings"}
 }
 
-// textOf is a line's data: a string's text, or any other JSON as it was written.
-func textOf(raw json.RawMessage) string {
+// dataText returns a line's data: the text of a string, or any other JSON in compact form.
+func dataText(raw json.RawMessage) string {
 	var text string
 	if len(raw) == 0 || json.Unmarshal(raw, &text) == nil && raw[0] == '"' {
 		return text
@@ -169,7 +129,7 @@ func textOf(raw json.RawMessage) string {
 }
 
 // loneSurrogate reports whether JSON text escapes one half of a surrogate pair without the other. The decoder would
-// silently put another character in its place.
+// silently replace it.
 func loneSurrogate(line []byte) bool {
 	text := string(line)
 	for {

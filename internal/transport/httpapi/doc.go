@@ -1,6 +1,6 @@
-// Package httpapi is Carillon's HTTP interface, on Gin: routes, middleware, and the one table that maps errors to
-// answers.
+// Package httpapi is Carillon's public HTTP interface, on Gin: routes, middleware, and the table that maps errors to
+// responses. It translates requests into calls of the use cases in packages publish and subscribe, which have the rules.
 //
-// It promises that bad input is answered with a 4xx that names the field, that nothing a client sends reaches a log
-// except in fields of bounded length, and that query strings, tokens and bodies reach none.
+// It promises that invalid input is answered with a 4xx that names the field, that log records contain client input only
+// in fields of bounded length, and that they never contain query strings, tokens or bodies.
 package httpapi

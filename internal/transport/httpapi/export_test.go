@@ -3,10 +3,10 @@ package httpapi
 // Route is a method and a path as the router knows it.
 type Route struct{ Method, Path string }
 
-// Routes are what the router answers.
+// Routes are the routes of the router.
 func (a *API) Routes() []Route {
 	var routes []Route
-	for _, r := range a.engine.Routes() {
+	for _, r := range a.router.Routes() {
 		routes = append(routes, Route{Method: r.Method, Path: r.Path})
 	}
 	return routes

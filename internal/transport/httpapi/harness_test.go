@@ -25,6 +25,7 @@ import (
 	"carillon/internal/app/pubsub"
 	"carillon/internal/domain/access"
 	"carillon/internal/domain/event"
+	"carillon/internal/transport/delivery"
 	"carillon/internal/transport/httpapi"
 	"carillon/internal/transport/sse"
 )
@@ -86,16 +87,15 @@ func grant(patterns ...string) access.Grant {
 
 // settings are everything a test may change about a server before it starts.
 type settings struct {
-	http    httpapi.Config
-	limits  httpapi.Limits
-	stream  sse.Config
-	engine  pubsub.Config
-	auth    *tokens
-	history int
-	page    http.Handler
-	secure  bool // TLS, with HTTP/2
-	seen    httpapi.Observer
-	wrap    func(zapcore.Core) zapcore.Core // what the log goes through, nil is nothing
+	http     httpapi.Config
+	limits   httpapi.Limits
+	stream   delivery.Config
+	engine   pubsub.Config
+	auth     *tokens
+	history  int
+	page     http.Handler
+	secure   bool // TLS, with HTTP/2
+	observer httpapi.Observer
 }
 
 func defaults() settings {
@@ -105,9 +105,10 @@ func defaults() settings {
 			IdleTimeout: time.Minute, MaxHeaderBytes: 32 << 10, Cookie: "carillon",
 		},
 		limits: httpapi.Limits{
-			TopicsPerStream: 16, TopicsPerEvent: 8, EventBytes: 1 << 20, BatchEvents: 100, BatchBytes: 4 << 20,
+			SubscribeLimits: httpapi.SubscribeLimits{TopicsPerStream: 16},
+			PublishLimits:   httpapi.PublishLimits{TopicsPerEvent: 8, EventBytes: 1 << 20, BatchEvents: 100, BatchBytes: 4 << 20},
 		},
-		stream: sse.Config{
+		stream: delivery.Config{
 			Retry: 2 * time.Second, RefusedRetry: 5 * time.Second, WriteTimeout: 5 * time.Second,
 			MaxBatchBytes: 64 << 10, TakeOver: true,
 		},
@@ -126,11 +127,11 @@ func defaults() settings {
 type server struct {
 	*testing.T
 
-	url       string
-	api       *httpapi.API
-	publisher *pubsub.Engine
-	logs      *observer.ObservedLogs
-	client    *http.Client
+	url    string
+	api    *httpapi.API
+	engine *pubsub.Engine
+	logs   *observer.ObservedLogs
+	client *http.Client
 }
 
 // serve starts a server with the settings as change leaves them, and stops it when the test ends.
@@ -141,17 +142,14 @@ func serve(t testing.TB, change ...func(*settings)) *server {
 		c(&set)
 	}
 	core, logs := observer.New(zapcore.DebugLevel)
-	if set.wrap != nil {
-		core = set.wrap(core)
-	}
-	publisher, err := pubsub.New(set.engine, newLog(t, set.history), pubsub.Unobserved{})
+	engine, err := pubsub.New(set.engine, newLog(t, set.history), pubsub.Unobserved{})
 	require.NoError(t, err)
-	streams, err := sse.New(set.stream)
+	streams, err := delivery.New(set.stream)
 	require.NoError(t, err)
 	clock, err := event.ParsePattern("clock")
 	require.NoError(t, err)
 	api, err := httpapi.New(set.http, set.limits, httpapi.Deps{
-		Publisher: publisher, Streams: streams, Auth: set.auth, Page: set.page, Default: clock, Observer: set.seen, Log: zap.New(core),
+		Engine: engine, Streams: streams.Transport(sse.Codec{}), Auth: set.auth, Page: set.page, Default: clock, Observer: set.observer, Logger: zap.New(core),
 	})
 	require.NoError(t, err)
 
@@ -168,19 +166,16 @@ func serve(t testing.TB, change ...func(*settings)) *server {
 	}
 
 	// The poller outlives the streams, as it must.
-	var engine, poller, journal sync.WaitGroup
-	stopEngine := start(&engine, publisher.Run)
-	stopPoller := start(&poller, streams.Run)
-	stopJournal := start(&journal, api.Run)
-	s := &server{url: web.URL, api: api, publisher: publisher, logs: logs, client: newClient(t, web)}
+	var engineRunning, pollerRunning sync.WaitGroup
+	stopEngine := start(&engineRunning, engine.Run)
+	stopPoller := start(&pollerRunning, streams.Run)
+	s := &server{url: web.URL, api: api, engine: engine, logs: logs, client: newClient(t, web)}
 	s.T, _ = t.(*testing.T)
 	t.Cleanup(func() {
 		stopEngine()
-		engine.Wait()
+		engineRunning.Wait()
 		stopPoller()
-		poller.Wait()
-		stopJournal()
-		journal.Wait()
+		pollerRunning.Wait()
 		s.client.CloseIdleConnections()
 		web.Close()
 	})
@@ -240,7 +235,7 @@ func (s *server) post(query, body string, header ...string) answer {
 	return s.do(http.MethodPost, "/events?"+query, body, append([]string{"Authorization", "Bearer " + tokenAll}, header...)...)
 }
 
-// publish puts an event into the log and answers its position.
+// publish publishes an event and returns its position.
 func (s *server) publish(topic, data string) string {
 	s.Helper()
 	a := s.post("topic="+url.QueryEscape(topic), data)
@@ -262,7 +257,7 @@ type refusal struct {
 	Status, Line                     int
 }
 
-// refused checks that an answer is a well-formed problem and answers it.
+// refused checks that a response is a well-formed problem and returns it.
 func refused(t require.TestingT, a answer) refusal {
 	var p refusal
 	require.Equal(t, "application/problem+json", a.header.Get("Content-Type"), a.body)
@@ -383,11 +378,13 @@ func TestMisconfigurationIsNamed(t *testing.T) {
 		"limits.publish_rate":       func(s *settings) { s.limits.PublishRate = -1 },
 		"limits.publish_burst":      func(s *settings) { s.limits.PublishRate, s.limits.PublishBurst = 1, 99 },
 	} {
-		set := defaults()
-		change(&set)
-		_, err := httpapi.New(set.http, set.limits, httpapi.Deps{Log: zap.NewNop()})
-		assert.ErrorContains(t, err, key+": got ", key)
-		assert.ErrorContains(t, err, "takes ", key)
+		t.Run(key, func(t *testing.T) {
+			set := defaults()
+			change(&set)
+			_, err := httpapi.New(set.http, set.limits, httpapi.Deps{Logger: zap.NewNop()})
+			assert.ErrorContains(t, err, key+": must ")
+			assert.ErrorContains(t, err, "(got ")
+		})
 	}
 }
 

@@ -273,7 +273,7 @@ func TestTenThousandMalformedRequests(t *testing.T) {
 	for want := range published {
 		require.Equal(t, want, st.block(), "a healthy subscriber missed something")
 	}
-	eventually(t, "no other stream is left", func() bool { return s.publisher.Streams() == 1 })
+	eventually(t, "no other stream is left", func() bool { return s.engine.Streams() == 1 })
 	s.nothingBroke()
 }
 

@@ -10,35 +10,37 @@ import (
 
 func TestALimitTurnsAwayKindly(t *testing.T) {
 	everyPath(t, func(t *testing.T, path func(*settings)) {
-		for _, c := range []struct {
+		for name, c := range map[string]struct {
 			limit  func(*settings)
 			status int
 		}{
-			{func(s *settings) { s.limits.MaxStreams = 2 }, http.StatusServiceUnavailable},
-			{func(s *settings) { s.limits.MaxStreamsPerIP = 2 }, http.StatusTooManyRequests},
+			"in total":   {func(s *settings) { s.limits.MaxStreams = 2 }, http.StatusServiceUnavailable},
+			"per client": {func(s *settings) { s.limits.MaxStreamsPerIP = 2 }, http.StatusTooManyRequests},
 		} {
-			s := serve(t, path, c.limit)
-			one, _ := s.listen("topic=a")
-			two, _ := s.listen("topic=a")
+			t.Run(name, func(t *testing.T) {
+				s := serve(t, path, c.limit)
+				one, _ := s.listen("topic=a")
+				two, _ := s.listen("topic=a")
 
-			a := s.do(http.MethodGet, "/events?topic=a", "", "Accept", "text/event-stream")
-			assert.Equal(t, http.StatusOK, a.status)
-			assert.Equal(t, "text/event-stream", a.header.Get("Content-Type"))
-			assert.Equal(t, "no-cache, no-store, no-transform", a.header.Get("Cache-Control"))
-			assert.Regexp(t, `\Aretry: [5-9]\d\d\d\nevent: carillon.goaway\ndata: {"reason":"limit"}\n\n\z`, a.body)
+				a := s.do(http.MethodGet, "/events?topic=a", "", "Accept", "text/event-stream")
+				assert.Equal(t, http.StatusOK, a.status)
+				assert.Equal(t, "text/event-stream", a.header.Get("Content-Type"))
+				assert.Equal(t, "no-cache, no-store, no-transform", a.header.Get("Cache-Control"))
+				assert.Regexp(t, `\Aretry: [5-9]\d\d\d\nevent: carillon.goaway\ndata: {"reason":"limit"}\n\n\z`, a.body)
 
-			for _, accept := range []string{"*/*", "application/json", ""} {
-				a = s.do(http.MethodGet, "/events?topic=a", "", "Accept", accept)
-				assert.Equal(t, c.status, a.status)
-				assert.Equal(t, "stream_limit", refused(t, a).Code)
-			}
-			assert.Equal(t, 2, s.publisher.Streams())
+				for _, accept := range []string{"*/*", "application/json", ""} {
+					a = s.do(http.MethodGet, "/events?topic=a", "", "Accept", accept)
+					assert.Equal(t, c.status, a.status)
+					assert.Equal(t, "stream_limit", refused(t, a).Code)
+				}
+				assert.Equal(t, 2, s.engine.Streams())
 
-			one.close()
-			eventually(t, "room for one more", func() bool { return s.publisher.Streams() == 1 })
-			three, _ := s.listen("topic=a")
-			two.close()
-			three.close()
+				one.close()
+				eventually(t, "room for one more", func() bool { return s.engine.Streams() == 1 })
+				three, _ := s.listen("topic=a")
+				two.close()
+				three.close()
+			})
 		}
 	})
 }
@@ -57,7 +59,7 @@ func TestLimitsAreExactAfterChurn(t *testing.T) {
 			for _, st := range open {
 				st.close()
 			}
-			eventually(t, "all streams have ended", func() bool { return s.publisher.Streams() == 0 })
+			eventually(t, "all streams have ended", func() bool { return s.engine.Streams() == 0 })
 			eventually(t, "all were counted out", func() bool {
 				return s.logs.FilterMessage("stream closed").Len() == s.logs.FilterMessage("stream opened").Len()
 			})
@@ -77,7 +79,7 @@ func TestAClientIsAnAddress(t *testing.T) {
 		a := s.do(http.MethodGet, "/events?topic=a", "", "X-Forwarded-For", ip)
 		assert.Equal(t, http.StatusTooManyRequests, a.status, ip)
 	}
-	// Nobody else's word is taken.
+	// X-Forwarded-For is trusted only from configured proxies.
 	s = serve(t, func(s *settings) { s.limits.MaxStreamsPerIP = 1 })
 	s.listen("topic=a", "X-Forwarded-For", "192.0.2.1")
 	a := s.do(http.MethodGet, "/events?topic=a", "", "X-Forwarded-For", "192.0.2.2", "X-Real-IP", "192.0.2.3")
@@ -89,7 +91,7 @@ func TestDrainingTurnsAwayKindly(t *testing.T) {
 		s := serve(t, path)
 		assert.Equal(t, "ready\n", s.do(http.MethodGet, "/readyz", "").body)
 		st, _ := s.listen("topic=a")
-		require.NoError(t, s.publisher.Drain(t.Context(), 0))
+		require.NoError(t, s.engine.Drain(t.Context(), 0))
 		assert.Regexp(t, `\Aretry: [23]\d\d\d\nevent: carillon.goaway\ndata: {"reason":"drain"}\n\n\z`, st.rest())
 
 		a := s.do(http.MethodGet, "/readyz", "")

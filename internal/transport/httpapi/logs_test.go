@@ -127,7 +127,7 @@ func TestAStreamHasTwoRecords(t *testing.T) {
 		eventually(t, "the last record", func() bool { return s.logs.Len() > 0 })
 
 		st, _ = s.listen("topic=a&topic=b", "X-Request-Id", "you")
-		require.NoError(t, s.publisher.Drain(t.Context(), 0))
+		require.NoError(t, s.engine.Drain(t.Context(), 0))
 		st.rest()
 		eventually(t, "the last record", func() bool { return s.logs.FilterMessage("stream closed").Len() == 2 })
 		assert.Equal(t, 3, s.logs.Len(), "a stream has other records")
@@ -164,10 +164,10 @@ func TestAResetIsInTheLog(t *testing.T) {
 	require.NoError(t, conn.(*net.TCPConn).SetReadBuffer(64<<10))
 	_, err := io.WriteString(conn, "GET /events?topic=a HTTP/1.1\r\nHost: x\r\n\r\n")
 	require.NoError(t, err)
-	eventually(t, "two streams", func() bool { return s.publisher.Streams() == 2 })
+	eventually(t, "two streams", func() bool { return s.engine.Streams() == 2 })
 	healthy, _ := s.listen("topic=a")
 	eventually(t, "all are at the head, where alone one can be slow", func() bool {
-		now, err := s.publisher.Inspect(t.Context(), 0)
+		now, err := s.engine.Inspect(t.Context(), 0)
 		return err == nil && now.Streams["live"] == 3
 	})
 	for range 25 {
@@ -186,44 +186,6 @@ func TestAResetIsInTheLog(t *testing.T) {
 	assert.Equal(t, opened[1].ContextMap()["conn"], record["conn"])
 	assert.NotEmpty(t, record["from"])
 	assert.NotEmpty(t, record["to"])
-}
-
-// stuckLog does not get past the end of a stream until it is released.
-type stuckLog struct {
-	zapcore.Core
-
-	release <-chan struct{}
-}
-
-func (l stuckLog) Check(e zapcore.Entry, to *zapcore.CheckedEntry) *zapcore.CheckedEntry {
-	return to.AddCore(e, l)
-}
-
-func (l stuckLog) Write(e zapcore.Entry, fields []zapcore.Field) error {
-	if e.Message == "stream closed" {
-		<-l.release
-	}
-	return l.Core.Write(e, fields)
-}
-
-// Streams do not wait for whoever reads the log.
-func TestAStuckLogHoldsNoStreamUp(t *testing.T) {
-	release := make(chan struct{})
-	s := serve(t, func(set *settings) {
-		set.engine.Shards = 1
-		set.wrap = func(core zapcore.Core) zapcore.Core { return stuckLog{core, release} }
-	})
-	st, _ := s.listen("topic=a")
-	for range 10 {
-		gone, _ := s.listen("topic=a")
-		gone.close()
-	}
-	eventually(t, "the others' end", func() bool { return s.publisher.Streams() == 1 })
-	s.publish("a", "hello")
-	assert.Contains(t, st.block(), "hello")
-	assert.Zero(t, s.logs.FilterMessage("stream closed").Len())
-	close(release)
-	eventually(t, "the records", func() bool { return s.logs.FilterMessage("stream closed").Len() == 10 })
 }
 
 func TestAPanicIsAProblem(t *testing.T) {

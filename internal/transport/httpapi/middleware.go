@@ -12,18 +12,20 @@ import (
 	"github.com/gin-contrib/cors"
 	"github.com/gin-gonic/gin"
 	"go.uber.org/zap"
+
+	"carillon/internal/problem"
 )
 
-// Keys of what middleware leaves in a request's context.
+// Keys of the values that middleware stores in a request's context.
 const (
 	keyRequestID = "request_id"
 	keyStream    = "stream"
 )
 
-// maxRequestID bounds the request id that is taken from a client.
+// maxRequestID bounds the length of a request id that a client sends.
 const maxRequestID = 64
 
-// identify gives each request an id: the client's, where it is harmless, or a new one.
+// identify gives each request an id: the client's, if it is short and plain, or a new one.
 func (a *API) identify(c *gin.Context) {
 	id := c.GetHeader("X-Request-Id")
 	if !plainID(id) {
@@ -36,7 +38,7 @@ func (a *API) identify(c *gin.Context) {
 
 func requestID(c *gin.Context) string { return c.GetString(keyRequestID) }
 
-// newID is an id nobody else has: 130 bits, in letters and digits.
+// newID returns a unique id: 130 random bits, in letters and digits.
 func newID() string { return strings.ToLower(rand.Text()) }
 
 func plainID(s string) bool {
@@ -46,18 +48,18 @@ func plainID(s string) bool {
 	return strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == ""
 }
 
-// hurry gives a request's body a time to come in, whatever the answer will be: what a handler leaves of a body is read by
-// net/http, which would wait for it for ever.
-func (a *API) hurry(c *gin.Context) {
+// setDeadline bounds the time in which a request's body must arrive, whatever the response will be: net/http reads what
+// a handler leaves of a body, and would wait for it without limit.
+func (a *API) setDeadline(c *gin.Context) {
 	if c.Request.ContentLength != 0 {
-		// A writer without deadlines is one of a test; a real connection has them, and a new one for its next request.
+		// Only the writer of a test has no deadlines. net/http sets a new one for the connection's next request.
 		_ = http.NewResponseController(c.Writer).SetReadDeadline(time.Now().Add(a.cfg.ReadTimeout))
 	}
 	c.Next()
 }
 
-// record writes one line for each request, without its query, which may hold secrets. A stream has lines of its own.
-func (a *API) record(c *gin.Context) {
+// logRequest logs each request, without its query, which may contain secrets. Streams log their own records.
+func (a *API) logRequest(c *gin.Context) {
 	start := time.Now()
 	c.Next()
 	if c.GetBool(keyStream) {
@@ -67,7 +69,7 @@ func (a *API) record(c *gin.Context) {
 	if route := c.FullPath(); route == "/healthz" || route == "/readyz" || c.Writer.Status() == http.StatusNotModified {
 		level = zap.DebugLevel
 	}
-	a.log.Log(level, "request",
+	a.logger.Log(level, "request",
 		zap.String("request_id", requestID(c)),
 		zap.String("method", short(c.Request.Method)),
 		zap.String("route", c.FullPath()),
@@ -78,44 +80,45 @@ func (a *API) record(c *gin.Context) {
 	)
 }
 
-// recover turns a panic into a 500 without showing anybody what the request held.
-func (a *API) recover(c *gin.Context) {
+// recoverPanic turns a panic into a 500 that shows nothing of the request.
+func (a *API) recoverPanic(c *gin.Context) {
 	defer func() {
 		reason := recover()
 		if reason == nil {
 			return
 		}
 		if err, ok := reason.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-			panic(reason) // it asks net/http to cut the connection
+			panic(reason) // it tells net/http to close the connection
 		}
-		a.log.Error("panic", zap.String("request_id", requestID(c)), zap.String("route", c.FullPath()),
+		a.logger.Error("panic", zap.String("request_id", requestID(c)), zap.String("route", c.FullPath()),
 			zap.Any("reason", reason), zap.ByteString("stack", debug.Stack()))
 		if !c.Writer.Written() {
-			writeProblem(c, problemOf(errors.New("panic")))
+			c.Abort()
+			problem.Internal().Write(c.Writer)
 			return
 		}
-		panic(http.ErrAbortHandler) // half an answer must not look whole
+		panic(http.ErrAbortHandler) // a truncated response must not look complete
 	}()
 	c.Next()
 }
 
-// crossOrigin lets pages of the configured origins use the interface and turns those of others away.
+// crossOrigin lets pages of the configured origins use the interface and refuses those of others.
 func (a *API) crossOrigin(c *gin.Context) {
-	rules := a.rules.Load()
+	rules := a.cors.Load()
 	switch {
-	case rules.allow == nil || c.GetHeader("Origin") == "":
-	case !rules.cors.any() && !a.ownOrigin(c.Request):
+	case rules.middleware == nil || c.GetHeader("Origin") == "":
+	case !rules.any() && !a.ownOrigin(c.Request):
 		a.fail(c, errOrigin)
 	default:
-		rules.allow(c)
+		rules.middleware(c)
 	}
 }
 
-// allowing answers a middleware that tells browsers which origins are let in; nil where none are configured, and
-// browsers keep to this server's own.
-func allowing(c CORS) gin.HandlerFunc {
+// newCORSRules returns the rules with a middleware that tells browsers which origins are allowed. Without configured
+// origins there is no middleware, and browsers allow this server's own origin only.
+func newCORSRules(c CORS) *corsRules {
 	if len(c.Origins) == 0 {
-		return nil
+		return &corsRules{CORS: c}
 	}
 	config := cors.Config{
 		AllowAllOrigins:  c.any(),
@@ -126,11 +129,11 @@ func allowing(c CORS) gin.HandlerFunc {
 		MaxAge:           time.Hour,
 	}
 	if !config.AllowAllOrigins {
-		// As a list the origins would have to be of http or https, but apps have schemes of their own.
+		// The library accepts a list of http and https origins only, but apps have schemes of their own.
 		config.AllowOriginFunc = func(origin string) bool { return slices.Contains(c.Origins, origin) }
 	}
-	return cors.New(config)
+	return &corsRules{CORS: c, middleware: cors.New(config)}
 }
 
-// short bounds what a log says of a client's words.
+// short bounds the length of a client's text in a log record.
 func short(s string) string { return s[:min(len(s), 64)] }

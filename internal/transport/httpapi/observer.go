@@ -8,21 +8,22 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"carillon/internal/domain/access"
+	"carillon/internal/problem"
 )
 
-// Observer is told what the interface turns away, by the code of the problem: a few that this package fixes. Its
-// methods are called concurrently and must be quick.
+// Observer counts refused requests by the code of the problem, of which this package has a fixed set. Its methods are
+// called concurrently and must not block.
 type Observer interface {
-	// PublishRefused is told of a request to publish.
+	// PublishRefused is called for a refused request to publish.
 	PublishRefused(code string)
-	// StreamRefused is told of a request to subscribe.
+	// StreamRefused is called for a refused request to subscribe.
 	StreamRefused(code string)
-	// AuthFailed is told, besides, of any request that lacked the right to what it asked for.
+	// AuthFailed is called, in addition, for any request without the right to what it asked for.
 	AuthFailed(code string)
 }
 
-// refused tells the observer, if there is one, of a request that is turned away. A client that left was not.
-func (a *API) refused(c *gin.Context, p problem, err error) {
+// observeRefusal reports a refused request to the observer. A request whose client left was not refused.
+func (a *API) observeRefusal(c *gin.Context, p problem.Document, err error) {
 	if a.deps.Observer == nil || errors.Is(err, context.Canceled) {
 		return
 	}

@@ -11,21 +11,21 @@ import (
 	"carillon/internal/transport/httpapi"
 )
 
-// tally notes what was turned away.
-type tally struct {
-	mu   sync.Mutex
-	told []string
+// recorder records refusals.
+type recorder struct {
+	mu    sync.Mutex
+	calls []string
 }
 
-func (o *tally) note(what string) {
+func (o *recorder) record(what string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.told = append(o.told, what)
+	o.calls = append(o.calls, what)
 }
 
-func (o *tally) PublishRefused(code string) { o.note("publish " + code) }
-func (o *tally) StreamRefused(code string)  { o.note("stream " + code) }
-func (o *tally) AuthFailed(code string)     { o.note("auth " + code) }
+func (o *recorder) PublishRefused(code string) { o.record("publish " + code) }
+func (o *recorder) StreamRefused(code string)  { o.record("stream " + code) }
+func (o *recorder) AuthFailed(code string)     { o.record("auth " + code) }
 
 func TestObserverIsToldOfWhatIsTurnedAway(t *testing.T) {
 	eventStream := []string{"Accept", "text/event-stream"}
@@ -58,24 +58,24 @@ func TestObserverIsToldOfWhatIsTurnedAway(t *testing.T) {
 		"no such route": {http.MethodGet, "/nowhere", nil, nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			told := &tally{}
+			refusals := &recorder{}
 			s := serve(t, func(s *settings) {
-				s.seen = told
+				s.observer = refusals
 				if c.change != nil {
 					c.change(s)
 				}
 			})
 			s.do(c.method, c.path, "", c.header...)
-			assert.Equal(t, c.want, told.told)
+			assert.Equal(t, c.want, refusals.calls)
 		})
 	}
 	for name, header := range map[string][]string{"by a stream": eventStream, "by a status": nil} {
-		t.Run("no room, told "+name, func(t *testing.T) {
-			told := &tally{}
-			s := serve(t, func(s *settings) { s.limits.MaxStreams, s.seen = 1, told })
+		t.Run("at the limit, refused "+name, func(t *testing.T) {
+			refusals := &recorder{}
+			s := serve(t, func(s *settings) { s.limits.MaxStreams, s.observer = 1, refusals })
 			s.listen("topic=a")
 			s.do(http.MethodGet, "/events?topic=a", "", header...)
-			assert.Equal(t, []string{"stream stream_limit"}, told.told)
+			assert.Equal(t, []string{"stream stream_limit"}, refusals.calls)
 		})
 	}
 }

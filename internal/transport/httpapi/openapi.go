@@ -7,12 +7,12 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// openapi describes the interface (OpenAPI 3.1).
+// openapi is the description of the interface (OpenAPI 3.1).
 //
 //go:embed openapi.yaml
 var openapi string
 
-// describe answers GET /openapi.yaml. Its media type is RFC 9512's.
+// describe serves GET /openapi.yaml, with the media type of RFC 9512.
 func (a *API) describe(c *gin.Context) {
 	c.Header("Cache-Control", "no-cache")
 	c.Header("X-Content-Type-Options", "nosniff")

@@ -24,7 +24,7 @@ import (
 	"carillon/internal/transport/httpapi"
 )
 
-// described is the interface as its description has it, ready to hold requests and answers to it.
+// described is the OpenAPI description, against which requests and responses are checked.
 type described struct {
 	doc    *openapi3.T
 	router routers.Router
@@ -191,7 +191,7 @@ func TestTheDescriptionHasControlEvents(t *testing.T) {
 	s := serve(t)
 	st, _ := s.listen("topic=a&last_event_id=nonsense")
 	reset := st.block()
-	require.NoError(t, s.publisher.Drain(t.Context(), 0))
+	require.NoError(t, s.engine.Drain(t.Context(), 0))
 	for schema, block := range map[string]string{"Reset": reset, "Goaway": st.rest()} {
 		_, data, found := strings.Cut(block, "\ndata: ")
 		require.True(t, found, block)

@@ -15,10 +15,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// opening is what every stream begins with: the time to come back after, a comment, and where it stands.
+// opening matches the start of every stream: the reconnection time, a comment, and the position.
 var opening = regexp.MustCompile(`\Aretry: (\d+)\n: carillon\nid: [A-Za-z0-9]+-\d+\n\n\z`)
 
-// reopening is what a stream begins with whose client knows where it stands, or is told by the reset that follows.
+// reopening matches the start of a stream whose client knows the position, or learns it from the reset that follows.
 var reopening = regexp.MustCompile(`\Aretry: (\d+)\n: carillon\n\n\z`)
 
 // everyPath runs a test over a connection that is taken over and over those that are not.
@@ -100,7 +100,7 @@ func TestRetryIsJittered(t *testing.T) {
 		assert.Less(t, n, 4000)
 		st.close()
 	}
-	assert.Greater(t, len(seen), 1, "every client was told the same time")
+	assert.Greater(t, len(seen), 1, "every client was sent the same time")
 }
 
 func TestFrames(t *testing.T) {
@@ -145,7 +145,7 @@ func TestChunksAreValid(t *testing.T) {
 			for want := "id: " + id + "\ndata: " + data + "\n\n"; st.block() != want; {
 			}
 		}
-		require.NoError(t, s.publisher.Drain(t.Context(), 0))
+		require.NoError(t, s.engine.Drain(t.Context(), 0))
 		assert.Regexp(t, `\Aretry: \d+\nevent: carillon.goaway\ndata: {"reason":"drain"}\n\n\z`, st.rest(), "and a clean last chunk")
 		end := make([]byte, 2)
 		_, err = io.ReadFull(in, end)
@@ -163,9 +163,9 @@ func TestHTTP10GetsABodyThatEndsWithTheConnection(t *testing.T) {
 	conn := s.dial()
 	_, err := io.WriteString(conn, "GET /events?topic=a HTTP/1.0\r\nHost: x\r\n\r\n")
 	require.NoError(t, err)
-	eventually(t, "a stream", func() bool { return s.publisher.Streams() == 1 })
+	eventually(t, "a stream", func() bool { return s.engine.Streams() == 1 })
 	id := s.publish("a", "hello")
-	require.NoError(t, s.publisher.Drain(t.Context(), 0))
+	require.NoError(t, s.engine.Drain(t.Context(), 0))
 	all, err := io.ReadAll(conn)
 	require.NoError(t, err)
 	head, body, found := strings.Cut(string(all), "\r\n\r\n")

@@ -14,21 +14,21 @@ const (
 	TypeGoaway = event.ReservedPrefix + "goaway"
 )
 
-// AppendOpening writes what every stream begins with: when to come back, a comment that makes proxies pass the head on,
-// and a bookmark, so that a client that is cut before its first event can resume all the same.
+// AppendOpening writes what every stream begins with: the reconnection time, a comment that makes proxies pass the head
+// on, and a bookmark, so that a client that is disconnected before its first event can resume.
 func AppendOpening(b []byte, retry time.Duration, at event.Position) []byte {
 	b = AppendRetry(b, retry)
 	b = append(b, ": carillon\n"...)
 	return append(AppendID(b, at), '\n')
 }
 
-// AppendBeat writes a heartbeat: a comment, and a bookmark where there is a position to tell.
-func AppendBeat(b []byte, at event.Position) []byte {
+// AppendHeartbeat writes a heartbeat: a comment, and a bookmark unless the position is zero.
+func AppendHeartbeat(b []byte, at event.Position) []byte {
 	return append(AppendID(append(b, ":\n"...), at), '\n')
 }
 
-// AppendReset writes a carillon.reset. Its id is where the stream goes on from. What the client asked for is told only
-// where it is plain text.
+// AppendReset writes a carillon.reset. Its id is the position from which the stream goes on. What the client requested is
+// left empty unless it is printable text.
 func AppendReset(b []byte, r pubsub.Reset) []byte {
 	if !plain(r.Requested) {
 		r.Requested = ""
@@ -41,7 +41,7 @@ func AppendReset(b []byte, r pubsub.Reset) []byte {
 	}{r.Reason, r.Requested, written(r.Oldest), written(r.Newest)})
 }
 
-// AppendGoaway writes a carillon.goaway: why the stream ends, and when to come back.
+// AppendGoaway writes a carillon.goaway: why the stream ends, and the reconnection time.
 func AppendGoaway(b []byte, reason string, retry time.Duration) []byte {
 	return appendControl(AppendRetry(b, retry), TypeGoaway, struct {
 		Reason string `json:"reason"`

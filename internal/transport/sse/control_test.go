@@ -18,8 +18,8 @@ func TestOpeningAndHeartbeatWriteExactBytes(t *testing.T) {
 	assert.Equal(t, "retry: 2345\n: carillon\nid: a1-0\n\n", string(sse.AppendOpening(nil, retry, event.Position{Epoch: "a1"})),
 		"the start of an empty log is a place to resume from")
 	assert.Equal(t, "retry: 2345\n: carillon\n\n", string(sse.AppendOpening(nil, retry, none)))
-	assert.Equal(t, ":\nid: a1-7\n\n", string(sse.AppendBeat(nil, at)))
-	assert.Equal(t, ":\n\n", string(sse.AppendBeat(nil, none)))
+	assert.Equal(t, ":\nid: a1-7\n\n", string(sse.AppendHeartbeat(nil, at)))
+	assert.Equal(t, ":\n\n", string(sse.AppendHeartbeat(nil, none)))
 }
 
 func TestAppendResetWritesExactBytes(t *testing.T) {

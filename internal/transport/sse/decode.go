@@ -10,54 +10,55 @@ import (
 	"time"
 )
 
-// ErrTooLarge says that a stream holds an event, or a line, larger than its reader takes.
+// ErrTooLarge is returned for an event, or a line, that is larger than the decoder's limit.
 var ErrTooLarge = errors.New("event is too large")
 
-// Message is one event as a client sees it.
+// Message is one event as a client receives it.
 type Message struct {
 	ID    string        // what to resume after: the id of this event, or of the last one that had any
-	Type  string        // "message" where the stream names none
+	Type  string        // "message" if the stream names none
 	Data  string        // the data lines, joined by LF
-	Retry time.Duration // the reconnection time this event asks for; zero says nothing
+	Retry time.Duration // the reconnection time that came with this event, or zero
 }
 
 // Decoder reads an event stream as a browser does (WHATWG HTML, 9.2.6): LF, CR and CRLF end lines, also when a read
 // falls between CR and LF; a byte order mark at the start is skipped; an event that the end of the stream cuts off is
-// dropped, and its id with it. It holds no more than the largest event it takes, and one line. It is not safe for
+// dropped, and its id with it. It holds no more than the largest event it accepts, and one line. It is not safe for
 // concurrent use.
 type Decoder struct {
-	// Comment, where it is set, is called with each comment: servers send them as heartbeats.
+	// Comment, unless nil, is called with each comment: servers send them as heartbeats.
 	Comment func(text string)
 
 	in      *bufio.Reader
 	limit   int
-	err     error // what ended the stream, for ever
+	err     error // what ended the stream; every later call returns it
 	begun   bool  // the first line has been read
 	afterCR bool  // an LF that comes next belongs to the line before
 	text    []byte
 
-	id    string // becomes last at the next blank line
-	last  string
-	retry time.Duration // of the stream
-	told  bool          // whether the stream told it
-	asked time.Duration // of the frame
-	name  string
-	data  []byte // every line followed by LF
+	id         string // becomes last at the next blank line
+	last       string
+	retry      time.Duration // of the stream
+	hasRetry   bool          // whether the stream sent any
+	frameRetry time.Duration // of the frame being read
+	name       string
+	data       []byte // every line followed by LF
 }
 
-// NewDecoder reads a stream that continues after the event with an id, "" for none. An event whose data, or any
+// NewDecoder returns a decoder for a stream that continues after the event with the id lastID, or "". An event whose data, or any
 // line, has more than limit bytes ends it with [ErrTooLarge].
 func NewDecoder(in io.Reader, limit int, lastID string) *Decoder {
 	return &Decoder{in: bufio.NewReader(in), limit: limit, id: lastID, last: lastID}
 }
 
-// LastEventID is what to resume after. Unlike [Message.ID] it also follows ids that came without an event.
+// LastEventID returns the id to resume after. Unlike [Message.ID] it also follows ids that came without an event.
 func (d *Decoder) LastEventID() string { return d.last }
 
-// Retry is the reconnection time the stream told last, with or without an event, and whether it told any.
-func (d *Decoder) Retry() (time.Duration, bool) { return d.retry, d.told }
+// Retry returns the reconnection time that the stream sent last, with or without an event, and whether it sent any.
+func (d *Decoder) Retry() (time.Duration, bool) { return d.retry, d.hasRetry }
 
-// Next waits for the next event. Its error is [io.EOF] at the stream's end, [ErrTooLarge], or the reader's; it stays.
+// Next waits for the next event. Its error is [io.EOF] at the stream's end, [ErrTooLarge], or the reader's; later calls
+// return the same error.
 func (d *Decoder) Next() (Message, error) {
 	for {
 		line, err := d.line()
@@ -79,7 +80,7 @@ func (d *Decoder) Next() (Message, error) {
 // dispatch ends a frame. Without a data line there is no event, but the id counts.
 func (d *Decoder) dispatch() (Message, bool) {
 	d.last = d.id
-	m := Message{ID: d.id, Type: d.name, Retry: d.asked}
+	m := Message{ID: d.id, Type: d.name, Retry: d.frameRetry}
 	complete := len(d.data) > 0
 	if complete {
 		m.Data = decoded(d.data[:len(d.data)-1])
@@ -87,11 +88,11 @@ func (d *Decoder) dispatch() (Message, bool) {
 	if m.Type == "" {
 		m.Type = "message"
 	}
-	d.name, d.data, d.asked = "", d.data[:0], 0
+	d.name, d.data, d.frameRetry = "", d.data[:0], 0
 	return m, complete
 }
 
-// field takes in a line that is not blank.
+// field processes a line that is not blank.
 func (d *Decoder) field(line []byte) error {
 	name, value, _ := bytes.Cut(line, []byte{':'})
 	value = bytes.TrimPrefix(value, []byte{' '})
@@ -112,10 +113,10 @@ func (d *Decoder) field(line []byte) error {
 		}
 		d.data = append(append(d.data, value...), '\n')
 	case "retry":
-		// 43 bits of milliseconds are all a Duration can hold, and no sign is a digit.
+		// A Duration holds 43 bits of milliseconds; ParseUint accepts no sign.
 		if ms, err := strconv.ParseUint(string(value), 10, 43); err == nil {
-			d.asked = time.Duration(ms) * time.Millisecond
-			d.retry, d.told = d.asked, true
+			d.frameRetry = time.Duration(ms) * time.Millisecond
+			d.retry, d.hasRetry = d.frameRetry, true
 		}
 	}
 	return nil
@@ -148,7 +149,7 @@ func (d *Decoder) line() ([]byte, error) {
 	return nil, d.err
 }
 
-// lineEnd finds the first CR or LF, or -1.
+// lineEnd returns the index of the first CR or LF, or -1.
 func lineEnd(chunk []byte) int {
 	lf := bytes.IndexByte(chunk, '\n')
 	if lf < 0 {
@@ -160,7 +161,7 @@ func lineEnd(chunk []byte) int {
 	return lf
 }
 
-// chunk waits for at least one byte and answers what is there, without the LF of a CRLF whose CR ended a line.
+// chunk waits for at least one byte and returns what is buffered, without the LF of a CRLF whose CR ended a line.
 func (d *Decoder) chunk() ([]byte, error) {
 	for {
 		if _, err := d.in.Peek(1); err != nil {
@@ -178,7 +179,7 @@ func (d *Decoder) chunk() ([]byte, error) {
 	}
 }
 
-// unmarked takes the byte order mark off the first line.
+// unmarked returns the line without the byte order mark that the first line may have.
 func (d *Decoder) unmarked(line []byte) []byte {
 	if d.begun {
 		return line
@@ -192,5 +193,5 @@ func (d *Decoder) fail(err error) error {
 	return err
 }
 
-// decoded is text as UTF-8; bytes that are none become U+FFFD, one for each run of them.
+// decoded returns text as UTF-8, with U+FFFD for each run of bytes that are not UTF-8.
 func decoded(text []byte) string { return strings.ToValidUTF8(string(text), "\uFFFD") }

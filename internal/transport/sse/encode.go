@@ -10,12 +10,12 @@ import (
 	"carillon/internal/domain/event"
 )
 
-// ErrUnencodable says that an event holds what a stream cannot carry. The domain's types let no such event through;
-// the encoder looks again, because a line end in a name would let its publisher write frames of its own.
+// ErrUnencodable is returned for an event that the format cannot hold. The domain's types already refuse such events; the
+// encoder checks again, because a line end in a name would let a publisher write frames of its own.
 var ErrUnencodable = errors.New("event cannot be encoded")
 
-// AppendEvent writes an event as one frame of an event stream (WHATWG HTML, 9.2.5): id (left out without a position),
-// event (left out for the default type), retry where there is one, a data line for each line of the data, and a blank
+// AppendEvent writes an event as one frame of an event stream (WHATWG HTML, 9.2.5): id (omitted without a position),
+// event (omitted for the default type), retry where there is one, a data line for each line of the data, and a blank
 // line. An error matches [ErrUnencodable] and leaves b as it was.
 func AppendEvent(b []byte, e event.Entry) ([]byte, error) {
 	name, data := e.Event.Type.String(), e.Event.Data.String()
@@ -32,8 +32,8 @@ func AppendEvent(b []byte, e event.Entry) ([]byte, error) {
 	return append(appendData(b, data), '\n'), nil
 }
 
-// AppendID writes an id line, or nothing for no position. Alone before a blank line it is a bookmark: the client
-// remembers where it is and sees no event.
+// AppendID writes an id line, or nothing for the zero position. Alone before a blank line it is a bookmark: the client
+// remembers the position and sees no event.
 func AppendID(b []byte, at event.Position) []byte {
 	if at.IsZero() {
 		return b
@@ -47,7 +47,7 @@ func AppendRetry(b []byte, d time.Duration) []byte {
 }
 
 // appendData writes a data line for each line of text, whichever of the grammar's three line ends it uses. The space
-// after the colon is always there: a parser takes one away, and a text may begin with one of its own.
+// after the colon is always written: a parser removes one, and a text may begin with one of its own.
 func appendData(b []byte, text string) []byte {
 	if strings.IndexByte(text, '\r') >= 0 {
 		text = lineEnds.Replace(text)
@@ -60,7 +60,7 @@ func appendData(b []byte, text string) []byte {
 
 var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
 
-// plain reports whether a name keeps to its line and to what [event.Printable] allows.
+// plain reports whether a name has only characters that [event.Printable] allows, and so no line end.
 func plain(name string) bool {
 	for i := range len(name) {
 		if c := name[i]; c < ' ' || c > '~' {

@@ -33,7 +33,7 @@ func read(t *testing.T, name string) string {
 	return string(text)
 }
 
-// The policy would block these in a browser; this finds them before one is opened.
+// A browser would block these because of the policy; this test finds them without one.
 func TestMarkupHoldsNoScriptNoStyleAndNoForeignAddress(t *testing.T) {
 	for _, name := range assets(t) {
 		if ext := filepath.Ext(name); ext != ".html" && ext != ".svg" {
@@ -77,12 +77,12 @@ func TestMarkupHoldsNoScriptNoStyleAndNoForeignAddress(t *testing.T) {
 
 var foreign = regexp.MustCompile(`(?i)^\s*(?:[a-z][a-z0-9+.-]*:|//)`)
 
-func TestScriptsAndStylesStayAtHome(t *testing.T) {
+func TestScriptsAndStylesReferToNoOtherOrigin(t *testing.T) {
 	address := map[string]*regexp.Regexp{
 		".mjs": regexp.MustCompile("(?i)(?:https?|wss?|blob|javascript):|[\"'`](?://|data:)|import\\("),
 		".css": regexp.MustCompile(`(?i)url\(|@import|//`),
 	}
-	// Ways from text to markup or code, and places where a token could be kept.
+	// APIs that turn text into markup or code, and stores that could keep a token.
 	sink := regexp.MustCompile(`innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|srcdoc|` +
 		`setAttribute\("(?:on|style)|localStorage|sessionStorage|indexedDB|document\.cookie`)
 	for _, name := range assets(t) {
@@ -93,7 +93,7 @@ func TestScriptsAndStylesStayAtHome(t *testing.T) {
 	}
 }
 
-// A field without a name is in no submission, so not even a page whose script failed can put a token into an address.
+// A form is submitted without its unnamed fields, so even a page whose script failed does not put a token into a URL.
 func TestTokenFieldsHaveNoName(t *testing.T) {
 	fields := regexp.MustCompile(`<input[^>]*type="password"[^>]*>`).FindAllString(read(t, "index.html"), -1)
 	require.Len(t, fields, 2)

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, mock, test } from "node:test";
 
 import { NativeStream } from "./assets/native.mjs";
 
-// A stand-in for the browser's EventSource, played by hand.
+// A fake of the browser's EventSource, which the test controls.
 class FakeSource extends EventTarget {
   static CONNECTING = 0;
   static CLOSED = 2;

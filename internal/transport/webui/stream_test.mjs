@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { backoff } from "./assets/backoff.mjs";
 import { Stream } from "./assets/stream.mjs";
 
-// play answers each request with the next of the script: a Response, a function that makes one, or an Error to throw.
+// play responds to each request with the next element of the script: a Response, a function that makes one, or an Error to throw.
 function play(script, options = {}) {
   const requests = [];
   const events = [];

@@ -1,12 +1,12 @@
-// Package webui serves the page: one HTML file and its assets, embedded in the binary.
+// Package webui serves the web page: one HTML file and its assets, embedded in the binary.
 //
-// Promises:
-//   - Only GET and HEAD of "/" and of the files under "/assets/" are answered; anything else is 404 (or 405 for another method).
-//   - Nothing on the page comes from another origin, and the Content-Security-Policy sent with every answer lets the browser
+// Guarantees:
+//   - Only GET and HEAD of "/" and of the files under "/assets/" are served; anything else is 404 (or 405 for another method).
+//   - Nothing on the page comes from another origin, and the Content-Security-Policy sent with every response lets the browser
 //     load nothing else: no inline script or style, no frame, no form sent anywhere.
-//   - Every file has a strong ETag made from its content, so a browser asks each time and a new binary is seen at once.
+//   - Every file has a strong ETag made from its content, so a browser revalidates each time and shows a new version at once.
 //
-// A Page is built once, never changes, and is safe for concurrent use.
+// A Page is immutable and safe for concurrent use.
 package webui
 
 import (
@@ -24,7 +24,7 @@ import (
 //go:embed assets
 var files embed.FS
 
-// contentSecurityPolicy allows what the page is made of and nothing else. Forms are handled by script, never submitted.
+// contentSecurityPolicy allows only what the page uses. Forms are handled by scripts and never submitted.
 const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
 	"img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
@@ -39,7 +39,7 @@ type Page struct {
 	byPath map[string]file
 }
 
-// New reads the embedded files. It fails only if a file was embedded whose kind the page does not know.
+// New reads the embedded files. It returns an error only if the content type of an embedded file is unknown.
 func New() (*Page, error) {
 	p := &Page{byPath: map[string]file{}}
 	err := fs.WalkDir(files, "assets", func(name string, entry fs.DirEntry, err error) error {
@@ -64,7 +64,7 @@ func New() (*Page, error) {
 	return p, nil
 }
 
-// ServeHTTP answers by the path of the request's URL, so it can be mounted at "/" and "/assets/" of any router.
+// ServeHTTP selects the file by the path of the request's URL, so it can be mounted at "/" and "/assets/" of any router.
 func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Content-Security-Policy", contentSecurityPolicy)
@@ -85,7 +85,7 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("Content-Type", f.contentType)
 	header.Set("Cache-Control", "no-cache")
 	header.Set("ETag", f.etag)
-	// The zero time leaves Last-Modified out: embedded files have no date worth telling.
+	// The zero time leaves Last-Modified out: embedded files have no modification time.
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.body))
 }
 
@@ -96,7 +96,7 @@ func urlPath(name string) string {
 	return "/" + name
 }
 
-// contentType does not ask the mime package, whose answers depend on the machine's tables.
+// contentType does not use the mime package, whose results depend on the machine's tables.
 func contentType(name string) (string, error) {
 	switch path.Ext(name) {
 	case ".html":

@@ -107,7 +107,7 @@ func TestSecurityHeadersGoWithEveryAnswer(t *testing.T) {
 	}
 }
 
-// Whatever the files name, by link or by import, is served; so no part of the page is missing and none is left over.
+// Every file that another one links to or imports is served, and no file is unused.
 func TestEveryReferenceIsServed(t *testing.T) {
 	reference := regexp.MustCompile(`(?:src|href)="(assets/[^"]+)"|from "\./([^"]+)"`)
 	seen := map[string]bool{}

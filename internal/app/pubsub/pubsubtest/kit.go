@@ -16,13 +16,14 @@ import (
 	"carillon/internal/domain/event"
 )
 
-// patience is how long to wait for what must come. It only ends tests that would hang.
-const patience = time.Minute
+// timeout bounds every wait. It only ends tests that would hang.
+const timeout = time.Minute
 
-// everything is a limit no test reaches.
+// everything is a limit that no test reaches.
 const everything = 1 << 20
 
-func say(text string) event.Event {
+// textEvent returns an event with a text as data and always the same topic.
+func textEvent(text string) event.Event {
 	data, err := event.ParseData(text)
 	if err != nil {
 		panic(err)
@@ -30,16 +31,17 @@ func say(text string) event.Event {
 	return event.Event{Topics: []event.Topic{event.MustTopic("t")}, Data: data}
 }
 
+// numbered returns events whose data are the numbers from from to to.
 func numbered(from, to int) []event.Event {
 	var events []event.Event
 	for n := from; n <= to; n++ {
-		events = append(events, say(fmt.Sprint(n)))
+		events = append(events, textEvent(fmt.Sprint(n)))
 	}
 	return events
 }
 
 func keyed(text, key string) event.Event {
-	e := say(text)
+	e := textEvent(text)
 	var err error
 	if e.Key, err = event.ParseKey(key); err != nil {
 		panic(err)
@@ -47,7 +49,7 @@ func keyed(text, key string) event.Event {
 	return e
 }
 
-func large(size int) event.Event { return say(strings.Repeat("x", size)) }
+func large(size int) event.Event { return textEvent(strings.Repeat("x", size)) }
 
 func publish(t *testing.T, log pubsub.Log, events ...event.Event) []event.Position {
 	t.Helper()
@@ -80,31 +82,31 @@ func positionsOf(entries []event.Entry) []event.Position {
 	return all
 }
 
-// follower collects what a log delivers, and complains about calls it must not get.
+// follower collects what a log delivers, and fails the test at calls that a log must not make.
 type follower struct {
 	stop func() // ends Follow and waits for it; may be called again
 
 	mu      sync.Mutex
 	entries []event.Entry
-	more    chan struct{} // closed, and replaced, when entries come
+	more    chan struct{} // closed and replaced when entries come
 }
 
-// follow starts to follow a log. It is stopped at the end of the test, if not before.
+// follow starts a follower of a log. It stops at the end of the test, if not before.
 func follow(t *testing.T, log pubsub.Log, after uint64) *follower {
 	t.Helper()
 	f := &follower{more: make(chan struct{})}
 	ctx, cancel := context.WithCancel(t.Context())
-	var busy, over atomic.Bool
+	var delivering, returned atomic.Bool
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		err := log.Follow(ctx, after, func(entries []event.Entry) {
-			assert.False(t, over.Load(), "a delivery after Follow returned")
-			assert.True(t, busy.CompareAndSwap(false, true), "two deliveries at a time")
-			f.take(entries)
-			busy.Store(false)
+			assert.False(t, returned.Load(), "a delivery after Follow returned")
+			assert.True(t, delivering.CompareAndSwap(false, true), "two deliveries at a time")
+			f.receive(entries)
+			delivering.Store(false)
 		})
-		over.Store(true)
+		returned.Store(true)
 		assert.NoError(t, err)
 		assert.Error(t, ctx.Err(), "Follow returned before its context ended")
 	}()
@@ -113,7 +115,7 @@ func follow(t *testing.T, log pubsub.Log, after uint64) *follower {
 	return f
 }
 
-func (f *follower) take(entries []event.Entry) {
+func (f *follower) receive(entries []event.Entry) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.entries = append(f.entries, entries...)
@@ -121,25 +123,26 @@ func (f *follower) take(entries []event.Entry) {
 	f.more = make(chan struct{})
 }
 
-// got is what was delivered so far.
+// got returns what was delivered so far.
 func (f *follower) got() []event.Entry {
-	entries, _ := f.look()
+	entries, _ := f.snapshot()
 	return entries
 }
 
-func (f *follower) look() ([]event.Entry, <-chan struct{}) {
+// snapshot returns what was delivered so far, and a channel that is closed when more comes.
+func (f *follower) snapshot() ([]event.Entry, <-chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return append([]event.Entry(nil), f.entries...), f.more
 }
 
-// upTo waits until an offset was delivered, and answers all that was.
+// upTo waits until an offset was delivered, and returns what was delivered so far.
 func (f *follower) upTo(t *testing.T, offset uint64) []event.Entry {
 	t.Helper()
-	limit := time.NewTimer(patience)
+	limit := time.NewTimer(timeout)
 	defer limit.Stop()
 	for {
-		entries, more := f.look()
+		entries, more := f.snapshot()
 		if n := len(entries); n > 0 && entries[n-1].Position.Offset >= offset {
 			return entries
 		}

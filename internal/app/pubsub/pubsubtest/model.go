@@ -10,7 +10,7 @@ import (
 	"carillon/internal/domain/event"
 )
 
-// model is a log in a plain slice: what is kept is a suffix of all there was.
+// model is a log in a slice: what it keeps is a suffix of everything that was appended.
 type model struct {
 	limits  Limits
 	epoch   event.Epoch
@@ -25,25 +25,25 @@ type modelKey struct {
 	pos event.Position
 }
 
-// append does what a log should, and compares with what one answered.
-func (m *model) append(events []event.Event, answers []event.Position, now time.Time) error {
-	if len(answers) != len(events) {
-		return fmt.Errorf("%d positions for %d events", len(answers), len(events))
+// append appends the events and compares with the positions that the log returned.
+func (m *model) append(events []event.Event, positions []event.Position, now time.Time) error {
+	if len(positions) != len(events) {
+		return fmt.Errorf("%d positions for %d events", len(positions), len(events))
 	}
 	m.keys = slices.DeleteFunc(m.keys, func(k modelKey) bool { return now.Sub(k.at) > m.limits.KeyWindow })
 	for i, e := range events {
 		if at := slices.IndexFunc(m.keys, func(k modelKey) bool { return k.key == e.Key }); at >= 0 {
-			if answers[i] != m.keys[at].pos {
-				return fmt.Errorf("key %q: answer %v, want %v", e.Key, answers[i], m.keys[at].pos)
+			if positions[i] != m.keys[at].pos {
+				return fmt.Errorf("key %q: position %v, want %v", e.Key, positions[i], m.keys[at].pos)
 			}
 			continue
 		}
-		if answers[i].Epoch != m.epoch || answers[i].Offset <= m.newest() {
-			return fmt.Errorf("answer %v after %d", answers[i], m.newest())
+		if positions[i].Epoch != m.epoch || positions[i].Offset <= m.newest() {
+			return fmt.Errorf("position %v after %d", positions[i], m.newest())
 		}
-		m.all = append(m.all, event.Entry{Position: answers[i], Time: now, Event: e})
+		m.all = append(m.all, event.Entry{Position: positions[i], Time: now, Event: e})
 		if !e.Key.IsZero() {
-			m.keys = append(m.keys, modelKey{e.Key, now, answers[i]})
+			m.keys = append(m.keys, modelKey{e.Key, now, positions[i]})
 		}
 	}
 	m.keys = m.keys[max(0, len(m.keys)-m.limits.Keys):]
@@ -57,7 +57,7 @@ func (m *model) newest() uint64 {
 	return m.all[len(m.all)-1].Position.Offset
 }
 
-// kept is the longest suffix within the bounds.
+// kept returns what the log should keep: the longest suffix within the bounds.
 func (m *model) kept(now time.Time) []event.Entry {
 	var bytes int64
 	n := len(m.all)
@@ -80,7 +80,7 @@ func (m *model) extent(now time.Time) pubsub.Extent {
 	return extent
 }
 
-// checkRead compares what a log answered to a read.
+// checkRead compares the result of a read.
 func (m *model) checkRead(after uint64, limit int, got []event.Entry, err error, now time.Time) error {
 	kept := m.kept(now)
 	if m.trimmed > 0 && after < m.all[m.trimmed-1].Position.Offset {
@@ -96,7 +96,7 @@ func (m *model) checkRead(after uint64, limit int, got []event.Entry, err error,
 	return same(fmt.Sprintf("read after %d, limit %d", after, limit), got, want[:min(limit, len(want))])
 }
 
-// same reports how entries differ in position and text.
+// same returns an error if entries differ in position or text.
 func same(what string, got, want []event.Entry) error {
 	if !slices.Equal(positionsOf(got), positionsOf(want)) || !slices.Equal(texts(got), texts(want)) {
 		return fmt.Errorf("%s: got %v %v, want %v %v", what, positionsOf(got), texts(got), positionsOf(want), texts(want))

@@ -13,7 +13,7 @@ import (
 	"carillon/internal/domain/event"
 )
 
-// script is what is done to a log, step by step.
+// script is a sequence of operations on a log.
 type script struct {
 	Limits Limits
 	Steps  []step
@@ -29,7 +29,7 @@ type step struct {
 	Wait  time.Duration
 }
 
-// draft is an event to be: so many bytes, and a key or none.
+// draft describes an event: its number of bytes, and its key if any.
 type draft struct {
 	Bytes int
 	Key   string
@@ -39,7 +39,7 @@ func (d draft) event(name string) event.Event {
 	return keyed(name+strings.Repeat(".", d.Bytes), d.Key)
 }
 
-// someDraft has few keys, so that they repeat, and now and then an event larger than a whole small history.
+// someDraft draws from few keys, so that they repeat, and sometimes an event larger than a whole small history.
 var someDraft = rapid.Custom(func(t *rapid.T) draft {
 	return draft{
 		Bytes: rapid.SampledFrom([]int{0, 0, 1, 100, 1000, 5000}).Draw(t, "bytes"),
@@ -49,7 +49,7 @@ var someDraft = rapid.Custom(func(t *rapid.T) draft {
 
 func drawScript(t *rapid.T, a Adapter) script {
 	s := script{Limits: Roomy()}
-	doing := []string{"append", "append", "append", "read", "read", "follow", "stop"}
+	operations := []string{"append", "append", "append", "read", "read", "follow", "stop"}
 	if a.Exact {
 		s.Limits.Events = rapid.SampledFrom([]int{1, 3, 20, 64, 200}).Draw(t, "events")
 		s.Limits.Bytes = rapid.SampledFrom([]int64{1, 2000, 4000, 1 << 30}).Draw(t, "bytes")
@@ -57,15 +57,15 @@ func drawScript(t *rapid.T, a Adapter) script {
 		if a.FakeTime {
 			s.Limits.Age = rapid.SampledFrom([]time.Duration{time.Second, time.Minute, time.Hour}).Draw(t, "age")
 			s.Limits.KeyWindow = rapid.SampledFrom([]time.Duration{time.Second, time.Minute, time.Hour}).Draw(t, "window")
-			doing = append(doing, "wait", "wait")
+			operations = append(operations, "wait", "wait")
 		}
 	}
-	s.Steps = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) step { return drawStep(t, doing) }), 1, 60).Draw(t, "steps")
+	s.Steps = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) step { return drawStep(t, operations) }), 1, 60).Draw(t, "steps")
 	return s
 }
 
-func drawStep(t *rapid.T, doing []string) step {
-	s := step{Do: rapid.SampledFrom(doing).Draw(t, "do")}
+func drawStep(t *rapid.T, operations []string) step {
+	s := step{Do: rapid.SampledFrom(operations).Draw(t, "do")}
 	switch s.Do {
 	case "append":
 		most := rapid.SampledFrom([]int{1, 3, 3, 100}).Draw(t, "most")
@@ -82,19 +82,19 @@ func drawStep(t *rapid.T, doing []string) step {
 	return s
 }
 
-// heard is a follower and what it should have got.
-type heard struct {
+// modelFollower is a follower and what it should get.
+type modelFollower struct {
 	*follower
 	after uint64
 	want  []event.Entry
 }
 
-// play does the steps, and reports where the log first differs from the model.
-func (s script) play(t *testing.T, a Adapter) error {
+// run executes the steps, and returns the first difference of the log from the model.
+func (s script) run(t *testing.T, a Adapter) error {
 	t.Helper()
 	log := a.Open(t, s.Limits)
 	m := model{limits: s.Limits, epoch: log.Extent().Epoch}
-	var followers []*heard
+	var followers []*modelFollower
 	for i, step := range s.Steps {
 		after := uint64(max(0, int(m.newest())-step.Back))
 		var err error
@@ -104,20 +104,20 @@ func (s script) play(t *testing.T, a Adapter) error {
 			for n, d := range step.Batch {
 				events = append(events, d.event(fmt.Sprint(i, "/", n)))
 			}
-			had := len(m.all)
+			before := len(m.all)
 			if err = m.append(events, publish(t, log, events...), time.Now()); err != nil {
 				break
 			}
 			for _, f := range followers {
-				f.want = append(f.want, m.all[had:][indexAfter(m.all[had:], f.after):]...)
+				f.want = append(f.want, m.all[before:][indexAfter(m.all[before:], f.after):]...)
 			}
 		case "read":
-			entries, failed := log.Read(t.Context(), after, step.Limit)
-			err = m.checkRead(after, step.Limit, entries, failed, time.Now())
+			entries, readErr := log.Read(t.Context(), after, step.Limit)
+			err = m.checkRead(after, step.Limit, entries, readErr, time.Now())
 		case "follow":
 			kept := m.kept(time.Now())
 			kept = slices.Clone(kept[indexAfter(kept, after):])
-			followers = append(followers, &heard{follower: follow(t, log, after), after: after, want: kept})
+			followers = append(followers, &modelFollower{follower: follow(t, log, after), after: after, want: kept})
 			if a.FakeTime {
 				synctest.Wait() // until it follows
 			}
@@ -145,12 +145,12 @@ func (s script) play(t *testing.T, a Adapter) error {
 	return nil
 }
 
-// end stops a follower once it got all it should, and checks that this was all.
-func (h *heard) end(t *testing.T) error {
+// end stops the follower once it got everything it should, and checks that it got nothing else.
+func (f *modelFollower) end(t *testing.T) error {
 	t.Helper()
-	if n := len(h.want); n > 0 {
-		h.upTo(t, h.want[n-1].Position.Offset)
+	if n := len(f.want); n > 0 {
+		f.upTo(t, f.want[n-1].Position.Offset)
 	}
-	h.stop()
-	return same(fmt.Sprintf("follower after %d", h.after), h.got(), h.want)
+	f.stop()
+	return same(fmt.Sprintf("follower after %d", f.after), f.got(), f.want)
 }

@@ -1,7 +1,7 @@
-// Package pubsubtest is the conformance suite of [pubsub.Log]: what every log must do, whatever it is made of.
+// Package pubsubtest is the conformance suite of [pubsub.Log]: what every implementation must do.
 //
-// An adapter calls [TestLog] from its own tests. The suite knows the port and nothing of what is behind it: it asks for
-// no dense offsets, and where a promise depends on where the log lives, the adapter says which it makes.
+// An implementation calls [TestLog] from its own tests. The suite knows only the interface: offsets need not be dense, and
+// where a promise depends on whether the log is in the same process, the [Adapter] says which promises it makes.
 package pubsubtest
 
 import (
@@ -12,42 +12,42 @@ import (
 	"carillon/internal/app/pubsub"
 )
 
-// Limits are the bounds of a log to open.
+// Limits are the bounds of a log.
 type Limits struct {
 	Events    int
 	Bytes     int64
 	Age       time.Duration
-	Keys      int           // idempotency keys that are remembered
-	KeyWindow time.Duration // and for how long
+	Keys      int           // how many idempotency keys are kept
+	KeyWindow time.Duration // how long they are kept
 }
 
-// Roomy are bounds that no test here comes near.
+// Roomy returns bounds that no test reaches.
 func Roomy() Limits {
 	return Limits{Events: 1 << 20, Bytes: 1 << 30, Age: 24 * time.Hour, Keys: 1 << 20, KeyWindow: 24 * time.Hour}
 }
 
-// Adapter is a log to be tested.
+// Adapter describes a log to be tested.
 type Adapter struct {
-	// Open makes an empty log within bounds. What must be closed is closed by the test's Cleanup.
+	// Open returns an empty log with bounds. If it must be closed, Open registers that with the test's Cleanup.
 	Open func(t testing.TB, limits Limits) pubsub.Log
 
 	// Reopen ends a log that Open or Reopen returned, as at the end of its process, and returns it as the next process
 	// opens it, within the same bounds. It is nil for a log that ends with its process.
 	Reopen func(t testing.TB, log pubsub.Log) pubsub.Log
 
-	// FakeTime says that the log runs in a bubble of [synctest], so that ages and key windows can be waited for.
+	// FakeTime means that the log runs in a bubble of [synctest], so that tests can wait for ages and key windows.
 	FakeTime bool
-	// SameProcess says that an entry reaches every follower before the Append that kept it returns.
+	// SameProcess means that every follower gets an entry before the Append that stored it returns.
 	SameProcess bool
-	// Exact says that after each call the log keeps as much as its bounds allow and no more, with [event.Event.Size]
-	// as the measure of bytes. Others may trim late, or in larger steps.
+	// Exact means that after each call the log keeps as much as its bounds allow and no more, with [event.Event.Size]
+	// as the number of bytes. Other logs may trim later, or in larger steps.
 	Exact bool
 }
 
-// TestLog holds a log to what the port promises, one subtest for each promise. Run it under the race detector.
+// TestLog tests a log, with one subtest for each promise. Run it with the race detector.
 func TestLog(t *testing.T, a Adapter) {
 	t.Helper()
-	for _, group := range [][]promise{appending(), reading(), trimming(), remembering(), following(), restarting(), together()} {
+	for _, group := range [][]promise{appendPromises(), readPromises(), trimPromises(), keyPromises(), followPromises(), restartPromises(), propertyPromises()} {
 		for _, p := range group {
 			t.Run(p.name, func(t *testing.T) {
 				if p.needsTime && !a.FakeTime {
@@ -56,7 +56,7 @@ func TestLog(t *testing.T, a Adapter) {
 				if p.needsReopen && a.Reopen == nil {
 					t.Skip("this log ends with its process")
 				}
-				if p.own {
+				if p.ownBubble {
 					p.check(t, a)
 					return
 				}
@@ -70,12 +70,12 @@ func TestLog(t *testing.T, a Adapter) {
 type promise struct {
 	name        string
 	check       func(*testing.T, Adapter)
-	needsTime   bool // it waits for ages or windows to pass
+	needsTime   bool // it waits until ages or key windows have passed
 	needsReopen bool // it restarts the log
-	own         bool // it opens bubbles itself
+	ownBubble   bool // it opens bubbles itself
 }
 
-// run calls check as a test of its own: in a bubble where the log can live in one.
+// run calls check as a test of its own, in a bubble if the log can run in one.
 func (a Adapter) run(t *testing.T, check func(*testing.T)) {
 	t.Helper()
 	if a.FakeTime {

@@ -1,4 +1,4 @@
-// The tower: the server's time as it arrives, the state of its stream, and how far the browser's clock is from it.
+// The clock panel: the server's time as it arrives, the state of its stream, and the difference to the browser's clock.
 
 import { NativeStream } from "./native.mjs";
 import { describe, Difference, read } from "./reading.mjs";
@@ -6,7 +6,7 @@ import { Rows } from "./rows.mjs";
 import { control } from "./words.mjs";
 
 const labels = { connecting: "Connecting", live: "Live", reconnecting: "Reconnecting", closed: "Closed" };
-// Longer data on the clock's topic is an event in the log, not a time to show.
+// Longer data on the clock's topic is listed as an event and not shown as a time.
 const longestTime = 80;
 
 export class Clock {
@@ -50,7 +50,7 @@ export class Clock {
     this.#swing();
   }
 
-  // The parts stay one text, with the spaces the server wrote between them.
+  // The parts remain one text, with the spaces that the server wrote between them.
   #show({ text, before, time, after }) {
     const parts = [
       ["date", before],
@@ -69,7 +69,7 @@ export class Clock {
     this.#page.clock.classList.toggle("wordy", time.length > 14);
   }
 
-  // Alternating between two equal animations starts one anew with each tick.
+  // Alternating between two equal animations restarts the animation with each tick.
   #swing() {
     const even = this.#page.bell.classList.toggle("swing-even");
     this.#page.bell.classList.toggle("swing-odd", !even);
@@ -77,7 +77,7 @@ export class Clock {
 
   #showState(state) {
     const { state: shown, clock, clockToggle } = this.#page;
-    // Only a change is written: the state is announced to screen readers.
+    // Only a change is written, because screen readers announce each write.
     if (shown.dataset.state !== state) {
       shown.dataset.state = state;
       shown.textContent = labels[state];

@@ -1,4 +1,4 @@
-// Puts the page together. Every element with an id is known to the parts by that id in camel case: #watch-log is page.watchLog.
+// Assembles the page. The parts receive every element that has an id, by that id in camel case: #watch-log is page.watchLog.
 
 import { Clock } from "./clock.mjs";
 import { Publish } from "./publish.mjs";

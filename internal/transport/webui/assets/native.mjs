@@ -1,10 +1,10 @@
-// The clock's stream: the browser's own EventSource, with what it lacks. It gives up for ever on any status but 200, and it
-// never notices a connection that died without a word; here both lead to a new one that goes on after the last event.
+// The clock's stream: the browser's EventSource with two additions. EventSource gives up on any status but 200, and it never
+// notices a connection that died silently; here both lead to a new connection that resumes after the last event.
 
 import { backoff } from "./backoff.mjs";
 
 const firstRetry = 1_000;
-// A refusal that will pass is an answer 200, a goaway and the end: for so long an open stream is not yet called live.
+// A temporary refusal is a response 200 with a goaway and the end: an open stream counts as live only after this time.
 const settle = 250;
 const patience = 30_000;
 const longestSilence = 600_000;
@@ -63,7 +63,7 @@ export class NativeStream {
       clearTimeout(this.#timers.settle);
       clearTimeout(this.#timers.silence);
       this.#onState("reconnecting");
-      // Unless it is closed, EventSource tries again by itself.
+      // Unless it is closed, EventSource reconnects by itself.
       if (source.readyState === EventSource.CLOSED) this.#connectLater();
     };
   }
@@ -92,7 +92,7 @@ export class NativeStream {
     this.#onEvent({ id: message.lastEventId, type: message.type, data: message.data });
   }
 
-  // EventSource does not show heartbeats, so silence is measured against the stream's own rhythm.
+  // EventSource does not show heartbeats, so silence is measured against the interval of the stream's events.
   #watchSilence() {
     clearTimeout(this.#timers.silence);
     if (this.#longestGap === 0) return;
@@ -109,7 +109,7 @@ export class NativeStream {
   }
 }
 
-// Publishers choose the types of events, and EventSource calls its own news "open" and "error", too.
+// Publishers may choose the event types "open" and "error", which EventSource uses for its own events too.
 function isMessage(event) {
   return event instanceof MessageEvent;
 }

@@ -1,5 +1,5 @@
-// The event-stream grammar of the HTML standard, "9.2.6 Interpreting an event stream", on text that arrives in pieces of any
-// size. One parser reads one connection; start it with the last event id of the connection before.
+// A parser for the event-stream grammar of the HTML standard, "9.2.6 Interpreting an event stream", of text that arrives in pieces of
+// any size. A parser reads one connection; it starts with the last event id of the previous one.
 
 const lineEnd = /\r\n?|\n/g;
 
@@ -12,7 +12,7 @@ export class Parser {
   #data = [];
   #type = "";
   #id;
-  // The id to resume after. It moves only with a blank line, so an event that was cut off half way is asked for again.
+  // The id to resume after. It changes only at a blank line, so an event that was cut off is requested again.
   lastEventId;
 
   constructor({ lastEventId = "", onEvent, onRetry = () => {} }) {

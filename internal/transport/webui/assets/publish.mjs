@@ -1,4 +1,4 @@
-// Publishing one event. The token is read from its field when it is needed and kept nowhere else.
+// Publishes one event. The token is read from its field when it is needed and stored nowhere else.
 
 import { curlPublish, object, problem, query } from "./words.mjs";
 
@@ -26,7 +26,7 @@ export class Publish {
       if (answer.status === 201) this.#say("kept", `Published as ${object(await answer.text()).id}`);
       else this.#say("refused", `Refused (${answer.status}). ${await problem(answer)}`);
     } catch (error) {
-      // A token with characters no header may carry fails before anything is sent.
+      // A token with characters that a header cannot contain fails before anything is sent.
       const sent = error instanceof TypeError && /^[\x21-\x7e]*$/.test(token);
       this.#say("refused", sent ? "The server cannot be reached." : "The token holds characters that a header cannot carry.");
     } finally {

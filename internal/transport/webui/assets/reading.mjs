@@ -1,11 +1,11 @@
-// What a tick says, and how far the browser's clock is from the server's.
+// Parses ticks, and estimates the difference between the browser's clock and the server's.
 
 const timeOfDay = /\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?(?:\s?[AaPp][Mm])?/;
 const quarterHour = 15 * 60_000;
 const remembered = 10;
 
-// read takes the data of a tick: an object with time, unix_ms and zone, or a text in any layout. It answers the text as it
-// came, the parts to show, and the instant: exact, or only its place in the quarter hour, or neither.
+// read parses the data of a tick: an object with time, unix_ms and zone, or a text in any layout. It returns the unchanged
+// text, the parts to show, and the instant: exact, or only its place in the quarter hour, or neither.
 export function read(data) {
   const json = parse(data);
   if (json !== null) {
@@ -36,7 +36,7 @@ function parse(data) {
   }
 }
 
-// A text names no zone, but every zone in use is a whole number of quarter hours from UTC: the place in the quarter hour is
+// A text has no zone, but every zone in use is a whole number of quarter hours from UTC: the place in the quarter hour is
 // the same everywhere, and needs neither the hour nor AM or PM.
 function placeInQuarter(time) {
   const parts = time.match(/:(\d{2}):(\d{2})(?:[.,](\d+))?/);
@@ -45,11 +45,11 @@ function placeInQuarter(time) {
   return ((Number(minutes) * 60 + Number(seconds)) * 1000 + Number(`0.${fraction}`) * 1000) % quarterHour;
 }
 
-// Difference keeps the last arrivals. A tick can come late but never early, so the smallest of them is the nearest to truth.
+// Difference keeps the last arrivals. A tick can come late but never early, so the smallest difference is the most accurate.
 export class Difference {
   #samples = [];
 
-  // add takes a reading and the browser's time of its arrival, in Unix milliseconds.
+  // add adds a reading and the browser's time of its arrival, in Unix milliseconds.
   add(reading, now) {
     const sample = ahead(reading, now);
     if (sample === null) return;

@@ -1,4 +1,5 @@
-// The demonstration that a cut loses nothing. The clock's own stream is never cut: it is the witness of what rang meanwhile.
+// Demonstrates that an interrupted stream loses nothing. The clock's stream is not interrupted: it shows which ticks were
+// published meanwhile.
 
 import { object } from "./words.mjs";
 
@@ -18,7 +19,7 @@ export class Resume {
     page.resume.addEventListener("click", () => this.#run());
   }
 
-  // heard takes every event of the watched topics, witnessed every event of the clock's stream.
+  // heard receives every event of the watched topics, witnessed every event of the clock's stream.
   heard(event) {
     this.#heard.push(event);
     this.#wake();
@@ -30,7 +31,7 @@ export class Resume {
   }
 
   async #run() {
-    // Another subscription half way would leave nothing to compare.
+    // A changed subscription could not be compared.
     const { resume, watchStart } = this.#page;
     resume.disabled = watchStart.disabled = true;
     try {
@@ -59,7 +60,7 @@ export class Resume {
     this.#forget();
     const seconds = (performance.now() - began) / 1000;
     this.#watch.resume();
-    // The first tick that both streams hear from now on closes the account: by the order of the log, all before it has come.
+    // The first tick that both streams receive from now on ends the comparison: by the order of the log, all before it came.
     const live = () => this.#witnessed.find((tick) => tick.id !== "" && this.#heard.some((event) => event.id === tick.id));
     await this.#until(() => live() !== undefined || this.#heard.some(isReset) || !this.#watch.running, patience);
     const { outcome, text } = judge({ after, missed, heard: this.#heard, until: live()?.id });
@@ -71,7 +72,7 @@ export class Resume {
     this.#witnessed = [];
   }
 
-  // until waits for the condition, which is looked at after each event, or for the time to pass.
+  // until waits until the condition, which is checked after each event, is true, or the time has passed.
   #until(condition, ms) {
     return new Promise((done) => {
       const finish = () => {
@@ -93,8 +94,8 @@ export class Resume {
 
 const isReset = (event) => event.type === "carillon.reset";
 
-// judge compares what came after resuming with what the witness heard while the stream was away.
-// until is the id of the first event that both heard live.
+// judge compares the events after resuming with those that the clock's stream received in the meantime.
+// until is the id of the first event that both received live.
 export function judge({ after, missed, heard, until }) {
   const reset = heard.find(isReset);
   if (reset !== undefined) {

@@ -1,5 +1,5 @@
-// A list of the last events, newest first. Bounded in rows and in the text of each, so that a page left open for a month, or
-// fed with megabytes, stays as it is.
+// A list of the last events, newest first. Bounded in rows and in the text of each, so that neither a page that is open
+// for a month nor large events make it grow.
 
 const rows = 200;
 const longestText = 2_000;

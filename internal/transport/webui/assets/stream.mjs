@@ -1,6 +1,6 @@
-// A stream over fetch. It behaves like EventSource (position kept, reconnects by itself, obeys retry), and does three things
-// more: it hands over events of every type, it can carry a bearer token, and it can say why it was refused. And it hears the
-// server's comments, so it notices a connection that died without a word.
+// A stream over fetch. It behaves like EventSource (it keeps the position, reconnects, obeys retry). In addition it delivers
+// events of every type, can send a bearer token, can tell why it was refused, and sees the server's comments, so that it
+// notices a connection that died silently.
 
 import { backoff } from "./backoff.mjs";
 import { Parser } from "./parser.mjs";
@@ -8,7 +8,7 @@ import { problem } from "./words.mjs";
 
 const firstRetry = 2_000;
 const longestRetry = 3_600_000;
-// Several of the comments the server sends in silence.
+// The time of several of the comments that the server sends when there are no events.
 const longestSilence = 60_000;
 const passing = new Set([408, 425, 429]);
 
@@ -24,7 +24,7 @@ export class Stream {
   #opened = false;
   #lastEventId;
 
-  // onState(state, note): connecting, live, reconnecting or closed; note says why where there is a reason to tell.
+  // onState(state, note): connecting, live, reconnecting or closed; note is the reason, if there is one.
   constructor({ url, token = "", lastEventId = "", onEvent, onState, fetch = globalThis.fetch.bind(globalThis), silence = longestSilence }) {
     this.#url = url;
     this.#token = token;
@@ -39,7 +39,7 @@ export class Stream {
     return this.#lastEventId;
   }
 
-  // open starts, or goes on after the last event that came.
+  // open starts the stream, or resumes it after the last event.
   open() {
     if (this.#running !== null) return;
     this.#running = new AbortController();
@@ -73,7 +73,7 @@ export class Stream {
     }
   }
 
-  // connect reads one connection to its end, or to a silence that is too long.
+  // connect reads one connection until its end, or until it is silent for too long.
   async #connect(signal) {
     const dead = new AbortController();
     let timer;
@@ -89,7 +89,7 @@ export class Stream {
     }
   }
 
-  // read answers how the connection ended. stands: asking again would be refused again.
+  // read returns how the connection ended. stands: another request would be refused again.
   async #read(signal, alive) {
     let answer;
     try {
@@ -114,7 +114,7 @@ export class Stream {
         this.#onEvent(event);
       },
     });
-    // The parser takes the byte order mark away itself: a decoder that did so too would take one from the data.
+    // The parser removes the byte order mark; a decoder that did so too would remove one from the data.
     const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
     const reader = answer.body.getReader();
     for (;;) {
@@ -140,7 +140,7 @@ export class Stream {
   }
 }
 
-// A header value is bytes to fetch, one for each character; EventSource sends ids as UTF-8.
+// fetch takes each character of a header value for one byte; EventSource sends ids as UTF-8.
 function utf8(text) {
   return String.fromCharCode(...new TextEncoder().encode(text));
 }

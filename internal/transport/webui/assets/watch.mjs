@@ -1,4 +1,4 @@
-// Watching topics and patterns of one's own.
+// Subscribes to topics and patterns that the user enters.
 
 import { Rows } from "./rows.mjs";
 import { Stream } from "./stream.mjs";
@@ -41,7 +41,7 @@ export class Watch {
     return this.#stream?.lastEventId ?? "";
   }
 
-  // include makes sure that the stream runs and carries this topic, going on from where it is.
+  // include opens the stream if necessary and adds the topic, keeping the position.
   include(topic) {
     const topics = this.#topics();
     if (!topics.some((each) => each === topic || each === "*" || each === "**")) {
@@ -103,7 +103,7 @@ export class Watch {
       watchState.dataset.state = state;
       watchState.textContent = labels[state];
     }
-    // Why the stream ended stays to be read until it is live again.
+    // The reason why the stream ended remains visible until it is live again.
     if (note !== "" || state !== "reconnecting") watchNote.textContent = note;
     watchStop.disabled = !this.running;
   }

@@ -1,4 +1,4 @@
-// Plain words for what the server says in codes, and commands to copy.
+// Texts for the server's codes, and commands to copy.
 
 const resets = {
   expired: "events after the one this page had are no longer kept",
@@ -20,7 +20,7 @@ export function control(type, data) {
   return `Go away: ${goaways[reason] ?? reason}. The page comes back by itself.`;
 }
 
-// problem reads why a request was refused: problem+json (RFC 9457) where it is sent, else the status.
+// problem returns why a request was refused: from problem+json (RFC 9457) if present, else from the status.
 export async function problem(answer) {
   const { code, detail, title } = object(await answer.text().catch(() => ""));
   const said = [code, detail ?? title].filter((part) => typeof part === "string" && part !== "");
@@ -36,7 +36,7 @@ export function object(text) {
   }
 }
 
-// query writes parameters with the slashes of topics left readable, which a query allows.
+// query encodes parameters but not the slashes of topics, which a query may contain.
 export function query(pairs) {
   return pairs.map(([key, value]) => `${key}=${encodeURIComponent(value).replaceAll("%2F", "/")}`).join("&");
 }
@@ -45,7 +45,7 @@ export function curlWatch(url, withToken) {
   return `curl -N${withToken ? tokenHeader : ""} \\\n  ${quote(url)}`;
 }
 
-// --data-raw, for --data would take a leading @ for the name of a file.
+// --data-raw, because --data takes a leading @ for the name of a file.
 export function curlPublish(url, data) {
   return `curl${tokenHeader} \\\n  --data-raw ${quote(data)} \\\n  ${quote(url)}`;
 }

@@ -1,0 +1,13 @@
+package config
+
+// Names that tests of the package use.
+var (
+	Flatten        = flatten
+	EnvName        = envName
+	FormatDuration = formatDuration
+)
+
+const FileSuffix = fileSuffix
+
+// Origins returns where each key was set that is not at its default.
+func (c *Configuration) Origins() map[string]string { return c.origins }

@@ -1,0 +1,127 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"carillon/internal/app/pubsub"
+	"carillon/internal/app/timefeed"
+	"carillon/internal/domain/access"
+	"carillon/internal/infra/memlog"
+	"carillon/internal/infra/tokens"
+	"carillon/internal/transport/adminapi"
+	"carillon/internal/transport/delivery"
+	"carillon/internal/transport/httpapi"
+	"carillon/internal/transport/sockopt"
+)
+
+// Settings are all settings, in the sections of the configuration file. Each component is given its own section and no
+// other.
+type Settings struct {
+	HTTP    httpapi.Config      `mapstructure:"http"`
+	Clock   timefeed.Config     `mapstructure:"clock"`
+	Stream  Stream              `mapstructure:"stream"`
+	Window  pubsub.WindowConfig `mapstructure:"window"`
+	History memlog.Config       `mapstructure:"history"`
+	Limits  httpapi.Limits      `mapstructure:"limits"`
+	Auth    tokens.Config       `mapstructure:"auth"`
+	Admin   Admin               `mapstructure:"admin"`
+	Drain   Drain               `mapstructure:"drain"`
+	Log     Log                 `mapstructure:"log"`
+}
+
+// Stream holds all settings of a stream, whichever component applies them. Its keys live under "stream".
+type Stream struct {
+	delivery.Config `mapstructure:",squash"`
+	sockopt.Options `mapstructure:",squash"`
+
+	Heartbeat time.Duration     `mapstructure:"heartbeat"`
+	Slow      pubsub.SlowPolicy `mapstructure:"slow"`
+	Shards    int               `mapstructure:"shards"`
+}
+
+// Validate returns an error for every key that is out of range, as far as the components report them.
+func (s Settings) Validate() error {
+	return errors.Join(
+		s.HTTP.Validate(),
+		s.Clock.Validate(),
+		s.Stream.Config.Validate(),
+		s.Stream.Options.Validate(),
+		s.Engine().Validate(), // includes the window
+		s.History.Validate(),
+		s.Limits.Validate(),
+		s.Auth.Validate(),
+		s.Admin.API().Validate(),
+		s.Drain.Validate(),
+		s.Log.Validate(),
+	)
+}
+
+// Engine returns the configuration of the engine, which spans two sections.
+func (s Settings) Engine() pubsub.Config {
+	return pubsub.Config{Window: s.Window, Heartbeat: s.Stream.Heartbeat, Slow: s.Stream.Slow, Shards: s.Stream.Shards}
+}
+
+// ShortHistory reports whether the window may reach as far back as the history. A stream that falls out of the window is
+// fed from the history, which then no longer has what it needs either.
+func (s Settings) ShortHistory() bool {
+	w, h := s.Window, s.History
+	return w.Events >= h.Events || w.Bytes >= h.Bytes || w.Age >= h.Age
+}
+
+// Admin configures the admin listener. Its keys live under "admin".
+type Admin struct {
+	Addr  string        `mapstructure:"addr"`
+	Token access.Secret `mapstructure:"token"`
+}
+
+// API returns the configuration of the admin interface.
+func (a Admin) API() adminapi.Config {
+	return adminapi.Config{Addr: a.Addr, Token: a.Token.Reveal()}
+}
+
+// Drain configures how the server stops. Its keys live under "drain".
+type Drain struct {
+	Window  time.Duration `mapstructure:"window"`
+	Timeout time.Duration `mapstructure:"timeout"`
+}
+
+// Validate returns an error for the first key that is out of range.
+func (d Drain) Validate() error {
+	switch {
+	case d.Window < 0 || d.Window > time.Hour:
+		return fmt.Errorf("drain.window: must be between 0s and 1h (got %s)", d.Window)
+	case d.Timeout <= d.Window:
+		return fmt.Errorf("drain.timeout: must be longer than drain.window, which is %s (got %s)", d.Window, d.Timeout)
+	}
+	return nil
+}
+
+// Log configures the log records of the server. Its keys live under "log".
+type Log struct {
+	Level    string `mapstructure:"level"`
+	Encoding string `mapstructure:"encoding"`
+}
+
+// Encodings of log records.
+const (
+	EncodingAuto    = "auto" // console if the output is a terminal, else JSON
+	EncodingJSON    = "json"
+	EncodingConsole = "console"
+)
+
+// Validate returns an error for the first key that is out of range.
+func (l Log) Validate() error {
+	switch l.Level {
+	case "debug", "info", "warn", "error":
+	default:
+		return fmt.Errorf("log.level: must be debug, info, warn or error (got %q)", l.Level)
+	}
+	switch l.Encoding {
+	case EncodingAuto, EncodingJSON, EncodingConsole:
+	default:
+		return fmt.Errorf("log.encoding: must be auto, json or console (got %q)", l.Encoding)
+	}
+	return nil
+}

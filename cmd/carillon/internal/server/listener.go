@@ -1,0 +1,105 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+
+	"carillon/internal/transport/httpapi"
+	"carillon/internal/transport/sockopt"
+)
+
+// listener is a listening socket and the HTTP server on it.
+type listener struct {
+	name     string // for log records and errors
+	key      string // the configuration key of its address
+	http     *http.Server
+	tls      httpapi.TLS
+	grace    time.Duration // how long requests may delay the stop; 0: as long as the stop may take
+	listener net.Listener  // set by listen
+}
+
+func newListener(name, key string, logger *zap.Logger, server *http.Server) *listener {
+	server.ErrorLog = zap.NewStdLog(zap.NewNop())
+	server.ErrorLog.SetOutput(serverErrors{logger})
+	return &listener{name: name, key: key, http: server}
+}
+
+// serve accepts connections until the HTTP server is shut down.
+func (l *listener) serve() error {
+	if l.tls.Enabled() {
+		return l.http.ServeTLS(l.listener, l.tls.CertFile, l.tls.KeyFile)
+	}
+	return l.http.Serve(l.listener)
+}
+
+// protocols returns the versions of HTTP that the public listener serves: HTTP/2 with TLS, where browsers use it, and
+// without TLS only if it is configured.
+func protocols(cfg httpapi.Config) *http.Protocols {
+	p := &http.Protocols{}
+	p.SetHTTP1(true)
+	p.SetHTTP2(cfg.TLS.Enabled())
+	p.SetUnencryptedHTTP2(cfg.H2C)
+	return p
+}
+
+func newPublicListener(cfg httpapi.Config, options sockopt.Options, handler http.Handler, logger *zap.Logger) *listener {
+	l := newListener("http server", "http.addr", logger, &http.Server{
+		Addr:              cfg.Addr,
+		Handler:           handler,
+		ReadHeaderTimeout: cfg.ReadHeaderTimeout,
+		IdleTimeout:       cfg.IdleTimeout,
+		MaxHeaderBytes:    cfg.MaxHeaderBytes,
+		Protocols:         protocols(cfg),
+		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS12},
+		// No WriteTimeout: it would cut streams. Each write has its own deadline.
+		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			if err := sockopt.Tune(conn, options); err != nil {
+				logger.Debug("connection not tuned", zap.Error(err)) // the client has left already
+			}
+			return ctx
+		},
+	})
+	l.tls = cfg.TLS
+	return l
+}
+
+func (l *listener) listen(ctx context.Context) (err error) {
+	// No keepalive probes: heartbeats and TCP_USER_TIMEOUT find dead streams, http.idle_timeout ends other connections,
+	// and four system calls for each connection are saved.
+	config := net.ListenConfig{KeepAlive: -1}
+	// A multipath TCP connection does not support TCP_USER_TIMEOUT, so its dead peers would not be found.
+	config.SetMultipathTCP(false)
+	l.listener, err = config.Listen(ctx, "tcp", l.http.Addr)
+	if err != nil {
+		if reason, ok := errors.AsType[syscall.Errno](err); ok {
+			err = reason // this error adds the address itself
+		}
+		return fmt.Errorf("%s: cannot listen on %q: %w", l.key, l.http.Addr, err)
+	}
+	return nil
+}
+
+// maxServerText is how many bytes of a message from net/http are logged; it may quote a client.
+const maxServerText = 256
+
+// serverErrors logs the messages of net/http, as a field because they may quote a client.
+type serverErrors struct{ logger *zap.Logger }
+
+func (e serverErrors) Write(p []byte) (int, error) {
+	level := zap.WarnLevel
+	// Any client can cause these at will, so they are no warnings.
+	if bytes.HasPrefix(p, []byte("http: TLS handshake error")) {
+		level = zap.DebugLevel
+	}
+	e.logger.Log(level, "http server", zap.ByteString("text", p[:min(len(p), maxServerText)]))
+	return len(p), nil
+}

@@ -1,0 +1,83 @@
+package pubsub
+
+import "time"
+
+// message asks a shard to do something. A stream has at most one message of each kind waiting, and whoever sends another
+// kind waits for its result, so the number of streams bounds the inbox.
+type message struct {
+	kind   messageKind
+	stream *Stream
+	why    EndReason     // of msgEnd
+	items  []*Item       // of msgPage
+	err    error         // of msgPage
+	drain  time.Duration // of msgDrain
+	query  func()        // of msgQuery
+
+	shardCursor uint64 // of msgPage: the shard's cursor when the page was requested
+}
+
+type messageKind uint8
+
+const (
+	msgOpen  messageKind = iota
+	msgReady             // the sink can take more
+	msgEnd
+	msgPage // a page of history was read for the stream, or for the shard when there is none
+	msgDrain
+	msgQuery // calls a function in the shard's goroutine
+)
+
+// post adds a message to the inbox. It reports false when the shard has stopped.
+func (s *shard) post(m message) bool {
+	s.mu.Lock()
+	if s.stopped {
+		s.mu.Unlock()
+		return false
+	}
+	s.inbox = append(s.inbox, m)
+	s.mu.Unlock()
+	s.wake()
+	return true
+}
+
+// wake wakes the shard's goroutine if it waits. It does not block.
+func (s *shard) wake() {
+	select {
+	case s.wakeup <- struct{}{}:
+	default:
+	}
+}
+
+// receive handles the messages in the inbox.
+func (s *shard) receive() {
+	s.mu.Lock()
+	s.inbox, s.spareInbox = s.spareInbox[:0], s.inbox
+	s.mu.Unlock()
+	for i := range s.spareInbox {
+		m := s.spareInbox[i]
+		s.spareInbox[i] = message{}
+		switch m.kind {
+		case msgOpen:
+			s.open(m.stream)
+		case msgReady:
+			m.stream.readyPosted.Store(false)
+			s.ready(m.stream)
+		case msgEnd:
+			s.end(m.stream, m.why)
+		case msgPage:
+			s.reader.received()
+			if m.stream == nil {
+				s.receiveBacklog(m.items, m.err)
+			} else {
+				s.receivePage(m.stream, m.items, m.err, m.shardCursor)
+			}
+		case msgDrain:
+			s.drain.begin(time.Now(), m.drain, len(s.streams))
+		case msgQuery:
+			m.query()
+		}
+	}
+	if cap(s.spareInbox) > 4096 {
+		s.spareInbox = nil // frees the memory that many openings at once needed
+	}
+}

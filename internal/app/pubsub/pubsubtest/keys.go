@@ -1,0 +1,90 @@
+package pubsubtest
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"carillon/internal/domain/event"
+)
+
+func keyPromises() []promise {
+	return []promise{
+		{name: "a key is published once", check: keyOnce},
+		{name: "a key is published once by many publishers", check: keyOnceByManyPublishers},
+		{name: "a key outlives its event", check: keyOutlivesEvent},
+		{name: "a key can be published again after its window", check: keyWindow, needsTime: true},
+	}
+}
+
+func keyOnce(t *testing.T, a Adapter) {
+	log := a.Open(t, Roomy())
+	f := follow(t, log, 0)
+	one := publish(t, log, keyed("one", "k1"))
+	assert.Equal(t, one, publish(t, log, keyed("again", "k1")))
+
+	batch := publish(t, log,
+		keyed("again", "k1"), textEvent("two"), keyed("three", "k2"), keyed("again", "k2"), textEvent("two"), keyed("four", "K2"))
+	assert.Equal(t, one[0], batch[0])
+	assert.Equal(t, batch[2], batch[3], "also within a batch")
+	assert.Equal(t, []event.Position{batch[5], batch[2], one[0]},
+		publish(t, log, keyed("again", "K2"), keyed("again", "k2"), keyed("again", "k1")))
+
+	last := publish(t, log, textEvent("end"))
+	want := []string{"one", "two", "three", "two", "four", "end"}
+	assert.Equal(t, want, texts(read(t, log, 0)))
+	assert.Equal(t, want, texts(f.upTo(t, last[0].Offset)), "followers do not get it again")
+}
+
+func keyOnceByManyPublishers(t *testing.T, a Adapter) {
+	log := a.Open(t, Roomy())
+	const publishers, keys = 4, 25
+	results := make([][keys]event.Position, publishers)
+	var all sync.WaitGroup
+	for p := range publishers {
+		all.Go(func() {
+			for k := range keys {
+				positions, err := log.Append(t.Context(), []event.Event{keyed(fmt.Sprint(k), fmt.Sprint("key ", k)), textEvent("other")})
+				assert.NoError(t, err)
+				results[p][k] = positions[0]
+			}
+		})
+	}
+	all.Wait()
+	for p := range publishers {
+		assert.Equal(t, results[0], results[p], "all get the position of the first one")
+	}
+	assert.Len(t, read(t, log, 0), keys+publishers*keys)
+}
+
+func keyOutlivesEvent(t *testing.T, a Adapter) {
+	limits := Roomy()
+	limits.Events = 3
+	log := a.Open(t, limits)
+	first := publish(t, log, keyed("one", "k"))
+	publish(t, log, numbered(2, 20)...)
+	newest := log.Extent().Newest
+	assert.Greater(t, log.Extent().Oldest, first[0].Offset)
+	assert.Equal(t, first, publish(t, log, keyed("again", "k")))
+	assert.Equal(t, newest, log.Extent().Newest)
+}
+
+func keyWindow(t *testing.T, a Adapter) {
+	limits := Roomy()
+	limits.KeyWindow = time.Minute
+	log := a.Open(t, limits)
+	first := publish(t, log, keyed("one", "k"))
+	wait(30 * time.Second)
+	other := publish(t, log, keyed("two", "j"))
+	wait(29 * time.Second)
+	assert.Equal(t, first, publish(t, log, keyed("again", "k")))
+	wait(10 * time.Second)
+	second := publish(t, log, keyed("three", "k"))
+	assert.Greater(t, second[0].Offset, other[0].Offset, "the window begins with the first event, and a repeat does not extend it")
+	assert.Equal(t, other, publish(t, log, keyed("again", "j")))
+	assert.Equal(t, second, publish(t, log, keyed("again", "k")), "the second has a window of its own")
+	assert.Equal(t, []string{"one", "two", "three"}, texts(read(t, log, 0)))
+}

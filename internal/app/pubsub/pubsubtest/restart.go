@@ -1,0 +1,33 @@
+package pubsubtest
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+func restartPromises() []promise {
+	return []promise{
+		{name: "a restart changes nothing", check: restartKeepsAll, needsReopen: true},
+	}
+}
+
+func restartKeepsAll(t *testing.T, a Adapter) {
+	limits := Roomy()
+	limits.Events = 10
+	log := a.Open(t, limits)
+	for range 3 {
+		first := publish(t, log, keyed("first", "k"))
+		publish(t, log, numbered(1, 20)...)
+		extent, entries := log.Extent(), read(t, log, log.Extent().Oldest-1)
+		log = a.Reopen(t, log)
+		assert.Equal(t, extent, log.Extent(), "the same epoch and the same offsets")
+		assert.Equal(t, entries, read(t, log, extent.Oldest-1))
+		assert.Equal(t, first, publish(t, log, keyed("again", "k")), "keys outlive their events and a restart")
+		f := follow(t, log, extent.Newest)
+		next := publish(t, log, textEvent("next"))
+		assert.Greater(t, next[0].Offset, extent.Newest, "offsets go on")
+		assert.Equal(t, []string{"next"}, texts(f.upTo(t, next[0].Offset)))
+		f.stop()
+	}
+}

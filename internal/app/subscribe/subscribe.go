@@ -1,0 +1,159 @@
+// Package subscribe is the use case of subscribing: it checks what a client asks for against the client's rights and
+// the server's limits, and opens a stream. All transports share it, so that the rules are the same on each.
+package subscribe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"carillon/internal/app/pubsub"
+	"carillon/internal/domain/access"
+	"carillon/internal/domain/event"
+)
+
+// Errors of the [Subscriber].
+var (
+	// ErrForbidden reports a topic of which the client may see nothing.
+	ErrForbidden = errors.New("not allowed by the token")
+	// ErrTooManyStreams reports that the server has as many streams as its limit.
+	ErrTooManyStreams = errors.New("the server has reached its limit of streams")
+	// ErrTooManyClientStreams reports that the client's address has as many streams as its limit.
+	ErrTooManyClientStreams = errors.New("this client has reached its limit of streams")
+)
+
+// Engine opens streams.
+type Engine interface {
+	Open(ctx context.Context, sub pubsub.Subscription) (*pubsub.Stream, error)
+}
+
+// Request is a subscription in the texts a client sent. LastEventID has precedence over Last, and Last over Since:
+// what a browser saw last counts for more than what is fixed in a URL.
+type Request struct {
+	Name        string   // of the stream, unique
+	Address     string   // of the client
+	Topics      []string // topics and patterns; none is the default
+	LastEventID string
+	Last        string // a number of events
+	Since       string // a duration such as 5m, or an RFC 3339 time
+}
+
+// Subscriber opens streams for clients. Its methods may be called concurrently.
+type Subscriber struct {
+	engine         Engine
+	defaultPattern event.Pattern
+	limits         atomic.Pointer[Limits]
+	streams        *limiter
+}
+
+// New returns a subscriber with the given limits. The pattern is that of a request without topics.
+func New(limits Limits, engine Engine, defaultPattern event.Pattern) (*Subscriber, error) {
+	s := &Subscriber{engine: engine, defaultPattern: defaultPattern, streams: newLimiter()}
+	return s, s.Reload(limits)
+}
+
+// Reload changes the limits for later requests; open streams stay. On an error the limits stay as they were.
+func (s *Subscriber) Reload(limits Limits) error {
+	if err := limits.Validate(); err != nil {
+		return err
+	}
+	s.limits.Store(&limits)
+	s.streams.set(limits.MaxStreams, limits.MaxStreamsPerIP)
+	return nil
+}
+
+// Opened is a stream within the limits. Its admission must be released when the stream has ended.
+type Opened struct {
+	Stream    *pubsub.Stream
+	Topics    int // how many topics and patterns it has
+	Admission Admission
+}
+
+// Open opens a stream. Errors match those of this package, [event.ErrInvalid] or the engine's.
+func (s *Subscriber) Open(ctx context.Context, rights access.Rights, req Request) (Opened, error) {
+	sub, err := s.subscription(rights, req)
+	if err != nil {
+		return Opened{}, err
+	}
+	admission, err := s.streams.admit(req.Address)
+	if err != nil {
+		return Opened{}, err
+	}
+	stream, err := s.engine.Open(ctx, sub)
+	if err != nil {
+		admission.Release()
+		return Opened{}, err
+	}
+	return Opened{Stream: stream, Topics: len(sub.Patterns), Admission: admission}, nil
+}
+
+// subscription returns what a request asks for, if its sender may see any of it.
+func (s *Subscriber) subscription(rights access.Rights, req Request) (sub pubsub.Subscription, err error) {
+	sub = pubsub.Subscription{Name: req.Name, Grant: rights.Subscribe}
+	if !rights.Expires.IsZero() {
+		// With a monotonic reading, so that later jumps of the wall clock change nothing.
+		sub.Expires = time.Now().Add(time.Until(rights.Expires))
+	}
+	if sub.Patterns, err = s.patterns(req.Topics); err != nil {
+		return sub, err
+	}
+	if !slices.ContainsFunc(sub.Patterns, func(p event.Pattern) bool { return !rights.Subscribe.Overlaps(p) }) {
+		sub.Start, err = parseStart(req)
+		return sub, err
+	}
+	return sub, ErrForbidden
+}
+
+// patterns returns a request's patterns without duplicates.
+func (s *Subscriber) patterns(texts []string) ([]event.Pattern, error) {
+	if limit := s.limits.Load().TopicsPerStream; len(texts) > limit {
+		return nil, &event.InvalidError{Field: "topic", Problem: fmt.Sprintf("is given %d times, at most %d are allowed", len(texts), limit)}
+	}
+	if len(texts) == 0 {
+		return []event.Pattern{s.defaultPattern}, nil
+	}
+	patterns := make([]event.Pattern, 0, len(texts))
+	known := make(map[event.Pattern]bool, len(texts))
+	for _, text := range texts {
+		pattern, err := event.ParsePattern(text)
+		if err != nil {
+			return nil, err
+		}
+		if !known[pattern] {
+			known[pattern] = true
+			patterns = append(patterns, pattern)
+		}
+	}
+	return patterns, nil
+}
+
+// parseStart returns where a subscription starts.
+func parseStart(req Request) (pubsub.Start, error) {
+	switch {
+	case req.LastEventID != "":
+		return pubsub.After(req.LastEventID), nil
+	case req.Last != "":
+		n, err := strconv.Atoi(req.Last)
+		if err != nil || n < 0 {
+			return pubsub.Start{}, &event.InvalidError{Field: "last", Problem: "is not a number of events"}
+		}
+		return pubsub.Last(n), nil
+	case req.Since != "":
+		return parseSince(req.Since)
+	}
+	return pubsub.Start{}, nil
+}
+
+func parseSince(text string) (pubsub.Start, error) {
+	if age, err := time.ParseDuration(text); err == nil && age >= 0 {
+		return pubsub.Since(age), nil
+	}
+	if at, err := time.Parse(time.RFC3339, text); err == nil {
+		return pubsub.Since(max(0, time.Since(at))), nil
+	}
+	return pubsub.Start{}, &event.InvalidError{Field: "since", Problem: "is neither a duration such as 5m nor an RFC 3339 time"}
+}

@@ -1,0 +1,37 @@
+package doctor
+
+import (
+	"context"
+	"strings"
+)
+
+// proxyHeaders are headers by which proxies show themselves.
+var proxyHeaders = []string{"Via", "Server", "X-Served-By", "X-Cache", "Cf-Ray", "X-Amz-Cf-Id", "X-Varnish"}
+
+// checkPath tells what shows of the proxies on the way. Many, HAProxy and Traefik among them, do not show.
+func checkPath(_ context.Context, t *Target) []Finding {
+	header := t.header()
+	if header == nil {
+		return notChecked("path", "no response arrived")
+	}
+	var seen []string
+	values := map[string]any{}
+	for _, name := range proxyHeaders {
+		if value := strings.Join(header.Values(name), ", "); value != "" {
+			seen = append(seen, name+": "+value)
+			values[strings.ReplaceAll(strings.ToLower(name), "-", "_")] = value
+		}
+	}
+	if t.viaProxy() {
+		seen = append(seen, "a proxy that this machine's environment names")
+		values["environment_proxy"] = true
+	}
+	if len(seen) == 0 {
+		return []Finding{{Code: "no_proxy_seen", Summary: "no proxy shows itself"}}
+	}
+	f := Finding{Code: "path_seen", Level: Info, Summary: "seen on the way: " + strings.Join(seen, "; "), Values: values}
+	if t.ours() && values["server"] != nil {
+		f.Meaning = "Carillon sends no Server header, so this is a proxy's."
+	}
+	return []Finding{f}
+}

@@ -1,0 +1,83 @@
+package delivery
+
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+
+	"carillon/internal/app/pubsub"
+)
+
+// sendBatch writes the first few items in one call, at most the batch's limit in bytes but at least one item. It returns
+// how many it took; a part of the last one may be unsent.
+func (c *conn) sendBatch(items []*pubsub.Item) (int, error) {
+	count, size := 0, 0
+	for _, item := range items {
+		chunk := c.body.chunk(item)
+		if len(chunk) == 0 {
+			return 0, errUnencodable
+		}
+		size += len(chunk)
+		if count > 0 && size > c.server().cfg.MaxBatchBytes {
+			break
+		}
+		count++
+	}
+	items = items[:count]
+	if count == 1 {
+		chunk := c.body.chunk(items[0])
+		n, err := c.write(chunk)
+		if n == 0 {
+			return 0, err
+		}
+		c.unsent = chunk[n:]
+		return 1, err
+	}
+	n, err := c.server().batches.with(&c.body, items, c.write)
+	for i, item := range items {
+		chunk := c.body.chunk(item)
+		if n < len(chunk) {
+			if n > 0 {
+				c.unsent = chunk[n:]
+				i++
+			}
+			return i, err
+		}
+		n -= len(chunk)
+	}
+	return count, err
+}
+
+// writeUnsent writes what is unsent, as far as the socket takes it.
+func (c *conn) writeUnsent() error {
+	if len(c.unsent) == 0 {
+		return nil
+	}
+	n, err := c.write(c.unsent)
+	if c.unsent = c.unsent[n:]; len(c.unsent) == 0 {
+		c.unsent = nil
+	}
+	return err
+}
+
+// write writes what the socket takes without waiting, and counts it.
+func (c *conn) write(b []byte) (int, error) {
+	for len(b) > 0 {
+		n, err := sendNow(c.fd, b)
+		switch {
+		case err == nil:
+			ofHead := min(n, c.unsentHead)
+			c.unsentHead -= ofHead
+			c.bytes += int64(n - ofHead)
+			c.server().counters.bytes.Add(int64(n - ofHead))
+			return n, nil
+		case errors.Is(err, unix.EINTR):
+		case errors.Is(err, unix.EAGAIN):
+			return 0, nil
+		default:
+			c.failure = err
+			return 0, err
+		}
+	}
+	return 0, nil
+}

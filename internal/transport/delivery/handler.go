@@ -1,0 +1,112 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"os"
+	"slices"
+	"time"
+
+	"carillon/internal/app/pubsub"
+)
+
+// serveFromHandler writes a stream from the handler's own goroutine, for connections that cannot be taken over: TLS,
+// HTTP/2, HTTP/1.0, and platforms without a poller.
+func (t *Transport) serveFromHandler(w http.ResponseWriter, r *http.Request, b body, stream *pubsub.Stream, observer Observer) {
+	w.WriteHeader(http.StatusOK)
+	if u, ok := w.(interface{ Unwrap() http.ResponseWriter }); ok {
+		// Gin's writer flushes without an error result, so a failed write would go unnoticed. It writes its head late.
+		if late, ok := w.(interface{ WriteHeaderNow() }); ok {
+			late.WriteHeaderNow()
+		}
+		w = u.Unwrap()
+	}
+	opening := b.first(t.opening(stream))
+	out := &writer{
+		server:  t.server,
+		w:       w,
+		control: http.NewResponseController(w),
+		mailbox: mailbox{stream: stream, observer: observer, body: b, limit: t.server.cfg.MaxBatchBytes, wake: make(chan struct{}, 1)},
+	}
+	if err := out.write([][]byte{opening}); err != nil {
+		observer.Ended(Summary{Bytes: out.bytes, Reason: reasonOf(err)})
+		return
+	}
+	open := &t.server.counters.open[handlerPath(r)]
+	open.Add(1)
+	stream.Attach(&out.mailbox)
+	out.run(r.Context())
+	open.Add(-1)
+	out.mu.Lock()
+	defer out.mu.Unlock()
+	observer.Ended(Summary{Events: out.events, Bytes: out.bytes, Reason: out.ended})
+}
+
+// writer moves what its mailbox holds to the client.
+type writer struct {
+	mailbox
+
+	server  *Server
+	w       http.ResponseWriter
+	control *http.ResponseController
+	bytes   int64
+}
+
+// run writes until the stream's shard has closed the mailbox. It asks the shard to do so when the client leaves or a
+// write fails.
+func (w *writer) run(ctx context.Context) {
+	gone := ctx.Done()
+	for {
+		select {
+		case <-w.wake:
+		case <-gone:
+			gone = nil
+			w.stream.End(pubsub.EndGone)
+			continue
+		}
+		frames, ended := w.take()
+		if gone != nil {
+			if err := w.write(frames); err != nil {
+				gone = nil
+				w.stream.End(reasonOf(err))
+			}
+		}
+		if ended != "" {
+			return
+		}
+	}
+}
+
+// maxWrite is how much is written under one deadline: a client that takes a large event slowly but steadily stays.
+const maxWrite = 16 << 10
+
+// write writes and flushes frames, with a deadline for each write.
+func (w *writer) write(frames [][]byte) error {
+	for _, frame := range frames {
+		for piece := range slices.Chunk(frame, maxWrite) {
+			w.setDeadline()
+			n, err := w.w.Write(piece)
+			w.bytes += int64(n)
+			w.server.counters.bytes.Add(int64(n))
+			if err != nil {
+				return err
+			}
+		}
+	}
+	w.setDeadline()
+	return w.control.Flush()
+}
+
+func (w *writer) setDeadline() {
+	// Only the writers of tests have no deadlines; real connections do.
+	_ = w.control.SetWriteDeadline(time.Now().Add(w.server.cfg.WriteTimeout))
+}
+
+// reasonOf returns the reason for a failed write: the client took nothing for too long, or it has left.
+func reasonOf(err error) pubsub.EndReason {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return pubsub.EndDead
+	}
+	return pubsub.EndGone
+}

@@ -1,0 +1,92 @@
+package delivery
+
+import (
+	"errors"
+	"net/http"
+
+	"carillon/internal/app/pubsub"
+)
+
+// Transport delivers streams in one format.
+type Transport struct {
+	server   *Server
+	codec    Codec
+	refuser  Refuser // nil for a format whose clients understand a status
+	chunks   *pubsub.Encoding[[]byte]
+	deflated *pubsub.Encoding[deflatedChunk]
+}
+
+// Transport returns a transport for a format. It is called once for each codec, when the program starts: the events that
+// a transport has encoded are shared by its own streams only.
+func (s *Server) Transport(codec Codec) *Transport {
+	refuser, _ := codec.(Refuser)
+	return &Transport{
+		server: s, codec: codec, refuser: refuser,
+		chunks: newChunks(codec), deflated: newDeflatedChunks(codec),
+	}
+}
+
+// Serve responds to a request with a stream. It returns at once where the connection is taken over, else when the stream
+// has ended; the observer may be called from any goroutine. Headers that were set before stay.
+func (t *Transport) Serve(w http.ResponseWriter, r *http.Request, stream *pubsub.Stream, observer Observer) {
+	compression := t.server.cfg.Compression
+	b := body{transport: t, gzip: compression && acceptsGzip(r)}
+	t.setHeader(w, r)
+	if compression {
+		w.Header().Add("Vary", "Accept-Encoding")
+	}
+	if b.gzip {
+		w.Header().Set("Content-Encoding", "gzip")
+	}
+	if t.server.handover.supports(r) {
+		switch err := t.takeOver(w, b, stream, observer); {
+		case err == nil:
+			return
+		case !errors.Is(err, http.ErrNotSupported):
+			observer.Ended(Summary{Reason: pubsub.EndFailed, Problem: err})
+			return
+		}
+	}
+	t.serveFromHandler(w, r, b, stream, observer)
+}
+
+// CanRefuse reports whether the format has a refusal of its own; other formats' clients are refused with a status.
+func (t *Transport) CanRefuse() bool { return t.refuser != nil }
+
+// Refuse responds with the format's refusal, which [Transport.CanRefuse] must report to exist.
+func (t *Transport) Refuse(w http.ResponseWriter, r *http.Request, reason string) {
+	t.setHeader(w, r)
+	if r.ProtoMajor == 1 {
+		w.Header().Set("Connection", "close") // in HTTP/2 it would end the client's other streams too
+	}
+	w.WriteHeader(http.StatusOK)
+	// Whether the client is still there to read it makes no difference.
+	_, _ = w.Write(t.refuser.AppendRefusal(nil, reason, jitter(t.server.cfg.RefusedRetry)))
+}
+
+// setHeader sets what the head of every stream says: that nobody may buffer, store or change it.
+func (t *Transport) setHeader(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Cache-Control", "no-cache, no-store, no-transform")
+	h.Set("X-Accel-Buffering", "no")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if r.ProtoMajor == 1 {
+		h.Set("Connection", "keep-alive") // has no meaning, and is forbidden, in HTTP/2 (RFC 9113, 8.2.2)
+	}
+	t.codec.SetHeader(h)
+}
+
+// opening returns what a client is told before any event.
+func (t *Transport) opening(stream *pubsub.Stream) []byte {
+	return t.codec.AppendOpening(nil, stream.Opening(), jitter(t.server.cfg.Retry))
+}
+
+// goaway returns what a client is told when its stream ends.
+func (t *Transport) goaway(reason pubsub.EndReason) []byte {
+	return t.codec.AppendGoaway(nil, string(reason), jitter(t.server.cfg.Retry))
+}
+
+// isLost reports whether a stream ended because its client is no longer there.
+func isLost(reason pubsub.EndReason) bool {
+	return reason == pubsub.EndGone || reason == pubsub.EndFailed || reason == pubsub.EndDead
+}

@@ -1,0 +1,56 @@
+package httpapi
+
+import (
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"go.uber.org/zap"
+
+	"carillon/internal/app/pubsub"
+	"carillon/internal/app/subscribe"
+	"carillon/internal/transport/delivery"
+)
+
+// streamRecord logs what a stream does, and releases its admission when it ends. It is kept small, because there are as
+// many as streams; a logger with the fields attached would take a kilobyte.
+type streamRecord struct {
+	logger        *zap.Logger
+	name, address string
+	admission     subscribe.Admission
+	start         time.Time
+}
+
+func newStreamRecord(logger *zap.Logger, req subscribe.Request, admission subscribe.Admission) *streamRecord {
+	return &streamRecord{logger: logger, name: req.Name, address: req.Address, admission: admission, start: time.Now()}
+}
+
+// opened logs the start of the stream, with the reason of a reset if it cannot resume where its client left off.
+func (r *streamRecord) opened(c *gin.Context, opened subscribe.Opened) {
+	fields := []zap.Field{
+		zap.String("conn", r.name), zap.String("peer", r.address), zap.String("request_id", requestID(c)),
+		zap.String("proto", c.Request.Proto), zap.Int("topics", opened.Topics),
+	}
+	if reset := opened.Stream.Opening().Reset; reset != nil {
+		fields = append(fields, zap.String("reset", string(reset.Reason)))
+	}
+	r.logger.Info("stream opened", fields...)
+}
+
+// Reset logs that the stream missed events: it was too slow, or its next event was no longer kept.
+func (r *streamRecord) Reset(reset pubsub.Reset) {
+	r.logger.Info("stream reset", zap.String("conn", r.name), zap.String("peer", r.address), zap.String("reason", string(reset.Reason)),
+		zap.String("from", reset.Requested), zap.Stringer("to", reset.At))
+}
+
+// Ended logs what the stream did.
+func (r *streamRecord) Ended(summary delivery.Summary) {
+	r.admission.Release()
+	fields := []zap.Field{
+		zap.String("conn", r.name), zap.String("peer", r.address), zap.String("reason", string(summary.Reason)),
+		zap.Duration("duration", time.Since(r.start)), zap.Int64("events", summary.Events), zap.Int64("bytes", summary.Bytes),
+	}
+	if summary.Problem != nil {
+		fields = append(fields, zap.Error(summary.Problem))
+	}
+	r.logger.Info("stream closed", fields...)
+}
