@@ -113,6 +113,7 @@ func TestRandomDamage(t *testing.T) {
 		for n := range 1 + random.IntN(64) {
 			bad[min(at+n, len(bad)-1)] ^= byte(1 + random.IntN(255))
 		}
+		require.NoError(t, os.Remove(path)) // a failed Open may keep the old file's lock until the process ends
 		require.NoError(t, os.WriteFile(path, bad, 0o600))
 		log, err := disklog.Open(cfg)
 		if err != nil {

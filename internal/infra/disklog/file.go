@@ -87,7 +87,7 @@ func openFile(path string, readOnly bool) (*file, error) {
 	}
 	if err != nil {
 		if f.handle != nil {
-			_ = f.handle.Close() // gives up the lock, also after a panic in bbolt
+			_ = f.handle.Close() // after a panic in bbolt its mapping, and so the lock, stays until the process ends
 		}
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
