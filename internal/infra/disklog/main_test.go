@@ -21,7 +21,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(appenderEnv); dir != "" {
 		os.Exit(runAppenders(dir))
 	}
-	goleak.VerifyTestMain(m)
+	// bbolt leaves this goroutine behind when its walk over a damaged file, in the test of random damage, finds what the
+	// scan before it did not. A server ends then.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("go.etcd.io/bbolt.(*DB).freepages.func2"))
 }
 
 func config(dir string, limits pubsubtest.Limits) disklog.Config {
