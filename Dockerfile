@@ -24,7 +24,8 @@ RUN --mount=type=cache,target=/root/.cache/go-build \
     CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
     go build -trimpath -buildvcs=false \
       -ldflags "-s -w -X main.version=$VERSION -X main.commit=$COMMIT -X main.date=$DATE" \
-      -o /out/carillon ./cmd/carillon
+      -o /out/carillon ./cmd/carillon \
+    && mkdir -p /out/data
 
 FROM scratch
 ARG VERSION=dev
@@ -39,6 +40,10 @@ LABEL org.opencontainers.image.title="carillon" \
 # The CA certificates are for outgoing TLS, such as fetching a JWKS URL. The time zone database is in the binary.
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /out/carillon /carillon
+# The directory of the log on disk (history.backend: disk). A fresh volume takes its owner and mode from here.
+COPY --from=build --chown=65532:65532 --chmod=0700 /out/data /data
+ENV CARILLON_HISTORY_DISK_PATH=/data
+VOLUME /data
 
 # A numeric user, so that an orchestrator can verify that it is not root.
 USER 65532:65532

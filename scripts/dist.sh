@@ -43,7 +43,7 @@ gzip -n -9 "$work/share/carillon.1"
 for shell in bash zsh fish; do
 	"$work/host" completion "$shell" >"$work/share/carillon.$shell"
 done
-sed -e 's#/usr/local/#/usr/#g' -e 's/^DynamicUser=yes/User=carillon\nGroup=carillon\nStateDirectory=carillon/' \
+sed -e 's#/usr/local/#/usr/#g' -e 's/^DynamicUser=yes/User=carillon\nGroup=carillon/' \
 	-e '/^# Carillon under systemd/,/^# configuration again/d' deploy/systemd/carillon.service >"$work/share/carillon.service"
 
 for target in $targets; do

@@ -75,6 +75,7 @@ file and from the environment; "carillon config" prints all of it.`
 	root.AddCommand(
 		serveCommand(&file),
 		configCommand(&file),
+		logCommand(&file),
 		healthcheckCommand(&file),
 		tokenCommand(&file),
 		publishCommand(),

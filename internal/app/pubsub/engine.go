@@ -100,7 +100,7 @@ func (e *Engine) receive(entries []event.Entry) {
 	if len(entries) == 0 {
 		return
 	}
-	e.window.push(newItems(entries))
+	e.window.push(newItems(entries, time.Now()))
 	e.newest.Store(entries[len(entries)-1].Position.Offset)
 	for _, s := range e.shards {
 		s.wake()

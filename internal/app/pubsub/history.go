@@ -3,6 +3,7 @@ package pubsub
 import (
 	"context"
 	"math"
+	"time"
 
 	"carillon/internal/domain/event"
 )
@@ -34,7 +35,7 @@ func (h history) recent(after uint64, buf []*Item) (int, bool) {
 // ends early once its events have maxBytes, but has at least one. Errors are those of [Log.Read].
 func (h history) older(ctx context.Context, after uint64, limit, maxBytes int) ([]*Item, error) {
 	entries, err := h.log.Read(ctx, after, limit)
-	return newItems(firstBytes(entries, maxBytes)), err
+	return newItems(firstBytes(entries, maxBytes), time.Time{}), err
 }
 
 // read returns the page right after an offset from the window, if it has the whole page, or from the log. The page has

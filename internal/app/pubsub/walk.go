@@ -18,7 +18,7 @@ func (s *shard) walk() bool {
 		clear(selected)
 	}
 	if taken > 0 {
-		s.engine.observer.Delivered(taken, time.Since(items[0].Time))
+		s.engine.observer.Delivered(taken, time.Since(items[0].arrived))
 	}
 	b.reset()
 	clear(items[:n])

@@ -60,7 +60,7 @@ func (w *window) grew(bytes int64) {
 func (w *window) expire(now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for w.first < w.next && now.Sub(w.ring[w.first&uint64(len(w.ring)-1)].Time) > w.limits.Age {
+	for w.first < w.next && now.Sub(w.ring[w.first&uint64(len(w.ring)-1)].arrived) > w.limits.Age {
 		w.drop()
 	}
 }
@@ -129,7 +129,7 @@ func (w *window) info(now time.Time) WindowInfo {
 	defer w.mu.RUnlock()
 	info := WindowInfo{Events: int(w.next - w.first), Bytes: w.bytes.Load()}
 	if info.Events > 0 {
-		info.Age = now.Sub(w.ring[w.first&uint64(len(w.ring)-1)].Time)
+		info.Age = now.Sub(w.ring[w.first&uint64(len(w.ring)-1)].arrived)
 	}
 	return info
 }

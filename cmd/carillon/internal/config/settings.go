@@ -8,7 +8,6 @@ import (
 	"carillon/internal/app/pubsub"
 	"carillon/internal/app/timefeed"
 	"carillon/internal/domain/access"
-	"carillon/internal/infra/memlog"
 	"carillon/internal/infra/tokens"
 	"carillon/internal/transport/adminapi"
 	"carillon/internal/transport/delivery"
@@ -23,7 +22,7 @@ type Settings struct {
 	Clock   timefeed.Config     `mapstructure:"clock"`
 	Stream  Stream              `mapstructure:"stream"`
 	Window  pubsub.WindowConfig `mapstructure:"window"`
-	History memlog.Config       `mapstructure:"history"`
+	History History             `mapstructure:"history"`
 	Limits  httpapi.Limits      `mapstructure:"limits"`
 	Auth    tokens.Config       `mapstructure:"auth"`
 	Admin   Admin               `mapstructure:"admin"`

@@ -12,7 +12,6 @@ import (
 	"carillon/internal/app/timefeed"
 	"carillon/internal/domain/event"
 	"carillon/internal/infra/logging"
-	"carillon/internal/infra/memlog"
 	"carillon/internal/infra/metrics"
 	"carillon/internal/infra/tokens"
 	"carillon/internal/transport/delivery"
@@ -57,8 +56,8 @@ func engineModule(s config.Settings) fx.Option {
 	return fx.Module("engine",
 		fx.Supply(s.History),
 		fx.Provide(
-			memlog.New,
-			func(log *memlog.Log, count *metrics.Metrics) (*pubsub.Engine, error) {
+			openEventLog,
+			func(log pubsub.Log, count *metrics.Metrics) (*pubsub.Engine, error) {
 				return pubsub.New(s.Engine(), log, count)
 			},
 		),
@@ -134,7 +133,7 @@ type metricsSources struct {
 	fx.In
 
 	Engine  *pubsub.Engine
-	Log     *memlog.Log
+	Log     pubsub.Log
 	Clock   *timefeed.Feed
 	Streams *delivery.Server
 	Records *logging.Queue
@@ -144,6 +143,7 @@ type metricsSources struct {
 type parts struct {
 	fx.In
 
+	Log     logLife
 	Engine  *pubsub.Engine
 	Streams *delivery.Server
 	Feed    *timefeed.Feed
@@ -161,6 +161,7 @@ func appendAll(l lifecycle, drain config.Drain, p parts) {
 	}
 	l.appendRunner("keys", p.Tokens.Run)
 	l.appendRunner("stream writer", p.Streams.Run) // the engine ends its streams last
+	l.appendLog(p.Log)                             // until the engine no longer follows it
 	l.appendRunner("engine", p.Engine.Run)
 	l.appendRunner("clock", p.Feed.Run)
 	l.appendListener(p.Public)
