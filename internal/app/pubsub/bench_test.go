@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"carillon/internal/app/pubsub"
+	"carillon/internal/app/pubsub/pubsubtest"
 	"carillon/internal/domain/event"
 	"carillon/internal/infra/memlog"
 )
@@ -56,7 +57,7 @@ func newBenchEngine(tb testing.TB, batch int) *benchEngine {
 	cfg := config()
 	cfg.Window.Bytes, cfg.Shards = 1<<30, 0
 	e := &benchEngine{tb: tb}
-	e.engine, err = pubsub.New(cfg, log, pubsub.Unobserved{})
+	e.engine, err = pubsub.New(cfg, log, pubsubtest.NopObserver{})
 	require.NoError(tb, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"carillon/internal/app/pubsub"
+	"carillon/internal/app/pubsub/pubsubtest"
 	"carillon/internal/domain/access"
 	"carillon/internal/domain/event"
 )
@@ -37,7 +38,7 @@ type fixture struct {
 
 func start(t testing.TB, cfg pubsub.Config, log *fakeLog) *fixture {
 	t.Helper()
-	engine, err := pubsub.New(cfg, log, pubsub.Unobserved{})
+	engine, err := pubsub.New(cfg, log, pubsubtest.NopObserver{})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})

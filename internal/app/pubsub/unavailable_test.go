@@ -11,9 +11,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"carillon/internal/app/pubsub"
+	"carillon/internal/app/pubsub/pubsubtest"
 )
 
-// Streams stay open while the log is unavailable, get heartbeats, and continue without a gap when it is available again.
+// Streams stay open while the log is unavailable, get heartbeats, and continue without a gap when it is available
+// again.
 func TestLogAwayAndBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config()
@@ -52,7 +54,7 @@ func TestLogAwayAndBack(t *testing.T) {
 func TestLogBroken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := newLog(0)
-		engine, err := pubsub.New(config(), log, pubsub.Unobserved{})
+		engine, err := pubsub.New(config(), log, pubsubtest.NopObserver{})
 		require.NoError(t, err)
 		st, err := engine.Open(t.Context(), pubsub.Subscription{Patterns: patterns("a")})
 		require.NoError(t, err)

@@ -46,14 +46,14 @@ func alive(marks []weak.Pointer[event.Topic]) int {
 
 func TestTrimmedEventsAreFreed(t *testing.T) {
 	t.Run("by events", func(t *testing.T) {
-		limits := pubsubtest.Roomy()
+		limits := pubsubtest.LargeLimits()
 		limits.Events = 10
 		log := open(t, limits)
 		assert.Equal(t, 10, alive(appendMarked(t, log, 1000)))
 		runtime.KeepAlive(log)
 	})
 	t.Run("by bytes", func(t *testing.T) {
-		limits := pubsubtest.Roomy()
+		limits := pubsubtest.LargeLimits()
 		limits.Bytes = int64(10 * keyed("marked", "").Size())
 		log := open(t, limits)
 		marks := appendMarked(t, log, 1000)
@@ -64,7 +64,7 @@ func TestTrimmedEventsAreFreed(t *testing.T) {
 	})
 	t.Run("by age, in silence", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			limits := pubsubtest.Roomy()
+			limits := pubsubtest.LargeLimits()
 			limits.Age = time.Minute
 			log := open(t, limits)
 			ctx, cancel := context.WithCancel(t.Context())
@@ -89,7 +89,7 @@ func heap() int64 {
 }
 
 func TestMemoryStaysFlat(t *testing.T) {
-	limits := pubsubtest.Roomy()
+	limits := pubsubtest.LargeLimits()
 	limits.Events, limits.Keys = 1000, 1000
 	log := open(t, limits)
 	topics := []event.Topic{event.MustTopic("t")}
@@ -110,7 +110,7 @@ func TestMemoryStaysFlat(t *testing.T) {
 func TestMemoryComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		before := heap()
-		limits := pubsubtest.Roomy()
+		limits := pubsubtest.LargeLimits()
 		limits.Age, limits.KeyWindow = time.Minute, time.Minute
 		log := open(t, limits)
 		ctx, cancel := context.WithCancel(t.Context())

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"carillon/internal/app/pubsub"
+	"carillon/internal/app/pubsub/pubsubtest"
 	"carillon/internal/domain/access"
 	"carillon/internal/domain/event"
 	"carillon/internal/domain/eventtest"
@@ -158,7 +159,7 @@ func BenchmarkLive(b *testing.B) {
 		for _, o := range []struct {
 			name     string
 			observer pubsub.Observer
-		}{{"unobserved", pubsub.Unobserved{}}, {"observed", metrics.New(metrics.Build{})}} {
+		}{{"unobserved", pubsubtest.NopObserver{}}, {"observed", metrics.New(metrics.Build{})}} {
 			b.Run(fmt.Sprintf("streams=%d/batch=%d/%s", c.streams, c.batch, o.name), func(b *testing.B) {
 				h := newHarness(b, o.observer, c.batch)
 				h.subscribe(c.streams, pubsub.Start{})

@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"carillon/internal/app/pubsub"
+	"carillon/internal/app/pubsub/pubsubtest"
 	"carillon/internal/domain/access"
 	"carillon/internal/domain/event"
 	"carillon/internal/infra/memlog"
@@ -54,8 +55,8 @@ func forEachKind(t *testing.T, test func(t *testing.T, kind connKind)) {
 	}
 }
 
-// testServer is a server of streams on a socket. It serves what ?topic= asks for, after ?after=: as Server-Sent Events, and
-// in the format of [lineCodec] under /lines.
+// testServer is a server of streams on a socket. It serves what ?topic= asks for, after ?after=: as Server-Sent Events,
+// and in the format of [lineCodec] under /lines.
 type testServer struct {
 	*testing.T
 
@@ -87,7 +88,7 @@ func newTestServer(t *testing.T, kind connKind, change ...func(*delivery.Config,
 	}
 	log, err := memlog.New(memlog.Config{Events: 1 << 16, Bytes: 1 << 30, Age: time.Hour, Keys: 1, KeyWindow: time.Hour})
 	require.NoError(t, err)
-	engine, err := pubsub.New(engineCfg, log, pubsub.Unobserved{})
+	engine, err := pubsub.New(engineCfg, log, pubsubtest.NopObserver{})
 	require.NoError(t, err)
 	streams, err := delivery.New(cfg)
 	require.NoError(t, err)

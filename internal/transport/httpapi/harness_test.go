@@ -23,6 +23,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"carillon/internal/app/pubsub"
+	"carillon/internal/app/pubsub/pubsubtest"
 	"carillon/internal/domain/access"
 	"carillon/internal/domain/event"
 	"carillon/internal/transport/delivery"
@@ -142,7 +143,7 @@ func serve(t testing.TB, change ...func(*settings)) *server {
 		c(&set)
 	}
 	core, logs := observer.New(zapcore.DebugLevel)
-	engine, err := pubsub.New(set.engine, newLog(t, set.history), pubsub.Unobserved{})
+	engine, err := pubsub.New(set.engine, newLog(t, set.history), pubsubtest.NopObserver{})
 	require.NoError(t, err)
 	streams, err := delivery.New(set.stream)
 	require.NoError(t, err)

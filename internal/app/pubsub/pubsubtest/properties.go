@@ -6,8 +6,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-func propertyPromises() []promise {
-	return []promise{
+func propertyGuarantees() []guarantee {
+	return []guarantee{
 		{name: "any sequence of operations equals the model", check: equalsModel, ownBubble: true},
 		{name: "concurrent readers and followers agree", check: allAgree, ownBubble: true},
 	}
