@@ -162,7 +162,7 @@ func TestAnyJumpsNeitherStallNorFlood(t *testing.T) {
 				ok := tick.Time.UnixMilli()%interval.Milliseconds() == 0 &&
 					(i == 0 || !tick.Time.Equal(before.Time)) &&
 					tick.Late >= 0 && tick.Late < interval &&
-					tick.at-before.at <= patience(interval, steps, before.at, tick.at) &&
+					tick.at-before.at <= maxSilence(interval, steps, before.at, tick.at) &&
 					!keys[key{tick.Time.UnixMilli(), tick.Era}]
 				if !ok {
 					t.Fatalf("seed %d, interval %v, steps %v: tick %d %+v after %+v", seed, interval, steps, i, tick, before)
@@ -172,14 +172,14 @@ func TestAnyJumpsNeitherStallNorFlood(t *testing.T) {
 			}
 			perBeat := int(lasts/interval) + 1
 			assert.LessOrEqual(t, len(got), perBeat+len(steps), "seed %d: more ticks than beats and jumps", seed)
-			assert.LessOrEqual(t, lasts-before.at, patience(interval, steps, before.at, lasts), "seed %d: stalled", seed)
+			assert.LessOrEqual(t, lasts-before.at, maxSilence(interval, steps, before.at, lasts), "seed %d: stalled", seed)
 		})
 	}
 }
 
-// patience is the longest silence allowed from one real time to another: two intervals, one more for each step in it
+// maxSilence is the longest time without a tick that is allowed from one real time to another: two intervals, one more for each step in it
 // that may have been small enough to be waited out, and the second in which a jump is noticed.
-func patience(interval time.Duration, steps []step, from, to time.Duration) time.Duration {
+func maxSilence(interval time.Duration, steps []step, from, to time.Duration) time.Duration {
 	allowed := 2*interval + time.Second
 	for _, s := range steps {
 		if from <= s.after && s.after <= to {

@@ -62,7 +62,7 @@ func (s *testServer) read(body io.Reader, closing func()) *reader {
 // next waits for the next event.
 func (c *reader) next() sse.Message {
 	c.t.Helper()
-	guard := time.AfterFunc(patience, c.close)
+	guard := time.AfterFunc(waitTimeout, c.close)
 	defer guard.Stop()
 	m, err := c.in.Next()
 	require.NoError(c.t, err)

@@ -71,7 +71,7 @@ func (s *testServer) readLines(query string) *lineReader {
 
 func (r *lineReader) next() string {
 	r.t.Helper()
-	guard := time.AfterFunc(patience, func() { _ = r.body.Close() })
+	guard := time.AfterFunc(waitTimeout, func() { _ = r.body.Close() })
 	defer guard.Stop()
 	line, err := r.in.ReadString('\n')
 	require.NoError(r.t, err)

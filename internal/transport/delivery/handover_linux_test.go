@@ -34,7 +34,7 @@ func descriptors(t *testing.T) int {
 // waitUntilAtMost waits until a number is back where it was.
 func waitUntilAtMost(t *testing.T, what string, want, slack int, count func() int) {
 	t.Helper()
-	ok := assert.Eventually(t, func() bool { return count() <= want+slack }, patience, 10*time.Millisecond)
+	ok := assert.Eventually(t, func() bool { return count() <= want+slack }, waitTimeout, 10*time.Millisecond)
 	require.True(t, ok, "%s: %d, and %d at first", what, count(), want)
 }
 

@@ -25,8 +25,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience is how long a test waits for what must happen. It is no measure of anything.
-const patience = 30 * time.Second
+// waitTimeout bounds every wait. It only ends tests that would hang.
+const waitTimeout = 30 * time.Second
 
 // connKind is how a stream gets from its shard to its client.
 type connKind struct {
@@ -75,7 +75,7 @@ type testServer struct {
 func newTestServer(t *testing.T, kind connKind, change ...func(*delivery.Config, *pubsub.Config)) *testServer {
 	t.Helper()
 	cfg := delivery.Config{
-		Retry: 2 * time.Second, RefusedRetry: 5 * time.Second, WriteTimeout: 2 * patience,
+		Retry: 2 * time.Second, RefusedRetry: 5 * time.Second, WriteTimeout: 2 * waitTimeout,
 		MaxBatchBytes: 64 << 10, TakeOver: kind.takeOver, Compression: kind.gzip,
 	}
 	engineCfg := pubsub.Config{
@@ -194,7 +194,7 @@ func (s *testServer) waitEnded() delivery.Summary {
 	select {
 	case did := <-s.ends:
 		return did
-	case <-time.After(patience):
+	case <-time.After(waitTimeout):
 		require.Fail(s, "a stream has not ended")
 		return delivery.Summary{}
 	}
@@ -203,7 +203,7 @@ func (s *testServer) waitEnded() delivery.Summary {
 // waitStreams waits until that many streams are open. The engine counts one out after its sink was closed.
 func (s *testServer) waitStreams(streams int) {
 	s.Helper()
-	require.Eventually(s, func() bool { return s.engine.Streams() == streams }, patience, time.Millisecond)
+	require.Eventually(s, func() bool { return s.engine.Streams() == streams }, waitTimeout, time.Millisecond)
 }
 
 func numbered(n int, data string) []string {

@@ -67,7 +67,7 @@ func TestPagesOfAnyOrigin(t *testing.T) {
 	st, _ := s.listen("topic=a", "Origin", "https://anybody.example")
 	assert.Equal(t, "*", st.header.Get("Access-Control-Allow-Origin"))
 	assert.Empty(t, st.header.Values("Access-Control-Allow-Credentials"))
-	// Cookies are not shared with everybody.
+	// Cookies are not sent to all origins.
 	a := s.do(http.MethodGet, "/events?topic=a", "", "Origin", "https://anybody.example", "Cookie", "carillon="+tokenAll)
 	assert.Equal(t, "origin_refused", refused(t, a).Code)
 }

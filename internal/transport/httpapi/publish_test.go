@@ -136,7 +136,7 @@ func TestPublishRate(t *testing.T) {
 	})
 	batch := strings.Repeat("{\"topic\":\"orders/1\"}\n", 4)
 	require.Equal(t, http.StatusOK, s.post("", batch, "Content-Type", ndjson).status)
-	for _, a := range []answer{s.post("", batch, "Content-Type", ndjson)} {
+	for _, a := range []reply{s.post("", batch, "Content-Type", ndjson)} {
 		assert.Equal(t, http.StatusTooManyRequests, a.status)
 		assert.Equal(t, "rate_limited", refused(t, a).Code)
 		var seconds int

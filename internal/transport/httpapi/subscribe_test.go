@@ -18,7 +18,7 @@ import (
 // opening matches the start of every stream: the reconnection time, a comment, and the position.
 var opening = regexp.MustCompile(`\Aretry: (\d+)\n: carillon\nid: [A-Za-z0-9]+-\d+\n\n\z`)
 
-// reopening matches the start of a stream whose client knows the position, or learns it from the reset that follows.
+// reopening matches the start of a stream whose client knows the position or gets it with the reset that follows.
 var reopening = regexp.MustCompile(`\Aretry: (\d+)\n: carillon\n\n\z`)
 
 // everyPath runs a test over a connection that is taken over and over those that are not.
@@ -213,7 +213,7 @@ func TestWhereAStreamStarts(t *testing.T) {
 		{"&last=1000", "", 0},
 		{"&since=1h", "", 0},
 		{"&since=" + before, "", 0},
-		// The header beats the query, and what the client saw beats what the URL always says.
+		// The header has precedence over the query, and what the client saw over what is fixed in the URL.
 		{"&last_event_id=" + ids[4] + "&last=9&since=1h", ids[6], 7},
 		{"&last_event_id=" + ids[4] + "&last=9&since=1h", "", 5},
 		{"&last=2&since=1h", "", 8},

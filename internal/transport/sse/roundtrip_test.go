@@ -76,7 +76,7 @@ func orMessage(name string) string {
 }
 
 // Every hostile text is sent as data and as type; what is not refused comes back the same from every parser, and the
-// honest event behind it too.
+// unchanged event after it too.
 func TestHostileTextComesBackTheSameFromEveryParser(t *testing.T) {
 	texts := append([]string{strings.Repeat("x", 5<<20), strings.Repeat("a\n", 1<<16), strings.Repeat("é", 1<<20)}, hostile...)
 	var stream []byte
