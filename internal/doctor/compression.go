@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// checkCompression reports whether a stream is compressed, and by whom as far as that can be told: Carillon says
+// checkCompression reports whether a stream is compressed, and by whom as far as that is known: Carillon sends
 // Vary: Accept-Encoding when it does so itself (stream.compression), and no-transform in any case.
 func checkCompression(_ context.Context, t *Target) []Finding {
 	if t.live == nil {

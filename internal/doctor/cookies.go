@@ -25,7 +25,7 @@ func checkCookies(ctx context.Context, t *Target) []Finding {
 	return findings
 }
 
-// setCookies tells of the cookies a stream sets. Carillon sets none.
+// setCookies reports the cookies a stream sets. Carillon sets none.
 func setCookies(t *Target) []Finding {
 	set := t.live.response.Cookies()
 	if len(set) == 0 {
@@ -47,7 +47,7 @@ func setCookies(t *Target) []Finding {
 	return []Finding{f}
 }
 
-// credentials tells whether browsers let pages of the origin use cookies with the stream.
+// credentials reports whether browsers let pages of the origin use cookies with the stream.
 func credentials(ctx context.Context, t *Target) Finding {
 	r, err := t.get(ctx, http.MethodGet, t.url, http.Header{"Origin": {t.cfg.Origin}, "Accept": {"text/event-stream"}})
 	if err != nil {

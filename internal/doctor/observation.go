@@ -13,17 +13,17 @@ const (
 	burstGap         = 50 * time.Millisecond  // what arrives closer together is one burst
 	splitGap         = 300 * time.Millisecond // a frame with a longer pause inside was cut by a buffer: servers write whole frames
 	enoughBursts     = 6                      // that many show how a stream flows
-	maxBursts        = 1000                   // that many are remembered
-	progressInterval = time.Second            // how often progress is told
+	maxBursts        = 1000                   // that many are kept
+	progressInterval = time.Second            // how often progress is reported
 )
 
-// burst is what arrived together.
+// burst is the data that arrived together.
 type burst struct {
 	after  time.Duration // the silence before it
 	events int
 }
 
-// observation is what was seen of a stream. It does not grow with the stream.
+// observation is what was observed of a stream. It does not grow with the stream.
 type observation struct {
 	response        *http.Response
 	connected, head time.Time
@@ -48,7 +48,8 @@ type observation struct {
 	drained bool // what arrived last has been taken in
 }
 
-// collect watches a stream for a time, or until there is enough of it, or until it ends. Progress is told each second.
+// collect watches a stream for a time, or until there is enough of it, or until it ends. Progress is reported each
+// second.
 func (s *stream) collect(ctx context.Context, limit time.Duration, enough func(*observation) bool, progress func(time.Duration)) *observation {
 	o := &observation{response: s.response, connected: s.connected, head: s.head, start: time.Now(), whole: true}
 	over, tick := time.NewTimer(limit), time.NewTicker(progressInterval)
@@ -74,7 +75,7 @@ func (s *stream) collect(ctx context.Context, limit time.Duration, enough func(*
 	}
 }
 
-// add takes in what arrived.
+// add adds what arrived.
 func (o *observation) add(i item) {
 	switch {
 	case i.end != nil:

@@ -79,9 +79,9 @@ func (e *benchEngine) attach(n int, from pubsub.Start, topic func(int) string) {
 	}
 }
 
-// settle waits until all streams are live and collects garbage, so that what follows is measured without the cost of
+// waitLive waits until all streams are live and collects garbage, so that what follows is measured without the cost of
 // attaching streams.
-func (e *benchEngine) settle(streams int) {
+func (e *benchEngine) waitLive(streams int) {
 	e.tb.Helper()
 	require.Eventually(e.tb, func() bool {
 		now, err := e.engine.Inspect(context.Background(), 0)
@@ -133,7 +133,7 @@ func BenchmarkPublishOtherTopics(b *testing.B) {
 				e.attach(others, next, topic)
 				e.streams = 1
 				e.attach(1, next, acme)
-				e.settle(others + 1)
+				e.waitLive(others + 1)
 				b.ReportAllocs()
 				for b.Loop() {
 					e.deliver()

@@ -33,7 +33,7 @@ func TestStreamsNeedNoGoroutine(t *testing.T) {
 	})
 }
 
-// A stream ends when the right to listen expires: not later, and at most a quarter of a second earlier, however rare
+// A stream ends when the right to subscribe expires: not later, and at most a quarter of a second earlier, however rare
 // heartbeats are.
 func TestExpiry(t *testing.T) {
 	for _, heartbeat := range []time.Duration{interval, 10 * time.Minute} {
