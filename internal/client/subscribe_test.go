@@ -18,10 +18,11 @@ import (
 	"carillon/internal/transport/sse"
 )
 
-// attempt is one connection of a scripted server: an answer or an error.
+// attempt is one connection of a scripted server: a response or an error.
 type attempt func(*http.Request) (*http.Response, error)
 
-// scripted is a server that plays one attempt after the other, on the test's own time. After the last it refuses for good.
+// scripted is a server that plays one attempt after the other, in the fake time of the test. After the last it refuses
+// permanently.
 type scripted struct {
 	attempts []attempt
 	requests []*http.Request
@@ -57,7 +58,7 @@ func refuse(status int, header ...string) attempt {
 
 func unreachable(*http.Request) (*http.Response, error) { return nil, errors.New("connection refused") }
 
-// stream answers with what write writes; the stream ends when it returns, and write's pauses end with the request.
+// stream responds with what write writes; the stream ends when it returns, and write's pauses end with the request.
 func stream(write func(ctx context.Context, w io.Writer)) attempt {
 	return func(r *http.Request) (*http.Response, error) {
 		in, out := io.Pipe()
@@ -89,7 +90,7 @@ func follow(t *testing.T, s *scripted, request client.SubscribeRequest) []string
 	return got
 }
 
-// inTime expects each wait to be what was told, or up to a quarter more.
+// inTime checks that each wait is the expected one, or up to a quarter longer.
 func inTime(t *testing.T, want, got []time.Duration) {
 	t.Helper()
 	require.Len(t, got, len(want))

@@ -27,7 +27,7 @@ func checkCaching(_ context.Context, t *Target) []Finding {
 	}
 	lower := strings.ToLower(control)
 	switch {
-	case t.ours() && control != carillonCacheControl:
+	case t.isCarillon() && control != carillonCacheControl:
 		return []Finding{{
 			Code: "cache_control_changed", Level: Warn,
 			Summary: fmt.Sprintf("Cache-Control is %q; Carillon sends %q", control, carillonCacheControl),

@@ -102,7 +102,7 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 		return Report{}, err
 	}
 	report := Report{URL: t.url.Redacted(), Server: ServerUnknown, Started: start.UTC(), Level: OK}
-	if t.ours() {
+	if t.isCarillon() {
 		report.Server = ServerCarillon
 	}
 	for _, check := range Checks() {

@@ -67,7 +67,7 @@ func (s *stream) collect(ctx context.Context, limit time.Duration, enough func(*
 				progress(time.Since(o.start))
 			}
 		case <-over.C:
-			o.silent(time.Now())
+			o.recordSilence(time.Now())
 			return o
 		case <-ctx.Done():
 			return o
@@ -79,7 +79,7 @@ func (s *stream) collect(ctx context.Context, limit time.Duration, enough func(*
 func (o *observation) add(i item) {
 	switch {
 	case i.end != nil:
-		o.silent(i.at)
+		o.recordSilence(i.at)
 		o.end, o.ended = i.end, i.at
 	case i.drained:
 		o.drained = true
@@ -98,7 +98,7 @@ func (o *observation) arrival(i item) {
 	if !o.whole && since > splitGap {
 		o.splits++
 	}
-	o.silent(i.at)
+	o.recordSilence(i.at)
 	if (len(o.bursts) == 0 || since > burstGap) && len(o.bursts) < maxBursts {
 		o.bursts = append(o.bursts, burst{after: since})
 	}
@@ -117,7 +117,7 @@ func (o *observation) since(at time.Time) time.Duration {
 	return at.Sub(o.last)
 }
 
-func (o *observation) silent(at time.Time) { o.longest = max(o.longest, o.since(at)) }
+func (o *observation) recordSilence(at time.Time) { o.longest = max(o.longest, o.since(at)) }
 
 func (o *observation) message(m sse.Message) {
 	switch m.Type {

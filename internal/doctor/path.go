@@ -30,7 +30,7 @@ func checkPath(_ context.Context, t *Target) []Finding {
 		return []Finding{{Code: "no_proxy_seen", Summary: "no proxy shows itself"}}
 	}
 	f := Finding{Code: "path_seen", Level: Info, Summary: "seen on the way: " + strings.Join(seen, "; "), Values: values}
-	if t.ours() && values["server"] != nil {
+	if t.isCarillon() && values["server"] != nil {
 		f.Meaning = "Carillon sends no Server header, so this is a proxy's."
 	}
 	return []Finding{f}

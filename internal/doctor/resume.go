@@ -20,8 +20,8 @@ func checkResume(ctx context.Context, t *Target) []Finding {
 	switch {
 	case t.live == nil:
 		return notChecked("resume", noStream)
-	case t.ours():
-		return resumeOurs(ctx, t)
+	case t.isCarillon():
+		return checkResumeOfCarillon(ctx, t)
 	case t.live.events == 0:
 		return notChecked("resume", "no event came that could have an id")
 	case t.live.ids == 0:
@@ -68,7 +68,7 @@ func (t *Target) resume(ctx context.Context, u *url.URL, id string) (*observatio
 	return o, nil
 }
 
-func resumeOurs(ctx context.Context, t *Target) []Finding {
+func checkResumeOfCarillon(ctx context.Context, t *Target) []Finding {
 	o, failure := t.resume(ctx, t.url, malformedID)
 	switch {
 	case failure != nil:

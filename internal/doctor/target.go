@@ -108,17 +108,17 @@ func (t *Target) proto() string {
 	return ""
 }
 
-// ours reports whether the server is Carillon: by its opening comment, or, where no stream came, by its refusals.
-func (t *Target) ours() bool {
+// isCarillon reports whether the server is Carillon: by its opening comment, or, where no stream came, by its refusals.
+func (t *Target) isCarillon() bool {
 	return t.live != nil && t.live.carillon || t.unknown.problem("not_found") || t.refused != nil && t.refused.carillonProblem()
 }
 
 // onlyClock reports whether the stream is that of Carillon's clock, which ticks evenly.
-func (t *Target) onlyClock() bool { return t.ours() && !t.url.Query().Has("topic") }
+func (t *Target) onlyClock() bool { return t.isCarillon() && !t.url.Query().Has("topic") }
 
 // quietURL is a stream on a topic that nobody publishes to, on Carillon; on other servers it is the stream itself.
 func (t *Target) quietURL() *url.URL {
-	if !t.ours() {
+	if !t.isCarillon() {
 		return t.url
 	}
 	u := *t.url

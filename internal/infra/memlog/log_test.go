@@ -135,7 +135,7 @@ func TestKept(t *testing.T) {
 	})
 }
 
-// A bound on keys smaller than a batch must not let the batch repeat itself.
+// A bound on keys smaller than a batch must not let a batch repeat its own keys.
 func TestKeysAreBounded(t *testing.T) {
 	limits := pubsubtest.LargeLimits()
 	limits.Keys = 3
@@ -152,7 +152,7 @@ func TestKeysAreBounded(t *testing.T) {
 	assert.EqualValues(t, 12, publish(t, log, batch[7])[0].Offset, "the oldest made room")
 }
 
-// Readers go on while a follower takes its time; only publishers wait.
+// Readers continue while a follower is slow; only publishers wait.
 func TestReadersDoNotWaitForFollowers(t *testing.T) {
 	log := open(t, pubsubtest.LargeLimits())
 	inside, release := make(chan struct{}), make(chan struct{})

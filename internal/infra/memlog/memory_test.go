@@ -31,7 +31,7 @@ func appendMarked(t *testing.T, log *memlog.Log, n int) []weak.Pointer[event.Top
 	return marks
 }
 
-// alive counts the events that anything still holds.
+// alive counts the events that are still referenced.
 func alive(marks []weak.Pointer[event.Topic]) int {
 	runtime.GC()
 	runtime.GC()

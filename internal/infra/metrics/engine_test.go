@@ -92,7 +92,7 @@ func TestEngineIsCountedExactly(t *testing.T) {
 	m := metrics.New(metrics.Build{})
 	h := newHarness(t, m, batch)
 	require.NoError(t, m.Watch(metrics.Sources{
-		Engine: h.engine, Log: h.log, Clock: &quiet{},
+		Engine: h.engine, Log: h.log, Clock: &fakeSources{},
 		Streams: func() (map[string]int64, int64) { return map[string]int64{"test": int64(h.engine.Streams())}, 0 },
 	}))
 	h.subscribe(streams, pubsub.Start{})
@@ -139,7 +139,7 @@ func (*broken) RefineReason(pubsub.EndReason) pubsub.EndReason { return pubsub.E
 
 // A stream that ended is counted for the reason that its transport found, which is the one in the log.
 func TestEndIsCountedForItsExactReason(t *testing.T) {
-	m := newMetrics(t, &quiet{})
+	m := newMetrics(t, &fakeSources{})
 	h := newHarness(t, m, 1)
 	st, err := h.engine.Open(t.Context(), pubsub.Subscription{
 		Patterns: []event.Pattern{event.Everything}, Grant: access.Allow(event.Everything),

@@ -42,7 +42,7 @@ func (s *testServer) get(target string) *http.Response {
 	r, err := http.NewRequestWithContext(s.Context(), http.MethodGet, s.web.URL+target, nil)
 	require.NoError(s, err)
 	if !s.kind.gzip {
-		r.Header.Set("Accept-Encoding", "identity") // Go's client asks for gzip, and undoes it, by itself
+		r.Header.Set("Accept-Encoding", "identity") // otherwise Go's client requests gzip and decompresses it
 	}
 	response, err := s.web.Client().Do(r)
 	require.NoError(s, err)

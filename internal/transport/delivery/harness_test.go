@@ -37,7 +37,7 @@ type connKind struct {
 	gzip     bool
 }
 
-// connKinds returns all of them: what a stream promises holds on each.
+// connKinds returns all of them: the guarantees of a stream hold on each.
 func connKinds() []connKind {
 	return []connKind{
 		{name: "taken over", takeOver: true},

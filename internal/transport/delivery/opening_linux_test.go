@@ -52,7 +52,7 @@ func fullConnection(t *testing.T) (server, client net.Conn, pending int) {
 	control, err := server.(syscall.Conn).SyscallConn()
 	require.NoError(t, err)
 	full := 0
-	require.Eventually(t, func() bool { // the kernel goes on making room for a while
+	require.Eventually(t, func() bool { // the kernel enlarges its buffers for a while
 		full++
 		return control.Control(func(fd uintptr) {
 			for n, err := 0, error(nil); err == nil; n, err = unix.Write(int(fd), []byte(strings.Repeat("x", 512))) {
