@@ -50,7 +50,7 @@ func serving(t *testing.T, handle http.HandlerFunc) (*client.Client, *[]request)
 	return newClient(t, config(web.URL+"/prefix/"), nil), &got
 }
 
-func TestPublishSendsTheEventAndAnswersItsID(t *testing.T) {
+func TestPublishSendsTheEventAndReturnsItsID(t *testing.T) {
 	c, got := serveResponse(t, http.StatusCreated, "application/json", `{"id":"a1-7"}`)
 	id, err := c.Publish(t.Context(), client.PublishRequest{
 		Topics: []string{"orders/42", "a b&c=d"}, Type: "größe", Data: "  a\r\nb\x00", Retry: 1500 * time.Millisecond, Key: "schlüssel 1",
@@ -94,7 +94,7 @@ func TestPublishRefusesWhatWouldChangeOnItsWay(t *testing.T) {
 	assert.Empty(t, *got)
 }
 
-func TestPublishAnswersTheServersProblem(t *testing.T) {
+func TestPublishReturnsTheProblem(t *testing.T) {
 	const kind = "application/problem+json"
 	for _, c := range []struct {
 		name       string
@@ -153,7 +153,7 @@ func TestPublishAnswersTheServersProblem(t *testing.T) {
 	}
 }
 
-func TestPublishDoesNotTakeAnyAnswerForAnAcknowledgement(t *testing.T) {
+func TestPublishChecksTheAcknowledgement(t *testing.T) {
 	for _, body := range []string{"", "<html>", "{}", `{"id":""}`, `{"id":5}`, `{"ids":[]}`, `[]`, `{"ids":["a1-7","a1-8"]}`} {
 		c, _ := serveResponse(t, http.StatusOK, "application/json", body)
 		_, err := c.Publish(t.Context(), client.PublishRequest{Topics: []string{"a"}})

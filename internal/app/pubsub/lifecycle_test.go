@@ -63,11 +63,11 @@ func testExpiry(t *testing.T, heartbeat time.Duration) {
 			if i%3 == 0 {
 				sink.SetRoom(0) // a parked stream ends too
 			}
-			f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone, Expires: ends}).Attach(sink)
+			f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: allTopics, Expires: ends}).Attach(sink)
 			all = append(all, listener{ends, sink})
 		}
 		expired := newSink()
-		f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone, Expires: time.Now().Add(-time.Second)}).Attach(expired)
+		f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: allTopics, Expires: time.Now().Add(-time.Second)}).Attach(expired)
 		synctest.Wait()
 		f.publish(1, "a")
 		synctest.Wait()

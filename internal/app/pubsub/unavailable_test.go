@@ -27,7 +27,7 @@ func TestLogAwayAndBack(t *testing.T) {
 		time.Sleep(time.Minute) // until no page of history is cached
 
 		log.Fail(pubsub.ErrUnavailable)
-		_, err := f.engine.Publish(t.Context(), about("x", "a"))
+		_, err := f.engine.Publish(t.Context(), newEvent("x", "a"))
 		require.ErrorIs(t, err, pubsub.ErrUnavailable)
 		leaving, left := f.listen(pubsub.After("e1-0"), "a")
 		_, replaying := f.listen(pubsub.After("e1-0"), "a")
@@ -108,7 +108,7 @@ func TestPagesAreReadOnce(t *testing.T) {
 		first := start(t, config(), log)
 		large := strings.Repeat("x", 300<<10) // three of them fill a page
 		for range 12 {
-			_, err := first.engine.Publish(t.Context(), about(large, "a"))
+			_, err := first.engine.Publish(t.Context(), newEvent(large, "a"))
 			require.NoError(t, err)
 		}
 		first.publish(100, "a")

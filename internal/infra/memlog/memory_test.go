@@ -31,8 +31,8 @@ func appendMarked(t *testing.T, log *memlog.Log, n int) []weak.Pointer[event.Top
 	return marks
 }
 
-// alive counts the events that are still referenced.
-func alive(marks []weak.Pointer[event.Topic]) int {
+// countLive counts the events that are still referenced.
+func countLive(marks []weak.Pointer[event.Topic]) int {
 	runtime.GC()
 	runtime.GC()
 	n := 0
@@ -49,7 +49,7 @@ func TestTrimmedEventsAreFreed(t *testing.T) {
 		limits := pubsubtest.LargeLimits()
 		limits.Events = 10
 		log := open(t, limits)
-		assert.Equal(t, 10, alive(appendMarked(t, log, 1000)))
+		assert.Equal(t, 10, countLive(appendMarked(t, log, 1000)))
 		runtime.KeepAlive(log)
 	})
 	t.Run("by bytes", func(t *testing.T) {
@@ -57,9 +57,9 @@ func TestTrimmedEventsAreFreed(t *testing.T) {
 		limits.Bytes = int64(10 * keyed("marked", "").Size())
 		log := open(t, limits)
 		marks := appendMarked(t, log, 1000)
-		assert.Equal(t, 10, alive(marks))
+		assert.Equal(t, 10, countLive(marks))
 		publish(t, log, keyed(strings.Repeat("x", 10_000), ""))
-		assert.Zero(t, alive(marks))
+		assert.Zero(t, countLive(marks))
 		runtime.KeepAlive(log)
 	})
 	t.Run("by age, in silence", func(t *testing.T) {
@@ -72,9 +72,9 @@ func TestTrimmedEventsAreFreed(t *testing.T) {
 			go func() { _ = log.Follow(ctx, 0, func([]event.Entry) {}) }()
 			synctest.Wait()
 			marks := appendMarked(t, log, 1000)
-			assert.Equal(t, 1000, alive(marks))
+			assert.Equal(t, 1000, countLive(marks))
 			time.Sleep(65 * time.Second)
-			assert.Zero(t, alive(marks))
+			assert.Zero(t, countLive(marks))
 			runtime.KeepAlive(log)
 		})
 	})

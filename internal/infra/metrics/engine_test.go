@@ -131,11 +131,11 @@ func TestEngineIsCountedExactly(t *testing.T) {
 	assert.NotEqual(t, "0", value(t, text, "history_oldest_age_seconds"))
 }
 
-// broken is a sink whose connection fails with a known reason.
-type broken struct{ countingSink }
+// failingSink is a sink whose connection fails with a known reason.
+type failingSink struct{ countingSink }
 
-func (*broken) Send([]*pubsub.Item) (int, error)               { return 0, errors.New("no acknowledgement") }
-func (*broken) RefineReason(pubsub.EndReason) pubsub.EndReason { return pubsub.EndDead }
+func (*failingSink) Send([]*pubsub.Item) (int, error)               { return 0, errors.New("no acknowledgement") }
+func (*failingSink) RefineReason(pubsub.EndReason) pubsub.EndReason { return pubsub.EndDead }
 
 // A stream that ended is counted for the reason that its transport found, which is the one in the log.
 func TestEndIsCountedForItsExactReason(t *testing.T) {
@@ -145,7 +145,7 @@ func TestEndIsCountedForItsExactReason(t *testing.T) {
 		Patterns: []event.Pattern{event.Everything}, Grant: access.Allow(event.Everything),
 	})
 	require.NoError(t, err)
-	st.Attach(&broken{})
+	st.Attach(&failingSink{})
 	require.Eventually(t, func() bool {
 		h.publish()
 		return value(t, scrape(t, m), `streams_ended_total{reason="dead"}`) == "1"

@@ -24,7 +24,7 @@ import (
 	"carillon/internal/infra/metrics"
 )
 
-var golden = flag.Bool("golden", false, "write testdata anew")
+var golden = flag.Bool("golden", false, "rewrite testdata")
 
 // fakeSources is an engine and a clock with fixed values.
 type fakeSources struct {

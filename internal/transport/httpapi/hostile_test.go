@@ -77,8 +77,8 @@ func asRead(data string) string {
 	return strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(data)
 }
 
-// parsed is a frame as each of three parsers reads it.
-func parsed(t *testing.T, frame string) []sse.Message {
+// parseFrame returns the messages of a frame, which three parsers must agree on.
+func parseFrame(t *testing.T, frame string) []sse.Message {
 	t.Helper()
 	ours, err := sse.NewDecoder(strings.NewReader(frame), 1<<24, "").Next()
 	require.NoError(t, err)
@@ -169,7 +169,7 @@ func TestHostileTextIsRefusedByNameOrComesBackTheSame(t *testing.T) {
 			}
 			require.NoError(t, json.Unmarshal([]byte(a.body), &got))
 			c.want.ID = strings.Join(append(got.IDs, got.ID), "")
-			for _, m := range parsed(t, st.block()) {
+			for _, m := range parseFrame(t, st.block()) {
 				require.Equal(t, c.want, m, "%s in %s", name, c.field)
 			}
 		}

@@ -21,7 +21,7 @@ import (
 func TestSecretsReachNoLog(t *testing.T) {
 	const canary = "c4n4ry"
 	s := serve(t, func(s *settings) {
-		s.http.CORS = httpapi.CORS{Origins: []string{friend}}
+		s.http.CORS = httpapi.CORS{Origins: []string{allowedOrigin}}
 		s.auth.rights[canary] = s.auth.rights[tokenAll]
 		s.auth.anonymous.Subscribe = grant("open/**")
 		s.page = http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

@@ -130,11 +130,11 @@ func FuzzEncodeRoundTrip(f *testing.F) {
 	f.Fuzz(func(t *testing.T, epoch string, offset uint64, name, data string, ms int64) {
 		kind, err := event.ParseType(name)
 		if err != nil {
-			kind = smuggle[event.Type](name)
+			kind = unchecked[event.Type](name)
 		}
 		payload, dataErr := event.ParseData(data)
 		if dataErr != nil {
-			payload = smuggle[event.Data](data)
+			payload = unchecked[event.Data](data)
 		}
 		retry := time.Duration(ms) * time.Millisecond
 		if event.CheckRetry(retry) != nil {

@@ -67,7 +67,7 @@ func TestOtherMethodsAreNotAllowed(t *testing.T) {
 	}
 }
 
-func TestHeadAnswersWithoutBody(t *testing.T) {
+func TestHeadHasNoBody(t *testing.T) {
 	get, head := request(t, http.MethodGet, "/"), request(t, http.MethodHead, "/")
 	assert.Equal(t, http.StatusOK, head.StatusCode)
 	assert.Equal(t, get.Header, head.Header)
@@ -89,7 +89,7 @@ func TestRevalidation(t *testing.T) {
 	assert.Equal(t, http.StatusOK, request(t, http.MethodGet, "/", "If-None-Match", `"other"`).StatusCode)
 }
 
-func TestSecurityHeadersGoWithEveryAnswer(t *testing.T) {
+func TestEveryResponseHasSecurityHeaders(t *testing.T) {
 	const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; " +
 		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 	etag := request(t, http.MethodGet, "/").Header.Get("ETag")

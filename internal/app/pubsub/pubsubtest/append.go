@@ -16,7 +16,7 @@ import (
 
 func appendGuarantees() []guarantee {
 	return []guarantee{
-		{name: "an empty log", check: emptyLog},
+		{name: "an empty log", check: emptyLogExtent},
 		{name: "positions rise and share an epoch", check: positionsRise},
 		{name: "what is read is what was appended", check: readsBack},
 		{name: "a batch is contiguous", check: batchIsContiguous},
@@ -24,7 +24,7 @@ func appendGuarantees() []guarantee {
 	}
 }
 
-func emptyLog(t *testing.T, a Adapter) {
+func emptyLogExtent(t *testing.T, a Adapter) {
 	log := a.Open(t, LargeLimits())
 	extent := log.Extent()
 	assert.NotEmpty(t, extent.Epoch)

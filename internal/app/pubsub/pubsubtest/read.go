@@ -14,7 +14,7 @@ func readGuarantees() []guarantee {
 	return []guarantee{
 		{name: "pages of any size add up", check: pages},
 		{name: "there is nothing after the newest", check: readAtNewest},
-		{name: "the caller owns what was read", check: callerOwns},
+		{name: "the caller owns what was read", check: resultIsACopy},
 	}
 }
 
@@ -54,7 +54,7 @@ func readAtNewest(t *testing.T, a Adapter) {
 	}
 }
 
-func callerOwns(t *testing.T, a Adapter) {
+func resultIsACopy(t *testing.T, a Adapter) {
 	log := a.Open(t, LargeLimits())
 	publish(t, log, numbered(1, 5)...)
 	clear(read(t, log, 0))
