@@ -119,9 +119,9 @@ func start(running *sync.WaitGroup, run func(context.Context) error) context.Can
 
 // stream is a stream as its client sees it.
 type stream struct {
-	testServer *testServer
-	body       *bufio.Reader
-	close      func()
+	server *testServer
+	body   *bufio.Reader
+	close  func()
 }
 
 // listen opens a stream and reads its opening.
@@ -132,7 +132,7 @@ func (s *testServer) listen(web *httptest.Server, query string) *stream {
 	response, err := web.Client().Do(request)
 	require.NoError(s, err)
 	require.Equal(s, http.StatusOK, response.StatusCode)
-	st := &stream{testServer: s, body: bufio.NewReader(response.Body), close: sync.OnceFunc(func() { _ = response.Body.Close() })}
+	st := &stream{server: s, body: bufio.NewReader(response.Body), close: sync.OnceFunc(func() { _ = response.Body.Close() })}
 	s.Cleanup(st.close)
 	st.until("\n")
 	return st
@@ -140,23 +140,23 @@ func (s *testServer) listen(web *httptest.Server, query string) *stream {
 
 // until reads up to a line.
 func (st *stream) until(want string) {
-	st.testServer.Helper()
+	st.server.Helper()
 	guard := time.AfterFunc(waitTimeout, st.close)
 	defer guard.Stop()
 	for line := ""; line != want; {
 		var err error
 		line, err = st.body.ReadString('\n')
-		require.NoError(st.testServer, err, "waiting for %q", want)
+		require.NoError(st.server, err, "waiting for %q", want)
 	}
 }
 
 // rest reads to the end of the stream, which must be a clean one.
 func (st *stream) rest() string {
-	st.testServer.Helper()
+	st.server.Helper()
 	guard := time.AfterFunc(waitTimeout, st.close)
 	defer guard.Stop()
 	rest, err := io.ReadAll(st.body)
-	require.NoError(st.testServer, err)
+	require.NoError(st.server, err)
 	return string(rest)
 }
 
