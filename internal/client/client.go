@@ -6,7 +6,7 @@
 //     text and code.
 //   - [Client.Subscribe] reconnects after every interruption and resumes after the last event it delivered. It returns
 //     only on errors that a later attempt would repeat.
-//   - It closes a connection on which the server is silent, so that a dead connection is not mistaken for a quiet topic.
+//   - It closes a connection on which the server is silent, so that a broken connection is not mistaken for a topic without events.
 //   - The token is sent only to the configured server, also after redirects, and no error contains it.
 package client
 
@@ -61,7 +61,7 @@ func (c Config) events() (*url.URL, error) {
 	const problem = "url: must be an address such as http://localhost:8080"
 	u, err := url.Parse(c.URL)
 	if err != nil {
-		return nil, errors.New(problem) // the text may hold a password
+		return nil, errors.New(problem) // the text may contain a password
 	}
 	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
 		return nil, fmt.Errorf("%s (got %q)", problem, u.Redacted())
@@ -130,8 +130,8 @@ func (c *Client) request(ctx context.Context, method string, query url.Values) (
 	return req, nil
 }
 
-// headerSafe reports whether a header transports text unchanged: it has no control characters, and no spaces at its ends,
-// which the receiver would trim (RFC 9110, 5.5).
+// headerSafe reports whether a header transports text unchanged: it has no control characters, and no spaces at its
+// ends, which the receiver would trim (RFC 9110, 5.5).
 func headerSafe(text string) bool {
 	for i := range len(text) {
 		if text[i] < ' ' || text[i] == 0x7f {

@@ -20,7 +20,7 @@ type ProblemError struct {
 	RetryAfter time.Duration // how long the server asks to wait; zero is unset
 }
 
-// Error is one line: status, code, and the most exact words there are.
+// Error is one line: status, code, and the most exact text there is.
 func (p *ProblemError) Error() string {
 	text := strconv.Itoa(p.Status)
 	if p.Code != "" {
@@ -29,7 +29,7 @@ func (p *ProblemError) Error() string {
 	return text + ": " + cmp.Or(p.Detail, p.Title, "no reason given")
 }
 
-// passes reports whether the same request may be welcome later.
+// passes reports whether the same request may succeed later.
 func (p *ProblemError) passes() bool {
 	return p.Status >= 500 || p.Status == http.StatusTooManyRequests || p.Status == http.StatusRequestTimeout
 }
@@ -44,7 +44,7 @@ func problemOf(resp *http.Response) *ProblemError {
 		p.Title = http.StatusText(p.Status)
 	}
 	if to, err := resp.Location(); err == nil && p.Status/100 == 3 {
-		to.User, to.RawQuery, to.Fragment = nil, "", "" // where secrets may stand
+		to.User, to.RawQuery, to.Fragment = nil, "", "" // which may contain secrets
 		p.Detail = "redirected to " + to.String() + ", which is not followed"
 	}
 	return p

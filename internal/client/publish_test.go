@@ -16,15 +16,15 @@ import (
 	"carillon/internal/domain/event"
 )
 
-// request is what a server was asked.
+// request is a request that a server received.
 type request struct {
 	method, path, body string
 	query              map[string][]string
 	header             http.Header
 }
 
-// answering starts a server that keeps every request and gives the same answer to each.
-func answering(t *testing.T, status int, kind, body string, header ...string) (*client.Client, *[]request) {
+// serveResponse starts a server that keeps every request and sends the same response to each.
+func serveResponse(t *testing.T, status int, kind, body string, header ...string) (*client.Client, *[]request) {
 	t.Helper()
 	return serving(t, func(w http.ResponseWriter, _ *http.Request) {
 		for i := 0; i < len(header); i += 2 {
@@ -50,8 +50,8 @@ func serving(t *testing.T, handle http.HandlerFunc) (*client.Client, *[]request)
 	return newClient(t, config(web.URL+"/prefix/"), nil), &got
 }
 
-func TestPublishSendsTheEventAndAnswersItsID(t *testing.T) {
-	c, got := answering(t, http.StatusCreated, "application/json", `{"id":"a1-7"}`)
+func TestPublishSendsTheEventAndReturnsItsID(t *testing.T) {
+	c, got := serveResponse(t, http.StatusCreated, "application/json", `{"id":"a1-7"}`)
 	id, err := c.Publish(t.Context(), client.PublishRequest{
 		Topics: []string{"orders/42", "a b&c=d"}, Type: "größe", Data: "  a\r\nb\x00", Retry: 1500 * time.Millisecond, Key: "schlüssel 1",
 	})
@@ -69,7 +69,7 @@ func TestPublishSendsTheEventAndAnswersItsID(t *testing.T) {
 }
 
 func TestPublishLeavesOutWhatIsNotSet(t *testing.T) {
-	c, got := answering(t, http.StatusCreated, "application/json", `{"id":"a1-7"}`)
+	c, got := serveResponse(t, http.StatusCreated, "application/json", `{"id":"a1-7"}`)
 	_, err := c.Publish(t.Context(), client.PublishRequest{Topics: []string{"a"}})
 	require.NoError(t, err)
 	r := (*got)[0]
@@ -79,7 +79,7 @@ func TestPublishLeavesOutWhatIsNotSet(t *testing.T) {
 }
 
 func TestPublishRefusesWhatWouldChangeOnItsWay(t *testing.T) {
-	c, got := answering(t, http.StatusCreated, "application/json", `{"id":"a1-7"}`)
+	c, got := serveResponse(t, http.StatusCreated, "application/json", `{"id":"a1-7"}`)
 	for field, e := range map[string]client.PublishRequest{
 		"key":   {Topics: []string{"a"}, Key: "a\r\nX: y"},
 		"retry": {Topics: []string{"a"}, Retry: time.Microsecond},
@@ -94,7 +94,7 @@ func TestPublishRefusesWhatWouldChangeOnItsWay(t *testing.T) {
 	assert.Empty(t, *got)
 }
 
-func TestPublishAnswersTheServersProblem(t *testing.T) {
+func TestPublishReturnsTheProblem(t *testing.T) {
 	const kind = "application/problem+json"
 	for _, c := range []struct {
 		name       string
@@ -143,7 +143,7 @@ func TestPublishAnswersTheServersProblem(t *testing.T) {
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			cl, _ := answering(t, c.status, c.kind, c.body, c.header...)
+			cl, _ := serveResponse(t, c.status, c.kind, c.body, c.header...)
 			_, err := cl.Publish(t.Context(), client.PublishRequest{Topics: []string{"a"}})
 			var problem *client.ProblemError
 			require.ErrorAs(t, err, &problem)
@@ -153,9 +153,9 @@ func TestPublishAnswersTheServersProblem(t *testing.T) {
 	}
 }
 
-func TestPublishDoesNotTakeAnyAnswerForAnAcknowledgement(t *testing.T) {
+func TestPublishChecksTheAcknowledgement(t *testing.T) {
 	for _, body := range []string{"", "<html>", "{}", `{"id":""}`, `{"id":5}`, `{"ids":[]}`, `[]`, `{"ids":["a1-7","a1-8"]}`} {
-		c, _ := answering(t, http.StatusOK, "application/json", body)
+		c, _ := serveResponse(t, http.StatusOK, "application/json", body)
 		_, err := c.Publish(t.Context(), client.PublishRequest{Topics: []string{"a"}})
 		require.Error(t, err, "%q", body)
 	}
@@ -183,18 +183,18 @@ func TestRedirectsStayWithTheServerAndTheMethod(t *testing.T) {
 	defer other.Close()
 
 	t.Run("another host", func(t *testing.T) {
-		c, _ := answering(t, http.StatusTemporaryRedirect, "text/plain", "", "Location", other.URL+"/events?token=hidden")
+		c, _ := serveResponse(t, http.StatusTemporaryRedirect, "text/plain", "", "Location", other.URL+"/events?token=hidden")
 		_, err := c.Publish(t.Context(), client.PublishRequest{Topics: []string{"a"}})
 		require.EqualError(t, err, "307: redirected to "+other.URL+"/events, which is not followed")
 	})
 	t.Run("another method", func(t *testing.T) {
-		c, got := answering(t, http.StatusFound, "text/plain", "", "Location", "/elsewhere")
+		c, got := serveResponse(t, http.StatusFound, "text/plain", "", "Location", "/elsewhere")
 		_, err := c.Publish(t.Context(), client.PublishRequest{Topics: []string{"a"}})
 		require.ErrorContains(t, err, "302: redirected to ")
 		assert.Len(t, *got, 1)
 	})
 	t.Run("in a circle", func(t *testing.T) {
-		c, got := answering(t, http.StatusTemporaryRedirect, "text/plain", "", "Location", "/prefix/events")
+		c, got := serveResponse(t, http.StatusTemporaryRedirect, "text/plain", "", "Location", "/prefix/events")
 		_, err := c.Publish(t.Context(), client.PublishRequest{Topics: []string{"a"}})
 		require.ErrorContains(t, err, "307: redirected to ")
 		assert.Len(t, *got, 10)

@@ -17,7 +17,7 @@ import (
 	"carillon/internal/transport/sse"
 )
 
-// Over real sockets, every connection is broken off somewhere, in the middle of a frame as often as not.
+// Over real sockets, every connection is cut at a random place, often in the middle of a frame.
 func TestSubscribeMissesAndRepeatsNothingOverBrokenConnections(t *testing.T) {
 	const events = 500
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -36,7 +36,7 @@ func TestSubscribeMissesAndRepeatsNothingOverBrokenConnections(t *testing.T) {
 		w.Header().Set("Content-Type", "text/event-stream")
 		_, _ = w.Write(b[:min(len(b), 500+rand.IntN(10_000))])
 		_ = http.NewResponseController(w).Flush()
-		panic(http.ErrAbortHandler) // breaks the connection off
+		panic(http.ErrAbortHandler) // closes the connection
 	}))
 	defer web.Close()
 

@@ -18,10 +18,11 @@ import (
 	"carillon/internal/transport/sse"
 )
 
-// attempt is one connection of a scripted server: an answer or an error.
+// attempt is one connection of a scripted server: a response or an error.
 type attempt func(*http.Request) (*http.Response, error)
 
-// scripted is a server that plays one attempt after the other, on the test's own time. After the last it refuses for good.
+// scripted is a server that plays one attempt after the other, in the fake time of the test. After the last it refuses
+// permanently.
 type scripted struct {
 	attempts []attempt
 	requests []*http.Request
@@ -57,7 +58,7 @@ func refuse(status int, header ...string) attempt {
 
 func unreachable(*http.Request) (*http.Response, error) { return nil, errors.New("connection refused") }
 
-// stream answers with what write writes; the stream ends when it returns, and write's pauses end with the request.
+// stream responds with what write writes; the stream ends when it returns, and write's pauses end with the request.
 func stream(write func(ctx context.Context, w io.Writer)) attempt {
 	return func(r *http.Request) (*http.Response, error) {
 		in, out := io.Pipe()
@@ -89,8 +90,8 @@ func follow(t *testing.T, s *scripted, request client.SubscribeRequest) []string
 	return got
 }
 
-// inTime expects each wait to be what was told, or up to a quarter more.
-func inTime(t *testing.T, want, got []time.Duration) {
+// checkWaits checks that each wait is the expected one, or up to a quarter longer.
+func checkWaits(t *testing.T, want, got []time.Duration) {
 	t.Helper()
 	require.Len(t, got, len(want))
 	for i := range want {
@@ -150,7 +151,7 @@ func TestSubscribeResumesWhereItWasCut(t *testing.T) {
 		assert.Equal(t, []string{"", "a1-0", "a1-2", "a1-9", "a1-9", "a1-12"}, resumed)
 		assert.Equal(t, "last=3", s.requests[0].URL.RawQuery)
 		assert.Empty(t, s.requests[1].URL.RawQuery, "where to start is asked once")
-		inTime(t, []time.Duration{2 * time.Second, 2 * time.Second, 2 * time.Second, 5 * time.Second, 5 * time.Second}, s.waits())
+		checkWaits(t, []time.Duration{2 * time.Second, 2 * time.Second, 2 * time.Second, 5 * time.Second, 5 * time.Second}, s.waits())
 		assert.Equal(t, 5, opened)
 		assert.Equal(t, []error{client.ErrEnded, client.ErrEnded, client.ErrEnded, client.ErrEnded, client.ErrEnded}, why)
 	})
@@ -181,7 +182,7 @@ func TestSubscribeWaitsLongerWhileConnectingFails(t *testing.T) {
 			text("data: x\n\n"), unreachable,
 		}}
 		assert.Equal(t, []string{"x"}, follow(t, s, client.SubscribeRequest{}))
-		inTime(t, []time.Duration{
+		checkWaits(t, []time.Duration{
 			time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second, 30 * time.Second, 30 * time.Second,
 			time.Second, 2 * time.Second,
 		}, s.waits())
@@ -194,7 +195,7 @@ func TestSubscribeHonoursTheServersWaits(t *testing.T) {
 			refuse(429, "Retry-After", "90"), text("retry: 120000\n\n"), unreachable, text("retry: 0\n\n"),
 		}}
 		assert.Empty(t, follow(t, s, client.SubscribeRequest{}))
-		inTime(t, []time.Duration{90 * time.Second, 2 * time.Minute, 2 * time.Minute, 100 * time.Millisecond}, s.waits())
+		checkWaits(t, []time.Duration{90 * time.Second, 2 * time.Minute, 2 * time.Minute, 100 * time.Millisecond}, s.waits())
 	})
 }
 
@@ -289,8 +290,8 @@ func TestSubscribeEndsWithItsContext(t *testing.T) {
 	})
 }
 
-// beat writes a heartbeat every 15 s, n times.
-func beat(ctx context.Context, w io.Writer, n int) {
+// writeHeartbeats writes a heartbeat every 15 s, n times.
+func writeHeartbeats(ctx context.Context, w io.Writer, n int) {
 	for range n {
 		select {
 		case <-time.After(15 * time.Second):
@@ -306,7 +307,7 @@ func TestSubscribeLeavesASilentServer(t *testing.T) {
 		s := &scripted{attempts: []attempt{
 			stream(func(ctx context.Context, w io.Writer) {
 				_, _ = io.WriteString(w, "id: a1-7\ndata: x\n\n")
-				beat(ctx, w, 100) // 25 minutes without an event are fine
+				writeHeartbeats(ctx, w, 100) // 25 minutes without an event are fine
 				<-ctx.Done()
 			}),
 			func(r *http.Request) (*http.Response, error) { // no head
@@ -322,7 +323,7 @@ func TestSubscribeLeavesASilentServer(t *testing.T) {
 		assert.ErrorIs(t, why[1], client.ErrSilent)
 		assert.Equal(t, "a1-7", s.requests[1].Header.Get("Last-Event-ID"))
 		waits := s.waits()
-		inTime(t, []time.Duration{time.Second, 2 * time.Second},
+		checkWaits(t, []time.Duration{time.Second, 2 * time.Second},
 			[]time.Duration{waits[0] - 1500*time.Second - 45*time.Second, waits[1] - 10*time.Second})
 	})
 }

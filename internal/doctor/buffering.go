@@ -14,10 +14,10 @@ const (
 	flushAdvice   = "Turn buffering of responses off for the stream."
 )
 
-// checkBuffering reports whether what a server sends arrives at once, by the times at which bytes of a live stream arrive.
-// Three things show a buffer: a head whose first bytes come much later although the server sends them together; frames
-// that stop in the middle and go on later, because buffers know sizes and servers write whole frames; and events that a
-// clock sends evenly and that arrive together after a silence.
+// checkBuffering reports whether what a server sends arrives at once, by the times at which bytes of a live stream
+// arrive. Three things show a buffer: a head whose first bytes come much later although the server sends them together;
+// frames that stop in the middle and go on later, because buffers know sizes and servers write whole frames; and events
+// that a clock sends evenly and that arrive together after a silence.
 func checkBuffering(_ context.Context, t *Target) []Finding {
 	o := t.live
 	if o == nil {
@@ -37,7 +37,7 @@ func checkBuffering(_ context.Context, t *Target) []Finding {
 		f.Code, f.Level, f.Config = "nothing_arrived", Info, nil
 		f.Summary = fmt.Sprintf("nothing arrived within %s, so buffering does not show", short(t.cfg.Watch))
 		f.Meaning, f.Change = "The server sent nothing, or something holds it back.", "Examine a stream with events; --watch makes the check longer."
-	case t.ours() && o.first.Sub(o.head) > lateHead:
+	case t.isCarillon() && o.first.Sub(o.head) > lateHead:
 		f.Code, f.Summary = "body_late", fmt.Sprintf("the head came, and the first bytes %s later; Carillon sends them together", short(o.first.Sub(o.head)))
 	case o.splits > 0:
 		f.Code, f.Summary = "split_frames", fmt.Sprintf("%d events arrived in two parts with a pause between them", o.splits)
@@ -57,8 +57,8 @@ func checkBuffering(_ context.Context, t *Target) []Finding {
 	return []Finding{f}
 }
 
-// delayedBursts counts the bursts that a buffer could have made, and returns the most events in one and the share of all events
-// that came in them. What a stream begins with may be a replay, so its first burst does not count.
+// delayedBursts counts the bursts that a buffer could have made, and returns the most events in one and the share of
+// all events that came in them. What a stream begins with may be a replay, so its first burst does not count.
 func delayedBursts(o *observation) (delayed, most int, share float64) {
 	all, events := 0, 0
 	for _, b := range o.bursts[min(1, len(o.bursts)):] {

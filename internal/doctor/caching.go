@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// carillonCacheControl is what Carillon's streams say.
+// carillonCacheControl is the Cache-Control of Carillon's streams.
 const carillonCacheControl = "no-cache, no-store, no-transform"
 
 // checkCaching reports whether a stream came from a cache, or could be stored in one.
@@ -27,7 +27,7 @@ func checkCaching(_ context.Context, t *Target) []Finding {
 	}
 	lower := strings.ToLower(control)
 	switch {
-	case t.ours() && control != carillonCacheControl:
+	case t.isCarillon() && control != carillonCacheControl:
 		return []Finding{{
 			Code: "cache_control_changed", Level: Warn,
 			Summary: fmt.Sprintf("Cache-Control is %q; Carillon sends %q", control, carillonCacheControl),
@@ -44,7 +44,7 @@ func checkCaching(_ context.Context, t *Target) []Finding {
 	return []Finding{{Code: "not_cached", Summary: "the stream does not come from a cache, and none may store it", Values: values}}
 }
 
-// cachedBy returns the header by which a cache says that the response is from its store, or "".
+// cachedBy returns the header that shows that the response is from a cache, or "".
 func cachedBy(h http.Header) string {
 	if age := h.Get("Age"); age != "" && age != "0" {
 		return "Age: " + age

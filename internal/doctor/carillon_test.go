@@ -44,19 +44,19 @@ func TestBufferingOfNginx(t *testing.T) {
 	t.Run("on, but Carillon asks for none", func(t *testing.T) {
 		t.Parallel()
 		report := examine(t, startNginx(t, "proxy_buffering on;", addr))
-		wants(t, report, "head", doctor.OK, "head_at_once")
-		wants(t, report, "resume", doctor.OK, "resumes")
-		f := wants(t, report, "path", doctor.Info, "path_seen")
+		requireFinding(t, report, "head", doctor.OK, "head_at_once")
+		requireFinding(t, report, "resume", doctor.OK, "resumes")
+		f := requireFinding(t, report, "path", doctor.Info, "path_seen")
 		assert.Contains(t, f.Summary, "nginx")
 	})
 	t.Run("on, whatever Carillon asks for", func(t *testing.T) {
 		t.Parallel()
 		report := examine(t, startNginx(t, "proxy_buffering on; proxy_ignore_headers X-Accel-Buffering;", addr), shortTimeout)
-		f := wants(t, report, "head", doctor.Fail, "head_held_back")
+		f := requireFinding(t, report, "head", doctor.Fail, "head_held_back")
 		assert.Contains(t, f.Config[0].Lines, "proxy_buffering off;")
 		assert.Equal(t, doctor.ServerCarillon, report.Server, "its refusals tell")
-		wants(t, report, "refusals", doctor.OK, "refusals_arrive")
-		wants(t, report, "idle", doctor.Info, "idle_not_checked")
+		requireFinding(t, report, "refusals", doctor.OK, "refusals_arrive")
+		requireFinding(t, report, "idle", doctor.Info, "idle_not_checked")
 	})
 }
 
@@ -67,13 +67,13 @@ func TestBufferingOfNginxBeforeAnyServer(t *testing.T) {
 		t.Parallel()
 		report := examine(t, startNginx(t, "proxy_buffering on;", addr), func(c *doctor.Config) { c.Watch = 4 * time.Second })
 		assert.Equal(t, doctor.ServerUnknown, report.Server)
-		wants(t, report, "buffering", doctor.Fail, "split_frames")
+		requireFinding(t, report, "buffering", doctor.Fail, "split_frames")
 	})
 	t.Run("off", func(t *testing.T) {
 		t.Parallel()
 		report := examine(t, startNginx(t, "proxy_buffering off;", addr))
-		wants(t, report, "head", doctor.OK, "head_at_once")
-		wants(t, report, "buffering", doctor.OK, "unbuffered")
+		requireFinding(t, report, "head", doctor.OK, "head_at_once")
+		requireFinding(t, report, "buffering", doctor.OK, "unbuffered")
 	})
 }
 
@@ -82,15 +82,15 @@ func TestCompression(t *testing.T) {
 	t.Run("by nginx", func(t *testing.T) {
 		t.Parallel()
 		report := examine(t, startNginx(t, "proxy_buffering off; gzip on; gzip_proxied any; gzip_min_length 0; gzip_types text/event-stream;", startCarillon(t)))
-		wants(t, report, "compression", doctor.Warn, "compressed_on_the_way")
-		wants(t, report, "buffering", doctor.OK, "unbuffered")
-		wants(t, report, "resume", doctor.OK, "resumes")
+		requireFinding(t, report, "compression", doctor.Warn, "compressed_on_the_way")
+		requireFinding(t, report, "buffering", doctor.OK, "unbuffered")
+		requireFinding(t, report, "resume", doctor.OK, "resumes")
 	})
 	t.Run("by Carillon", func(t *testing.T) {
 		t.Parallel()
 		report := examine(t, startCarillon(t, "STREAM_COMPRESSION=true"))
-		wants(t, report, "compression", doctor.Info, "compressed_by_server")
-		wants(t, report, "buffering", doctor.OK, "unbuffered")
+		requireFinding(t, report, "compression", doctor.Info, "compressed_by_server")
+		requireFinding(t, report, "buffering", doctor.OK, "unbuffered")
 	})
 }
 
@@ -107,7 +107,7 @@ func TestIdleTimeouts(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			report := examine(t, startHAProxy(t, 1500*time.Millisecond, startCarillon(t, "STREAM_HEARTBEAT="+c.heartbeat)), idle)
-			f := wants(t, report, "idle", c.level, c.code)
+			f := requireFinding(t, report, "idle", c.level, c.code)
 			assert.Equal(t, c.level == doctor.Fail, f.Values["cut"])
 			assert.Positive(t, f.Values["longest_silence_ms"])
 			if c.level == doctor.Fail {
@@ -119,20 +119,20 @@ func TestIdleTimeouts(t *testing.T) {
 	t.Run("of any server", func(t *testing.T) {
 		t.Parallel()
 		addr := serve(t, handler{event: "data: one\n\n", silence: true})
-		wants(t, examine(t, startHAProxy(t, 1500*time.Millisecond, addr), idle), "idle", doctor.Fail, "idle_cut")
-		wants(t, examine(t, addr, func(c *doctor.Config) { c.IdleTimeout = time.Second }), "idle", doctor.Info, "no_heartbeat")
+		requireFinding(t, examine(t, startHAProxy(t, 1500*time.Millisecond, addr), idle), "idle", doctor.Fail, "idle_cut")
+		requireFinding(t, examine(t, addr, func(c *doctor.Config) { c.IdleTimeout = time.Second }), "idle", doctor.Info, "no_heartbeat")
 	})
 	t.Run("a server that ends its streams", func(t *testing.T) {
 		t.Parallel()
 		addr := serve(t, static("data: one\n\n"))
-		wants(t, examine(t, addr, idle), "idle", doctor.Warn, "ended")
+		requireFinding(t, examine(t, addr, idle), "idle", doctor.Warn, "ended")
 	})
 	t.Run("Carillon ends a stream and says why", func(t *testing.T) {
 		t.Parallel()
 		addr := serve(t, static("retry: 1\n: carillon\nid: a-1\n\nevent: carillon.goaway\ndata: {\"reason\":\"drain\"}\n\n"))
 		report := examine(t, addr, idle)
-		wants(t, report, "idle", doctor.Info, "ended_by_server")
-		wants(t, report, "head", doctor.Fail, "turned_away")
+		requireFinding(t, report, "idle", doctor.Info, "ended_by_server")
+		requireFinding(t, report, "head", doctor.Fail, "turned_away")
 	})
 }
 
@@ -141,50 +141,50 @@ func TestResume(t *testing.T) {
 	t.Run("the header is lost", func(t *testing.T) {
 		t.Parallel()
 		report := examine(t, startNginx(t, `proxy_set_header Last-Event-ID "";`, startCarillon(t)))
-		wants(t, report, "resume", doctor.Fail, "last_event_id_lost")
+		requireFinding(t, report, "resume", doctor.Fail, "last_event_id_lost")
 	})
 	t.Run("nodes with logs of their own", func(t *testing.T) {
 		t.Parallel()
 		report := examine(t, startNginx(t, "", startCarillon(t), startCarillon(t)))
-		wants(t, report, "resume", doctor.Warn, "other_node")
+		requireFinding(t, report, "resume", doctor.Warn, "other_node")
 	})
 	t.Run("any server", func(t *testing.T) {
 		t.Parallel()
-		wants(t, examine(t, serve(t, handler{event: "data: x\n\n", every: 100 * time.Millisecond})), "resume", doctor.Warn, "no_ids")
-		wants(t, examine(t, serve(t, handler{event: "id: %d\ndata: x\n\n", every: 100 * time.Millisecond})), "resume", doctor.Warn, "resume_repeats")
+		requireFinding(t, examine(t, serve(t, handler{event: "data: x\n\n", every: 100 * time.Millisecond})), "resume", doctor.Warn, "no_ids")
+		requireFinding(t, examine(t, serve(t, handler{event: "id: %d\ndata: x\n\n", every: 100 * time.Millisecond})), "resume", doctor.Warn, "resume_repeats")
 	})
 }
 
 func TestCORS(t *testing.T) {
 	t.Parallel()
 	closed, open := startCarillon(t), startCarillon(t, "HTTP_CORS_ORIGINS="+app)
-	wants(t, examine(t, closed, origin), "cors", doctor.Fail, "origin_refused")
+	requireFinding(t, examine(t, closed, origin), "cors", doctor.Fail, "origin_refused")
 	report := examine(t, open, origin)
-	wants(t, report, "cors", doctor.OK, "origin_allowed")
-	wants(t, report, "cookies", doctor.Info, "credentials_not_allowed")
-	wants(t, examine(t, startNginx(t, "add_header Access-Control-Allow-Origin "+app+" always;", open), origin), "cors", doctor.Fail, "origin_twice")
+	requireFinding(t, report, "cors", doctor.OK, "origin_allowed")
+	requireFinding(t, report, "cookies", doctor.Info, "credentials_not_allowed")
+	requireFinding(t, examine(t, startNginx(t, "add_header Access-Control-Allow-Origin "+app+" always;", open), origin), "cors", doctor.Fail, "origin_twice")
 	report = examine(t, startNginx(t, "if ($request_method = OPTIONS) { return 405; }", open), origin)
-	wants(t, report, "cors", doctor.OK, "origin_allowed")
-	wants(t, report, "cors", doctor.Warn, "preflight_refused")
-	wants(t, examine(t, closed, func(c *doctor.Config) { c.Origin = "http://" + closed }), "cors", doctor.OK, "same_origin")
+	requireFinding(t, report, "cors", doctor.OK, "origin_allowed")
+	requireFinding(t, report, "cors", doctor.Warn, "preflight_refused")
+	requireFinding(t, examine(t, closed, func(c *doctor.Config) { c.Origin = "http://" + closed }), "cors", doctor.OK, "same_origin")
 }
 
 func TestCookies(t *testing.T) {
 	t.Parallel()
 	addr := startCarillon(t, "HTTP_COOKIE=auth")
 	with := func(c *doctor.Config) { c.Cookie = "auth=" + secret }
-	wants(t, examine(t, startNginx(t, `proxy_set_header Cookie "";`, addr), with), "cookies", doctor.Warn, "cookie_ignored")
+	requireFinding(t, examine(t, startNginx(t, `proxy_set_header Cookie "";`, addr), with), "cookies", doctor.Warn, "cookie_ignored")
 	report := examine(t, startNginx(t, `add_header Set-Cookie "node=1; Path=/";`, addr), with)
-	wants(t, report, "cookies", doctor.OK, "cookie_arrives")
-	assert.Contains(t, wants(t, report, "cookies", doctor.Info, "sets_cookies").Summary, "node")
+	requireFinding(t, report, "cookies", doctor.OK, "cookie_arrives")
+	assert.Contains(t, requireFinding(t, report, "cookies", doctor.Info, "sets_cookies").Summary, "node")
 }
 
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	addr := startCarillon(t)
-	wants(t, examine(t, startNginx(t, "proxy_intercept_errors on; error_page 401 404 =403 /oops;", addr)), "refusals", doctor.Fail, "refusal_replaced")
-	wants(t, examine(t, startNginx(t, `proxy_set_header Authorization "";`, addr)), "refusals", doctor.Fail, "authorization_lost")
+	requireFinding(t, examine(t, startNginx(t, "proxy_intercept_errors on; error_page 401 404 =403 /oops;", addr)), "refusals", doctor.Fail, "refusal_replaced")
+	requireFinding(t, examine(t, startNginx(t, `proxy_set_header Authorization "";`, addr)), "refusals", doctor.Fail, "authorization_lost")
 
-	f := wants(t, examine(t, addr, func(c *doctor.Config) { c.Token = "wrong" }), "head", doctor.Fail, "refused")
+	f := requireFinding(t, examine(t, addr, func(c *doctor.Config) { c.Token = "wrong" }), "head", doctor.Fail, "refused")
 	assert.Equal(t, "token_invalid", f.Values["problem"])
 }

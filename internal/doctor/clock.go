@@ -8,10 +8,10 @@ import (
 )
 
 const (
-	samples    = 3                // requests; the shortest round trip tells most
-	offClock   = 5 * time.Second  // a difference from here on is told
+	samples    = 3                // requests; the one with the shortest round trip is the most exact
+	offClock   = 5 * time.Second  // a difference from here on is reported
 	wrongClock = 30 * time.Second // Carillon's auth.jwt.leeway by default: more makes tokens invalid
-	dateUnit   = time.Second      // what Date can tell
+	dateUnit   = time.Second      // the resolution of Date
 )
 
 // checkClock reports how far the clocks of server and client differ, by the Date of responses and their round trips.

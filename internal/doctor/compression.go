@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// checkCompression reports whether a stream is compressed, and by whom as far as that can be told: Carillon says
+// checkCompression reports whether a stream is compressed, and by whom as far as that is known: Carillon sends
 // Vary: Accept-Encoding when it does so itself (stream.compression), and no-transform in any case.
 func checkCompression(_ context.Context, t *Target) []Finding {
 	if t.live == nil {
@@ -18,7 +18,7 @@ func checkCompression(_ context.Context, t *Target) []Finding {
 	if encoding == "" || encoding == "identity" {
 		return []Finding{f}
 	}
-	own := t.ours() && strings.Contains(strings.ToLower(strings.Join(h.Values("Vary"), ",")), "accept-encoding")
+	own := t.isCarillon() && strings.Contains(strings.ToLower(strings.Join(h.Values("Vary"), ",")), "accept-encoding")
 	f.Code, f.Level, f.Summary = "compressed", Warn, fmt.Sprintf("the stream is compressed with %s", encoding)
 	f.Meaning = "If a proxy does it, it keeps a compressor for each stream, some 256 KiB, and may hold events back."
 	f.Change, f.Config = "Do not compress text/event-stream on the way.", uncompressed()
@@ -29,7 +29,7 @@ func checkCompression(_ context.Context, t *Target) []Finding {
 	case own:
 		f.Code, f.Level = "compressed_by_server", Info
 		f.Meaning, f.Change, f.Config = "Carillon compresses each event once for all streams (stream.compression).", "", nil
-	case t.ours():
+	case t.isCarillon():
 		f.Code = "compressed_on_the_way"
 		f.Meaning = "Carillon did not compress it, and forbids it with no-transform. A proxy keeps a compressor for each stream, some 256 KiB, and may hold events back."
 	}

@@ -15,18 +15,18 @@ func checkCookies(ctx context.Context, t *Target) []Finding {
 	if t.live == nil {
 		return notChecked("cookies", noStream)
 	}
-	findings := setCookies(t)
+	findings := checkSetCookies(t)
 	if t.cfg.Origin != "" && !sameOrigin(t.url, t.cfg.Origin) {
-		findings = append(findings, credentials(ctx, t))
+		findings = append(findings, checkCredentials(ctx, t))
 	}
 	if t.cfg.Cookie != "" {
-		findings = append(findings, cookieArrives(ctx, t))
+		findings = append(findings, checkCookieArrives(ctx, t))
 	}
 	return findings
 }
 
-// setCookies tells of the cookies a stream sets. Carillon sets none.
-func setCookies(t *Target) []Finding {
+// checkSetCookies reports the cookies a stream sets. Carillon sets none.
+func checkSetCookies(t *Target) []Finding {
 	set := t.live.response.Cookies()
 	if len(set) == 0 {
 		return []Finding{{Code: "no_cookies", Summary: "the stream sets no cookie"}}
@@ -38,7 +38,7 @@ func setCookies(t *Target) []Finding {
 		crossSite = crossSite && c.Secure && c.SameSite == http.SameSiteNoneMode
 	}
 	f := Finding{Code: "sets_cookies", Level: Info, Summary: "the stream sets cookies: " + strings.Join(names, ", "), Values: map[string]any{"cookies": names}}
-	if t.ours() {
+	if t.isCarillon() {
 		f.Meaning = "Carillon sets none, so these are a proxy's, for example to send a client to the same node again."
 	}
 	if t.cfg.Origin != "" && !sameOrigin(t.url, t.cfg.Origin) && !crossSite {
@@ -47,8 +47,8 @@ func setCookies(t *Target) []Finding {
 	return []Finding{f}
 }
 
-// credentials tells whether browsers let pages of the origin use cookies with the stream.
-func credentials(ctx context.Context, t *Target) Finding {
+// checkCredentials reports whether browsers let pages of the origin use cookies with the stream.
+func checkCredentials(ctx context.Context, t *Target) Finding {
 	r, err := t.get(ctx, http.MethodGet, t.url, http.Header{"Origin": {t.cfg.Origin}, "Accept": {"text/event-stream"}})
 	if err != nil {
 		return failed("credentials_failed", Fail, "a request with an Origin", err)
@@ -71,8 +71,8 @@ func credentials(ctx context.Context, t *Target) Finding {
 	}
 }
 
-// cookieArrives sends the user's cookie with a value that is no token: a server that reads it refuses.
-func cookieArrives(ctx context.Context, t *Target) Finding {
+// checkCookieArrives sends the user's cookie with a value that is no token: a server that reads it refuses.
+func checkCookieArrives(ctx context.Context, t *Target) Finding {
 	name, _, _ := strings.Cut(t.cfg.Cookie, "=")
 	r, err := t.get(ctx, http.MethodGet, t.url, http.Header{"Cookie": {name + "=" + invalidCookie}, "Authorization": nil, "Accept": {"text/event-stream"}})
 	switch {

@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// What a page's fetch may want to send besides what is always allowed.
+// Headers that a page's fetch may send besides those that are always allowed.
 const (
 	wantedHeaders = "authorization,last-event-id"
 	wantedMethod  = http.MethodGet
 )
 
-// checkCORS reports whether a browser lets pages of an origin read the stream: by a simple request, as EventSource makes
-// it, and by a preflight, as fetch with a token makes it.
+// checkCORS reports whether a browser lets pages of an origin read the stream: by a simple request, as EventSource
+// makes it, and by a preflight, as fetch with a token makes it.
 func checkCORS(ctx context.Context, t *Target) []Finding {
 	if t.cfg.Origin == "" {
 		return notChecked("cors", "no --origin was given")
@@ -49,7 +49,7 @@ func checkCORS(ctx context.Context, t *Target) []Finding {
 	return append(findings, Finding{Code: "preflight_allowed", Summary: "pages may send " + wantedHeaders})
 }
 
-// preflight asks as a browser does before a request with headers of its own. It carries neither token nor cookie.
+// preflight sends what a browser sends before a request with headers of its own. It carries neither token nor cookie.
 func (t *Target) preflight(ctx context.Context) (*reply, error) {
 	return t.get(ctx, http.MethodOptions, t.url, http.Header{
 		"Origin": {t.cfg.Origin}, "Authorization": nil, "Cookie": nil,
@@ -78,7 +78,8 @@ func originProblem(t *Target, r *reply) *Finding {
 	return f
 }
 
-// allowsHeaders reports whether a preflight allows all headers that were wanted. The wildcard does not cover Authorization.
+// allowsHeaders reports whether a preflight allows all headers that were wanted. The wildcard does not cover
+// Authorization.
 func allowsHeaders(h http.Header) bool {
 	allowed := map[string]bool{}
 	for name := range strings.SplitSeq(strings.ToLower(strings.Join(h.Values("Access-Control-Allow-Headers"), ",")), ",") {

@@ -1,10 +1,11 @@
 // Package doctor examines what lies between a client and a server of Server-Sent Events: proxies that buffer, compress,
-// cache or cut streams, headers that get lost, answers that are replaced.
+// cache or cut streams, headers that get lost, and responses that are replaced.
 //
-// It works by requests a browser could send and by the arrival times of what comes back. It publishes nothing. It knows
-// Carillon by the comment that opens its streams and can say more about it than about other servers.
+// It sends requests that a browser could send, and measures when the bytes of the responses arrive. It publishes
+// nothing. It recognises Carillon by the comment that opens its streams, and can check more of it than of other
+// servers.
 //
-// Each check is a [Check] in a file of its own. All of them share one [Target], which remembers what is expensive to
+// Each check is a [Check] in a file of its own. All of them share one [Target], which keeps what is expensive to
 // observe, such as a live stream.
 package doctor
 
@@ -18,7 +19,7 @@ import (
 	"time"
 )
 
-// Config says what to examine, and for how long.
+// Config configures what to examine, and for how long.
 type Config struct {
 	URL    string // of an event stream; without a path it is that of /events
 	Token  string // bearer token; "" sends none
@@ -85,8 +86,8 @@ func Checks() []Check {
 	}
 }
 
-// Run runs all checks and returns what they found. Its error says that the server could not be reached, or that the
-// context ended; then there is no report.
+// Run runs all checks and returns what they found. It fails, without a report, when the server cannot be reached
+// or the context ends.
 func Run(ctx context.Context, cfg Config) (Report, error) {
 	if err := cfg.Validate(); err != nil {
 		return Report{}, err
@@ -101,7 +102,7 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 		return Report{}, err
 	}
 	report := Report{URL: t.url.Redacted(), Server: ServerUnknown, Started: start.UTC(), Level: OK}
-	if t.ours() {
+	if t.isCarillon() {
 		report.Server = ServerCarillon
 	}
 	for _, check := range Checks() {

@@ -39,8 +39,8 @@ func examine(t *testing.T, addr string, change ...func(*doctor.Config)) doctor.R
 	return report
 }
 
-// wants asserts what a check found, and returns it.
-func wants(t *testing.T, report doctor.Report, check string, level doctor.Level, code string) doctor.Finding {
+// requireFinding asserts what a check found, and returns it.
+func requireFinding(t *testing.T, report doctor.Report, check string, level doctor.Level, code string) doctor.Finding {
 	t.Helper()
 	for _, f := range report.Findings {
 		if f.Check == check && f.Code == code {

@@ -2,7 +2,7 @@ package doctor
 
 import "time"
 
-// Level says how much a finding matters.
+// Level is how serious a finding is.
 type Level int
 
 // The levels, from the least to the most serious.
@@ -20,7 +20,7 @@ func (l Level) String() string { return levelNames[l] }
 // MarshalText writes the level's name.
 func (l Level) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
 
-// Finding is one thing a check has seen.
+// Finding is one result of a check.
 type Finding struct {
 	Check   string         `json:"check"`
 	Code    string         `json:"code"` // stable, for programs
@@ -54,7 +54,7 @@ type Report struct {
 	Findings []Finding `json:"findings"`
 }
 
-// notChecked is the finding of a check that had nothing to look at.
+// notChecked is the finding of a check that had nothing to examine.
 func notChecked(name, why string) []Finding {
 	return []Finding{{Code: name + "_not_checked", Level: Info, Summary: "not checked: " + why}}
 }
@@ -68,7 +68,7 @@ func failed(code string, level Level, what string, err error) Finding {
 	}
 }
 
-// noStream says why checks of a stream's content have nothing to look at.
+// noStream is the reason why checks of a stream's content were not made.
 const noStream = "no event stream arrived"
 
 func milliseconds(d time.Duration) int64 { return d.Round(time.Millisecond).Milliseconds() }

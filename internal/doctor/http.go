@@ -13,7 +13,7 @@ const browserConnections = 6
 // fewStreams is a limit of concurrent HTTP/2 streams that a few tabs can reach.
 const fewStreams = 32
 
-// checkHTTP reports the version of HTTP a browser would speak, and how many streams it can have at a time.
+// checkHTTP reports the version of HTTP a browser would use, and how many streams it can have at a time.
 func checkHTTP(ctx context.Context, t *Target) []Finding {
 	proto := t.proto()
 	if proto == "" {

@@ -22,7 +22,7 @@ func checkIdle(ctx context.Context, t *Target) []Finding {
 		return notChecked("idle", noStream)
 	}
 	s, refused, err := t.open(ctx, t.quietURL(), http.Header{"Accept-Encoding": {"identity"}})
-	if err == nil && refused != nil && t.ours() {
+	if err == nil && refused != nil && t.isCarillon() {
 		// The token may not subscribe to any topic. The stream itself may be less quiet, but is better than nothing.
 		s, refused, err = t.open(ctx, t.url, http.Header{"Accept-Encoding": {"identity"}})
 	}
@@ -60,7 +60,7 @@ func idleFinding(t *Target, o *observation) Finding {
 			Code: "ended_by_server", Level: Info, Summary: fmt.Sprintf("the server ended the stream after %s: %s", short(lasted), o.goaway),
 			Meaning: "It said so with carillon.goaway, so clients come back and resume.", Values: values,
 		}
-	case errors.Is(o.end, io.EOF) && !t.ours():
+	case errors.Is(o.end, io.EOF) && !t.isCarillon():
 		return Finding{
 			Code: "ended", Level: Warn, Summary: fmt.Sprintf("the stream ended after %s, the last %s in silence", short(lasted), short(silence)),
 			Meaning: "It ended in order, so the server may have done it. If not, an idle time-out did.",

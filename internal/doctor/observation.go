@@ -13,17 +13,17 @@ const (
 	burstGap         = 50 * time.Millisecond  // what arrives closer together is one burst
 	splitGap         = 300 * time.Millisecond // a frame with a longer pause inside was cut by a buffer: servers write whole frames
 	enoughBursts     = 6                      // that many show how a stream flows
-	maxBursts        = 1000                   // that many are remembered
-	progressInterval = time.Second            // how often progress is told
+	maxBursts        = 1000                   // that many are kept
+	progressInterval = time.Second            // how often progress is reported
 )
 
-// burst is what arrived together.
+// burst is the data that arrived together.
 type burst struct {
 	after  time.Duration // the silence before it
 	events int
 }
 
-// observation is what was seen of a stream. It does not grow with the stream.
+// observation is what was observed of a stream. It does not grow with the stream.
 type observation struct {
 	response        *http.Response
 	connected, head time.Time
@@ -48,7 +48,8 @@ type observation struct {
 	drained bool // what arrived last has been taken in
 }
 
-// collect watches a stream for a time, or until there is enough of it, or until it ends. Progress is told each second.
+// collect watches a stream for a time, or until there is enough of it, or until it ends. Progress is reported each
+// second.
 func (s *stream) collect(ctx context.Context, limit time.Duration, enough func(*observation) bool, progress func(time.Duration)) *observation {
 	o := &observation{response: s.response, connected: s.connected, head: s.head, start: time.Now(), whole: true}
 	over, tick := time.NewTimer(limit), time.NewTicker(progressInterval)
@@ -66,7 +67,7 @@ func (s *stream) collect(ctx context.Context, limit time.Duration, enough func(*
 				progress(time.Since(o.start))
 			}
 		case <-over.C:
-			o.silent(time.Now())
+			o.recordSilence(time.Now())
 			return o
 		case <-ctx.Done():
 			return o
@@ -74,11 +75,11 @@ func (s *stream) collect(ctx context.Context, limit time.Duration, enough func(*
 	}
 }
 
-// add takes in what arrived.
+// add adds what arrived.
 func (o *observation) add(i item) {
 	switch {
 	case i.end != nil:
-		o.silent(i.at)
+		o.recordSilence(i.at)
 		o.end, o.ended = i.end, i.at
 	case i.drained:
 		o.drained = true
@@ -97,7 +98,7 @@ func (o *observation) arrival(i item) {
 	if !o.whole && since > splitGap {
 		o.splits++
 	}
-	o.silent(i.at)
+	o.recordSilence(i.at)
 	if (len(o.bursts) == 0 || since > burstGap) && len(o.bursts) < maxBursts {
 		o.bursts = append(o.bursts, burst{after: since})
 	}
@@ -116,7 +117,7 @@ func (o *observation) since(at time.Time) time.Duration {
 	return at.Sub(o.last)
 }
 
-func (o *observation) silent(at time.Time) { o.longest = max(o.longest, o.since(at)) }
+func (o *observation) recordSilence(at time.Time) { o.longest = max(o.longest, o.since(at)) }
 
 func (o *observation) message(m sse.Message) {
 	switch m.Type {

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// proxyHeaders are headers by which proxies show themselves.
+// proxyHeaders are headers that proxies add.
 var proxyHeaders = []string{"Via", "Server", "X-Served-By", "X-Cache", "Cf-Ray", "X-Amz-Cf-Id", "X-Varnish"}
 
-// checkPath tells what shows of the proxies on the way. Many, HAProxy and Traefik among them, do not show.
+// checkPath reports the proxies on the way that add headers. Many add none, HAProxy and Traefik among them.
 func checkPath(_ context.Context, t *Target) []Finding {
 	header := t.header()
 	if header == nil {
@@ -30,7 +30,7 @@ func checkPath(_ context.Context, t *Target) []Finding {
 		return []Finding{{Code: "no_proxy_seen", Summary: "no proxy shows itself"}}
 	}
 	f := Finding{Code: "path_seen", Level: Info, Summary: "seen on the way: " + strings.Join(seen, "; "), Values: values}
-	if t.ours() && values["server"] != nil {
+	if t.isCarillon() && values["server"] != nil {
 		f.Meaning = "Carillon sends no Server header, so this is a proxy's."
 	}
 	return []Finding{f}

@@ -18,8 +18,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// patience bounds every wait for something that should happen soon.
-const patience = 20 * time.Second
+// waitTimeout bounds every wait for something that should happen soon.
+const waitTimeout = 20 * time.Second
 
 // secret may do everything on every server of these tests.
 const secret = "sesame-for-tests"
@@ -56,7 +56,7 @@ func startCarillon(t *testing.T, settings ...string) string {
 	case a := <-addr:
 		return a
 	case <-ended:
-	case <-time.After(patience):
+	case <-time.After(waitTimeout):
 	}
 	require.FailNow(t, "the server did not start")
 	return ""
@@ -155,7 +155,7 @@ func startProxy(t *testing.T, addr, name string, args ...string) {
 			t.Logf("%s wrote:\n%s", name, text[:min(len(text), 4000)])
 		}
 	})
-	limit, again := time.After(patience), time.NewTicker(20*time.Millisecond)
+	limit, again := time.After(waitTimeout), time.NewTicker(20*time.Millisecond)
 	defer again.Stop()
 	for {
 		if conn, err := net.Dial("tcp", addr); err == nil {
@@ -176,7 +176,7 @@ func stop(cmd *exec.Cmd, ended <-chan struct{}) {
 	_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended already
 	select {
 	case <-ended:
-	case <-time.After(patience):
+	case <-time.After(waitTimeout):
 		_ = cmd.Process.Kill()
 		<-ended
 	}

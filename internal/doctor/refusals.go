@@ -9,10 +9,10 @@ import (
 // invalidToken is no token of any server.
 const invalidToken = "carillon-doctor-invalid"
 
-// checkRefusals reports whether refusals arrive as the server sent them: clients read in them why, and whether to try
-// again. What a server sends is known of Carillon only.
+// checkRefusals reports whether refusals arrive as the server sent them: they tell clients the reason, and whether to
+// try again. Only the refusals of Carillon are known.
 func checkRefusals(ctx context.Context, t *Target) []Finding {
-	if !t.ours() {
+	if !t.isCarillon() {
 		if t.unknown == nil {
 			return notChecked("refusals", "no response arrived")
 		}
@@ -31,9 +31,9 @@ func checkRefusals(ctx context.Context, t *Target) []Finding {
 		findings = append(findings, *f)
 	}
 	if t.unknown != nil && !t.unknown.problem("not_found") {
-		f := replaced(t.unknown, "a path that does not exist", http.StatusNotFound)
+		f := replacedRefusal(t.unknown, "a path that does not exist", http.StatusNotFound)
 		if t.unknown.status == http.StatusNotFound {
-			// A proxy that routes only the stream's path answers others itself, which is as good.
+			// A proxy that routes only the stream's path responds to others itself, which is as good.
 			f.Level = Info
 		}
 		findings = append(findings, f)
@@ -44,7 +44,7 @@ func checkRefusals(ctx context.Context, t *Target) []Finding {
 	return findings
 }
 
-// tokenRefusal returns what is wrong with the answer to a token that is not valid, or nil.
+// tokenRefusal returns what is wrong with the response to a token that is not valid, or nil.
 func tokenRefusal(r *reply) *Finding {
 	switch {
 	case r.status == http.StatusUnauthorized && r.problem("token_invalid"):
@@ -56,12 +56,12 @@ func tokenRefusal(r *reply) *Finding {
 			Change:  "Pass the header on.", Config: passing("Authorization", "$http_authorization"),
 		}
 	}
-	f := replaced(r, "a token that is not valid", http.StatusUnauthorized)
+	f := replacedRefusal(r, "a token that is not valid", http.StatusUnauthorized)
 	return &f
 }
 
-// replaced is the finding for a refusal that is not Carillon's.
-func replaced(r *reply, what string, want int) Finding {
+// replacedRefusal is the finding for a refusal that is not Carillon's.
+func replacedRefusal(r *reply, what string, want int) Finding {
 	return Finding{
 		Code: "refusal_replaced", Level: Fail,
 		Summary: fmt.Sprintf("the answer to %s is %d with type %q; Carillon sends %d with application/problem+json", what, r.status, r.header.Get("Content-Type"), want),

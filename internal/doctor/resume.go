@@ -14,14 +14,14 @@ const (
 	malformedID = "carillon doctor" // no id of Carillon: it has a space
 )
 
-// checkResume reports whether events have ids, and whether the Last-Event-ID that a browser sends after a cut reaches the
-// server. Carillon says so itself: to a malformed id it answers with a carillon.reset.
+// checkResume reports whether events have ids, and whether the Last-Event-ID that a browser sends after a cut reaches
+// the server. Carillon confirms it: its response to a malformed id has a carillon.reset.
 func checkResume(ctx context.Context, t *Target) []Finding {
 	switch {
 	case t.live == nil:
 		return notChecked("resume", noStream)
-	case t.ours():
-		return resumeOurs(ctx, t)
+	case t.isCarillon():
+		return checkResumeOfCarillon(ctx, t)
 	case t.live.events == 0:
 		return notChecked("resume", "no event came that could have an id")
 	case t.live.ids == 0:
@@ -59,8 +59,8 @@ func (t *Target) resume(ctx context.Context, u *url.URL, id string) (*observatio
 			Meaning: "A browser that was cut never gets its stream back.", Change: "Let the way to the server accept the header.",
 		}
 	}
-	// Carillon sends its opening and a reset in one write, so a stream that brought the opening alone has no reset. For the
-	// malformed id, where a missing reset is a finding, the whole time is waited.
+	// Carillon sends its opening and a reset in one write, so a stream that brought the opening alone has no reset. For
+	// the malformed id, where a missing reset is a finding, the whole time is waited.
 	o := s.collect(ctx, resumeWait, func(o *observation) bool {
 		return o.reset != "" || o.events > 0 || o.carillon && o.whole && o.drained && id != malformedID
 	}, nil)
@@ -68,7 +68,7 @@ func (t *Target) resume(ctx context.Context, u *url.URL, id string) (*observatio
 	return o, nil
 }
 
-func resumeOurs(ctx context.Context, t *Target) []Finding {
+func checkResumeOfCarillon(ctx context.Context, t *Target) []Finding {
 	o, failure := t.resume(ctx, t.url, malformedID)
 	switch {
 	case failure != nil:

@@ -47,7 +47,7 @@ func TestArrivalTimes(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			report := examine(t, serve(t, c.h), func(cfg *doctor.Config) { cfg.Timeout, cfg.Watch = 3*time.Second, 2500*time.Millisecond })
-			wants(t, report, c.check, c.level, c.code)
+			requireFinding(t, report, c.check, c.level, c.code)
 		})
 	}
 }
@@ -72,13 +72,13 @@ func TestHeaders(t *testing.T) {
 		t.Run(c.name+" "+c.value, func(t *testing.T) {
 			t.Parallel()
 			h := handler{event: "id: %d\ndata: x\n\n", every: 20 * time.Millisecond, header: map[string]string{c.name: c.value}}
-			wants(t, examine(t, serve(t, h)), c.check, c.level, c.code)
+			requireFinding(t, examine(t, serve(t, h)), c.check, c.level, c.code)
 		})
 	}
 	t.Run("a cache before Carillon", func(t *testing.T) {
 		t.Parallel()
 		h := handler{event: ": carillon\nid: %d\ndata: x\n\n", every: 20 * time.Millisecond, header: map[string]string{"Cache-Control": "max-age=60"}}
-		wants(t, examine(t, serve(t, h)), "caching", doctor.Warn, "cache_control_changed")
+		requireFinding(t, examine(t, serve(t, h)), "caching", doctor.Warn, "cache_control_changed")
 	})
 }
 
@@ -94,7 +94,7 @@ func TestClocksDiffer(t *testing.T) {
 			w.Header().Set("Date", time.Now().Add(c.ahead).UTC().Format(http.TimeFormat))
 			stream(w, r)
 		})))
-		assert.Contains(t, wants(t, report, "clock", c.level, "clocks_differ").Summary, c.word)
+		assert.Contains(t, requireFinding(t, report, "clock", c.level, "clocks_differ").Summary, c.word)
 	}
 }
 
@@ -109,11 +109,11 @@ func TestHTTPVersions(t *testing.T) {
 		roots.AddCert(srv.Certificate())
 		report := examine(t, srv.URL, func(c *doctor.Config) { c.TLS = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12} })
 		if two {
-			f := wants(t, report, "http", doctor.OK, "http2")
+			f := requireFinding(t, report, "http", doctor.OK, "http2")
 			assert.NotEmpty(t, f.Values["max_streams"])
 			continue
 		}
-		f := wants(t, report, "http", doctor.Warn, "http1")
+		f := requireFinding(t, report, "http", doctor.Warn, "http1")
 		assert.Equal(t, 6, f.Values["max_connections"])
 		assert.Contains(t, f.Meaning, "ALPN")
 	}
@@ -137,10 +137,10 @@ func TestResponsesThatAreNotStreams(t *testing.T) {
 			w.Header().Set("Content-Type", "text/html")
 			w.WriteHeader(c.status)
 		})))
-		f := wants(t, report, "head", doctor.Fail, c.code)
+		f := requireFinding(t, report, "head", doctor.Fail, c.code)
 		assert.Contains(t, f.Change+".", c.change)
 		assert.NotContains(t, f.Change, "secret")
-		wants(t, report, "resume", doctor.Info, "resume_not_checked")
+		requireFinding(t, report, "resume", doctor.Info, "resume_not_checked")
 	}
 }
 
@@ -173,7 +173,7 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-// A request that is dropped although the first one was answered is a finding of its own.
+// A request that is dropped although the first one got a response is a finding of its own.
 func TestRequestsThatAreDropped(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -191,7 +191,7 @@ func TestRequestsThatAreDropped(t *testing.T) {
 			}
 			h.ServeHTTP(w, r)
 		}))
-		wants(t, examine(t, addr, origin), c.check, c.level, c.code)
+		requireFinding(t, examine(t, addr, origin), c.check, c.level, c.code)
 	}
 }
 
@@ -205,16 +205,16 @@ func TestResumeIsRefused(t *testing.T) {
 		}
 		h.ServeHTTP(w, r)
 	}))
-	wants(t, examine(t, addr), "resume", doctor.Fail, "resume_refused")
+	requireFinding(t, examine(t, addr), "resume", doctor.Fail, "resume_refused")
 }
 
 func TestCredentialsOfAnyOrigin(t *testing.T) {
 	t.Parallel()
 	header := map[string]string{"Access-Control-Allow-Origin": "*", "Access-Control-Allow-Credentials": "true"}
 	report := examine(t, serve(t, handler{event: "data: x\n\n", every: 20 * time.Millisecond, header: header}), origin)
-	wants(t, report, "cookies", doctor.Fail, "credentials_with_any_origin")
+	requireFinding(t, report, "cookies", doctor.Fail, "credentials_with_any_origin")
 
 	header = map[string]string{"Access-Control-Allow-Origin": "https://other.example.com"}
 	report = examine(t, serve(t, handler{event: "data: x\n\n", every: 20 * time.Millisecond, header: header}), origin)
-	wants(t, report, "cors", doctor.Fail, "other_origin")
+	requireFinding(t, report, "cors", doctor.Fail, "other_origin")
 }

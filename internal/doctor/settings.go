@@ -1,6 +1,6 @@
 package doctor
 
-// The products that settings are given for.
+// The products with settings in the findings.
 const (
 	carillon   = "Carillon"
 	nginx      = "nginx"

@@ -15,13 +15,13 @@ import (
 	"carillon/internal/transport/sse"
 )
 
-// errLate says that a connection was made, and no head came over it in time.
+// errLate means that a connection was made, but no head arrived in time.
 var errLate = errors.New("connected, but no response came in time")
 
 // maxEvent bounds the data of an event that a stream may bring, in bytes.
 const maxEvent = 16 << 20
 
-// stream is an open event stream. Its goroutine reads it and hands on what arrives.
+// stream is an open event stream. Its goroutine reads it and passes on what arrives.
 type stream struct {
 	response  *http.Response
 	connected time.Time
@@ -43,7 +43,7 @@ type item struct {
 	end     error
 }
 
-// open asks for a stream. A response that is no stream is returned as a reply.
+// open requests a stream. A response that is no stream is returned as a reply.
 func (t *Target) open(ctx context.Context, u *url.URL, extra http.Header) (*stream, *reply, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	var connected atomic.Pointer[time.Time]
@@ -127,7 +127,7 @@ func (s *stream) close(o *observation) {
 	}
 }
 
-// recorder tells of each read that brought something, before the decoder sees it.
+// recorder reports each read that returned data, before the decoder gets it.
 type recorder struct {
 	in    io.Reader
 	send  func(item)
@@ -137,7 +137,7 @@ type recorder struct {
 
 func (r *recorder) Read(p []byte) (int, error) {
 	if r.begun {
-		r.send(item{drained: true}) // the decoder asks for more when it has used up what there was
+		r.send(item{drained: true}) // the decoder reads again when it has used all data
 	}
 	n, err := r.in.Read(p)
 	for _, c := range p[:n] {

@@ -16,7 +16,7 @@ import (
 // maxBody bounds what is read of a response that is no stream, in bytes.
 const maxBody = 64 << 10
 
-// Target is the server under examination, with what has been seen of it.
+// Target is the server under examination, with what has been observed of it.
 type Target struct {
 	cfg  Config
 	url  *url.URL
@@ -39,7 +39,7 @@ func newTarget(cfg Config) (*Target, error) {
 	return &Target{cfg: cfg, url: u, http: &http.Transport{
 		Proxy:              http.ProxyFromEnvironment,
 		Protocols:          speaks,
-		DisableCompression: true, // what was compressed must show
+		DisableCompression: true, // compression must be visible
 		TLSClientConfig:    cfg.TLS,
 	}}, nil
 }
@@ -62,7 +62,7 @@ func streamURL(raw string) (*url.URL, error) {
 	return u, nil
 }
 
-// observe makes the observations that several checks share. Its error says that there is no server to examine.
+// observe makes the observations that several checks share. It fails when there is no server to examine.
 func (t *Target) observe(ctx context.Context) error {
 	s, refused, err := t.open(ctx, t.url, http.Header{"Accept-Encoding": {"gzip"}})
 	switch {
@@ -82,7 +82,7 @@ func (t *Target) observe(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// header returns the header of the most telling response, or nil.
+// header returns the header of the response with the most information, or nil.
 func (t *Target) header() http.Header {
 	switch {
 	case t.live != nil:
@@ -95,7 +95,7 @@ func (t *Target) header() http.Header {
 	return nil
 }
 
-// proto returns the version of HTTP that was spoken, or "".
+// proto returns the version of HTTP that was used, or "".
 func (t *Target) proto() string {
 	switch {
 	case t.live != nil:
@@ -108,17 +108,17 @@ func (t *Target) proto() string {
 	return ""
 }
 
-// ours reports whether the server is Carillon: by its opening comment, or, where no stream came, by its refusals.
-func (t *Target) ours() bool {
+// isCarillon reports whether the server is Carillon: by its opening comment, or, where no stream came, by its refusals.
+func (t *Target) isCarillon() bool {
 	return t.live != nil && t.live.carillon || t.unknown.problem("not_found") || t.refused != nil && t.refused.carillonProblem()
 }
 
 // onlyClock reports whether the stream is that of Carillon's clock, which ticks evenly.
-func (t *Target) onlyClock() bool { return t.ours() && !t.url.Query().Has("topic") }
+func (t *Target) onlyClock() bool { return t.isCarillon() && !t.url.Query().Has("topic") }
 
 // quietURL is a stream on a topic that nobody publishes to, on Carillon; on other servers it is the stream itself.
 func (t *Target) quietURL() *url.URL {
-	if !t.ours() {
+	if !t.isCarillon() {
 		return t.url
 	}
 	u := *t.url
@@ -176,7 +176,7 @@ func (t *Target) get(ctx context.Context, method string, u *url.URL, extra http.
 	if !isStream(resp) {
 		r.readBody(resp)
 	}
-	// A stream would go on for ever; its head is enough.
+	// A stream does not end; its head is enough.
 	cancel()
 	resp.Body.Close()
 	return r, nil
@@ -187,11 +187,11 @@ func replyOf(resp *http.Response, sent time.Time) *reply {
 }
 
 func (r *reply) readBody(resp *http.Response) {
-	// Half a body is told by what there is of it.
+	// An incomplete body is used as far as it arrived.
 	r.body, _ = io.ReadAll(io.LimitReader(resp.Body, maxBody))
 }
 
-// plainError drops the URL from an error, because its query may hold secrets.
+// plainError drops the URL from an error, because its query may contain secrets.
 func plainError(err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		return u.Err

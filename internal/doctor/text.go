@@ -46,7 +46,7 @@ func (r Report) WriteText(w io.Writer) error {
 	return err
 }
 
-// printable replaces characters that a terminal would act on: headers and bodies come from anybody.
+// printable replaces characters that a terminal would act on: headers and bodies are not trusted.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if event.Printable(r) {

@@ -1,9 +1,9 @@
 // Package loadgen measures a server that pushes Server-Sent Events over HTTP/1.1: Carillon or any other.
 //
-// It opens streams, publishes events that contain the time at which they were due, and finds these stamps in the streams.
-// An event counts as delivered only when its whole stamp has arrived; latency is measured from when an event was due, so
-// that a server that delays its publisher does not look fast; the cost of the load generator is in the report.
-// On Linux one goroutine reads all plain streams, so that the load generator influences the measurement little.
+// It opens streams, publishes events that contain the time at which they were due, and finds these stamps in the
+// streams. An event counts as delivered only when its whole stamp has arrived; latency is measured from when an event
+// was due, so that a server that delays its publisher does not look fast; the cost of the load generator is in the
+// report. On Linux one goroutine reads all plain streams, so that the load generator influences the measurement little.
 package loadgen
 
 import (
@@ -84,8 +84,8 @@ type Progress struct {
 // settleTime is how long the run waits for further deliveries before it counts missing ones as lost.
 const settleTime = time.Second
 
-// Run performs a run. It calls progress, which may be nil, about once a second. If the context ends early, the report has
-// what was measured until then.
+// Run performs a run. It calls progress, which may be nil, about once a second. If the context ends early, the report
+// has what was measured until then.
 func Run(ctx context.Context, cfg Config, progress func(Progress)) (Report, error) {
 	if err := cfg.Validate(); err != nil {
 		return Report{}, err
@@ -116,7 +116,7 @@ type run struct {
 	progress  func(Progress)
 	streams   *subscribers
 	published counter
-	phase     phaseBox
+	phase     atomicPhase
 	report    Report
 }
 
@@ -196,7 +196,7 @@ func (r *run) publish(ctx context.Context) error {
 	took := time.Since(start)
 	r.phase.set(PhaseSettling)
 	wanted := func(stream int) int64 { return r.published.wanted(r.cfg, stream) }
-	r.settle(ctx, wanted)
+	r.waitDelivered(ctx, wanted)
 
 	after := usageOf(r.cfg.PID)
 	delivered := r.streams.delivered.Load()
@@ -214,8 +214,8 @@ func (r *run) publish(ctx context.Context) error {
 	return err
 }
 
-// settle waits until every expected delivery has arrived, or no more arrive.
-func (r *run) settle(ctx context.Context, wanted func(int) int64) {
+// waitDelivered waits until every expected delivery has arrived, or no more arrive.
+func (r *run) waitDelivered(ctx context.Context, wanted func(int) int64) {
 	for before := int64(-1); ; {
 		have := r.streams.delivered.Load()
 		if _, lost, _ := r.streams.missed(wanted); lost == 0 || have == before || sleep(ctx, settleTime) != nil {

@@ -30,7 +30,7 @@ type fakeServer struct {
 	mu       sync.Mutex
 	streams  map[string][]chan string
 	deliver  func(stream int, text string) []string // returns what a stream receives; nil: the text
-	answer   func(n int64, w http.ResponseWriter) bool
+	respond  func(n int64, w http.ResponseWriter) bool
 	received atomic.Int64
 }
 
@@ -67,7 +67,7 @@ func (s *fakeServer) stream(w http.ResponseWriter, r *http.Request) {
 
 func (s *fakeServer) publish(w http.ResponseWriter, r *http.Request) {
 	text, _ := io.ReadAll(r.Body)
-	if n := s.received.Add(1); s.answer != nil && !s.answer(n, w) {
+	if n := s.received.Add(1); s.respond != nil && !s.respond(n, w) {
 		return
 	}
 	s.mu.Lock()
@@ -147,7 +147,7 @@ func TestReportIsExact(t *testing.T) {
 // The latency of an event counts from when it was due, also when the server delays its publisher.
 func TestLatencyCountsFromWhenAnEventWasDue(t *testing.T) {
 	s := newFakeServer(t)
-	s.answer = func(n int64, _ http.ResponseWriter) bool {
+	s.respond = func(n int64, _ http.ResponseWriter) bool {
 		if n == 1 {
 			<-time.After(200 * time.Millisecond)
 		}
@@ -163,7 +163,7 @@ func TestLatencyCountsFromWhenAnEventWasDue(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	t.Run("of the first publish end the run", func(t *testing.T) {
 		s := newFakeServer(t)
-		s.answer = func(_ int64, w http.ResponseWriter) bool {
+		s.respond = func(_ int64, w http.ResponseWriter) bool {
 			http.Error(w, "no token", http.StatusUnauthorized)
 			return false
 		}
@@ -174,7 +174,7 @@ func TestRefusals(t *testing.T) {
 	})
 	t.Run("of later ones are counted", func(t *testing.T) {
 		s := newFakeServer(t)
-		s.answer = func(n int64, w http.ResponseWriter) bool {
+		s.respond = func(n int64, w http.ResponseWriter) bool {
 			if n%3 == 0 {
 				http.Error(w, "busy", http.StatusServiceUnavailable)
 			}
@@ -207,7 +207,7 @@ func TestRefusals(t *testing.T) {
 func TestRunIsCutShort(t *testing.T) {
 	s := newFakeServer(t)
 	hold := make(chan struct{})
-	s.answer = func(n int64, _ http.ResponseWriter) bool {
+	s.respond = func(n int64, _ http.ResponseWriter) bool {
 		if n > 10 {
 			<-hold
 		}

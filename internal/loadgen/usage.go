@@ -22,7 +22,8 @@ const selfPID = -1
 // clockTick is the unit of processor time in /proc, which Linux keeps at a hundredth of a second for programs.
 const clockTick = 10 * time.Millisecond
 
-// usageOf returns the usage of a process and its direct children, read from /proc. It is zero where /proc does not exist.
+// usageOf returns the usage of a process and its direct children, read from /proc. It is zero where /proc does not
+// exist.
 func usageOf(pid int) Usage {
 	name := strconv.Itoa(pid)
 	switch pid {
@@ -52,8 +53,8 @@ func usageIn(name string) (u Usage) {
 	if err != nil {
 		return u
 	}
-	// The second field, the program's name, may contain anything up to the last parenthesis. Of those after it, the 12th
-	// and 13th are the time in user and kernel mode, and the 22nd is the resident pages (proc(5)).
+	// The second field, the program's name, may contain anything up to the last parenthesis. Of those after it, the
+	// 12th and 13th are the time in user and kernel mode, and the 22nd is the resident pages (proc(5)).
 	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
 	if len(fields) < 22 {
 		return u
@@ -67,12 +68,12 @@ func usageIn(name string) (u Usage) {
 	return u
 }
 
-// phaseBox holds the phase for the goroutine that reports the progress.
-type phaseBox struct{ phase atomic.Value }
+// atomicPhase holds the phase for the goroutine that reports the progress.
+type atomicPhase struct{ phase atomic.Value }
 
-func (b *phaseBox) set(p Phase) { b.phase.Store(p) }
+func (b *atomicPhase) set(p Phase) { b.phase.Store(p) }
 
-func (b *phaseBox) get() Phase {
+func (b *atomicPhase) get() Phase {
 	p, _ := b.phase.Load().(Phase)
 	return p
 }

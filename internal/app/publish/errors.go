@@ -20,7 +20,7 @@ var (
 	ErrEmpty error = &event.InvalidError{Field: "body", Problem: "has no events"}
 )
 
-// RateError says when a publisher may publish again. It matches [ErrRate].
+// RateError reports a publisher above its rate and when it may publish again. It matches [ErrRate].
 type RateError struct {
 	Wait time.Duration
 }

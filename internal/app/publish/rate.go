@@ -8,7 +8,7 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// maxPublishers bounds how many publishers' rates are remembered; the least recently used is forgotten first.
+// maxPublishers bounds how many publishers' rates are remembered; the least recently used is dropped first.
 const maxPublishers = 10_000
 
 // rateLimiter limits the rate of events of each publisher.
@@ -35,7 +35,7 @@ func (l *rateLimiter) set(perSecond float64, burst int) {
 	l.buckets.Purge()
 }
 
-// take removes n events from a publisher's bucket, or returns a [*RateError] that says when it will hold enough.
+// take removes n events from a publisher's bucket, or returns a [*RateError] with the time until it will hold enough.
 func (l *rateLimiter) take(publisher string, n int) error {
 	bucket := l.bucket(publisher)
 	if bucket == nil {

@@ -5,10 +5,10 @@ import (
 	"slices"
 )
 
-// backlog is what a shard reads from the log after the window dropped items that the shard had not walked yet, as happens
-// on a machine with too little processor time or with a log that skipped entries. The shard walks the log's history like
-// the window, once for all of its live streams. If each stream caught up by itself, the work would grow with the number
-// of streams, just when there is least processor time.
+// backlog is what a shard reads from the log after the window dropped items that the shard had not walked yet, as
+// happens on a machine with too little processor time or with a log that skipped entries. The shard walks the log's
+// history like the window, once for all of its live streams. If each stream caught up by itself, the work would grow
+// with the number of streams, just when there is least processor time.
 type backlog struct {
 	requested bool    // a page was requested and has not come yet
 	items     []*Item // the part of the last page that was not walked yet
@@ -54,7 +54,7 @@ func (s *shard) receiveBacklog(items []*Item, err error) {
 
 // skipTrimmed continues after an offset up to which the log keeps nothing any more, and resets the live streams.
 func (s *shard) skipTrimmed(after uint64) {
-	// Backwards, because the last stream takes the slot of one that ends, and must not be visited twice or not at all.
+	// Backwards, because the last stream takes the slot of one that ends, and must be handled exactly once.
 	for _, st := range slices.Backward(s.streams) {
 		if st.state == stateLive && st.cursor < after {
 			st.cursor = max(st.cursor, s.cursor)

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"carillon/internal/app/pubsub"
+	"carillon/internal/app/pubsub/pubsubtest"
 	"carillon/internal/domain/event"
 	"carillon/internal/infra/memlog"
 )
@@ -56,14 +57,14 @@ func newBenchEngine(tb testing.TB, batch int) *benchEngine {
 	cfg := config()
 	cfg.Window.Bytes, cfg.Shards = 1<<30, 0
 	e := &benchEngine{tb: tb}
-	e.engine, err = pubsub.New(cfg, log, pubsub.Unobserved{})
+	e.engine, err = pubsub.New(cfg, log, pubsubtest.NopObserver{})
 	require.NoError(tb, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { _ = e.engine.Run(ctx) })
 	tb.Cleanup(func() { cancel(); running.Wait() })
 	for range batch {
-		e.batch = append(e.batch, about("The quick brown fox jumps over the lazy dog", "stock/acme"))
+		e.batch = append(e.batch, newEvent("The quick brown fox jumps over the lazy dog", "stock/acme"))
 	}
 	return e
 }
@@ -72,15 +73,15 @@ func newBenchEngine(tb testing.TB, batch int) *benchEngine {
 func (e *benchEngine) attach(n int, from pubsub.Start, topic func(int) string) {
 	e.tb.Helper()
 	for i := range n {
-		st, err := e.engine.Open(context.Background(), pubsub.Subscription{Patterns: patterns(topic(i)), Grant: everyone, Start: from})
+		st, err := e.engine.Open(context.Background(), pubsub.Subscription{Patterns: patterns(topic(i)), Grant: allTopics, Start: from})
 		require.NoError(e.tb, err)
 		st.Attach(&countingSink{expected: &e.expected, complete: &e.complete})
 	}
 }
 
-// settle waits until all streams are live and collects garbage, so that what follows is measured without the cost of
+// waitLive waits until all streams are live and collects garbage, so that what follows is measured without the cost of
 // attaching streams.
-func (e *benchEngine) settle(streams int) {
+func (e *benchEngine) waitLive(streams int) {
 	e.tb.Helper()
 	require.Eventually(e.tb, func() bool {
 		now, err := e.engine.Inspect(context.Background(), 0)
@@ -89,7 +90,7 @@ func (e *benchEngine) settle(streams int) {
 	runtime.GC()
 }
 
-func acme(int) string { return "stock/acme" }
+func acmeTopic(int) string { return "stock/acme" }
 
 // deliver publishes the batch and waits until every stream of the topic has it.
 func (e *benchEngine) deliver() {
@@ -108,7 +109,7 @@ func BenchmarkFanout(b *testing.B) {
 			b.Run(fmt.Sprintf("streams=%d/batch=%d", streams, batch), func(b *testing.B) {
 				e := newBenchEngine(b, batch)
 				e.streams = streams
-				e.attach(streams, next, acme)
+				e.attach(streams, next, acmeTopic)
 				e.deliver()
 				b.ReportAllocs()
 				for b.Loop() {
@@ -131,8 +132,8 @@ func BenchmarkPublishOtherTopics(b *testing.B) {
 				e := newBenchEngine(b, 1)
 				e.attach(others, next, topic)
 				e.streams = 1
-				e.attach(1, next, acme)
-				e.settle(others + 1)
+				e.attach(1, next, acmeTopic)
+				e.waitLive(others + 1)
 				b.ReportAllocs()
 				for b.Loop() {
 					e.deliver()
@@ -155,7 +156,7 @@ func BenchmarkReplay(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				e.complete.Add(streams)
-				e.attach(streams, pubsub.After(begin.String()), acme)
+				e.attach(streams, pubsub.After(begin.String()), acmeTopic)
 				e.complete.Wait()
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*streams*history), "ns/delivery")
@@ -169,7 +170,7 @@ func TestDeliveryDoesNotAllocate(t *testing.T) {
 	perRound := func(streams int) uint64 {
 		e := newBenchEngine(t, batch)
 		e.streams = streams
-		e.attach(streams, next, acme)
+		e.attach(streams, next, acmeTopic)
 		for range 20 {
 			e.deliver() // until buffers no longer grow
 		}

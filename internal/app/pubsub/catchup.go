@@ -53,7 +53,8 @@ func (s *shard) advance(st *Stream) {
 	}
 }
 
-// leaveWindow decides how a stream continues whose next item the window no longer has.
+// leaveWindow continues a stream whose next item the window no longer has: it applies the slow policy or reads the
+// history.
 func (s *shard) leaveWindow(st *Stream) {
 	if st.parkedInWindow && s.engine.cfg.Slow == SlowSkip {
 		s.reset(st, ResetSlow, s.cursor)
@@ -103,7 +104,7 @@ func (s *shard) offer(st *Stream, items []*Item) {
 	clear(wanted)
 }
 
-// reset tells a running stream that it missed events, and continues it after an offset.
+// reset sends a running stream the reset for events that it missed, and continues it after an offset.
 func (s *shard) reset(st *Stream, reason ResetReason, after uint64) {
 	_, r := s.engine.log.Extent().reset(reason, s.engine.position(st.cursor).String(), after)
 	s.engine.observer.Reset(reason)

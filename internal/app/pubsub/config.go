@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// SlowPolicy says what happens to a slow stream: one that was parked inside the window and fell out of it.
+// SlowPolicy is what is done with a slow stream: one that was parked inside the window and fell out of it.
 type SlowPolicy string
 
 // The policies for slow streams.

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"carillon/internal/app/pubsub"
+	"carillon/internal/app/pubsub/pubsubtest"
 )
 
 func TestConfigNamesTheKey(t *testing.T) {
@@ -25,7 +26,7 @@ func TestConfigNamesTheKey(t *testing.T) {
 			require.NoError(t, cfg.Validate())
 			change(&cfg)
 			assert.Regexp(t, "^"+regexp.QuoteMeta(key)+`: must be .+ \(got .+\)$`, cfg.Validate())
-			_, err := pubsub.New(cfg, newLog(0), pubsub.Unobserved{})
+			_, err := pubsub.New(cfg, newLog(0), pubsubtest.NopObserver{})
 			require.Error(t, err)
 		})
 	}

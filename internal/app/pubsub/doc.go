@@ -1,9 +1,9 @@
 // Package pubsub is the fan-out engine: it delivers each published event from the log to every stream that subscribed
 // to it.
 //
-// There is one ordered window and many cursors. The [Engine] appends events to the [Log]; what the log delivers goes into
-// a window of recent items. A stream has no queue, only a cursor into that sequence, so a slow reader costs a cursor and
-// no memory, and replay, catching up and live delivery are the same walk.
+// There is one ordered window and many cursors. The [Engine] appends events to the [Log]; the entries that the log
+// delivers are added to a window of recent items. A stream has no queue, only a cursor into that sequence. So a slow
+// client needs no memory for events, and replay, catching up and live delivery use the same code.
 //
 // Each stream belongs to a shard. A shard is one goroutine with its own topic index; it matches new items with its
 // streams, hands them to their sinks, sends heartbeats and ends streams. The package guarantees:
@@ -17,6 +17,7 @@
 // The package knows no wire format. An [Item] keeps the encodings that transports made of it, so that each is made once
 // for all streams.
 //
-// To add a log, implement [Log] and test it with package pubsubtest. To add a transport, implement [Sink] and make an
-// [Encoding] for its wire format. To add a metric, extend [Observer].
+// To add a log, implement [Log] and test it with package pubsubtest. To add a wire format for the connections there
+// are, implement the Codec of package delivery. To add a transport with connections of its own, implement [Sink] and
+// make an [Encoding] for its wire format. To add a metric, extend [Observer].
 package pubsub

@@ -23,7 +23,7 @@ func TestDrain(t *testing.T) {
 			_, sink := f.listen(next, "a")
 			sinks = append(sinks, sink)
 		}
-		late := f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone})
+		late := f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: allTopics})
 		_, failing := f.listen(next, "a")
 		synctest.Wait()
 

@@ -46,7 +46,7 @@ func (x *Encoding[T]) Of(item *Item) T {
 		head = newer
 		made.next = head
 	}
-	item.grow(bytes)
+	item.addBytes(bytes)
 	return value
 }
 

@@ -170,7 +170,7 @@ func (s *fakeSink) Only(what string) []call {
 	return slices.DeleteFunc(s.Calls(), func(x call) bool { return x.what != what })
 }
 
-// Reached returns the newest position the client was told, and whether the sink was closed.
+// Reached returns the newest position that was sent to the client, and whether the sink was closed.
 func (s *fakeSink) Reached() (offset uint64, closed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -10,12 +10,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"carillon/internal/app/pubsub"
+	"carillon/internal/app/pubsub/pubsubtest"
 	"carillon/internal/domain/access"
 	"carillon/internal/domain/event"
 )
 
-// everyone is a grant for every topic.
-var everyone = access.Allow(event.Everything)
+// allTopics is a grant for every topic.
+var allTopics = access.Allow(event.Everything)
 
 func config() pubsub.Config {
 	return pubsub.Config{
@@ -37,7 +38,7 @@ type fixture struct {
 
 func start(t testing.TB, cfg pubsub.Config, log *fakeLog) *fixture {
 	t.Helper()
-	engine, err := pubsub.New(cfg, log, pubsub.Unobserved{})
+	engine, err := pubsub.New(cfg, log, pubsubtest.NopObserver{})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -71,8 +72,8 @@ func patterns(texts ...string) []event.Pattern {
 	return ps
 }
 
-// about returns an event with data and topics.
-func about(data string, topics ...string) event.Event {
+// newEvent returns an event with data and topics.
+func newEvent(data string, topics ...string) event.Event {
 	d, err := event.ParseData(data)
 	if err != nil {
 		panic(err)
@@ -90,7 +91,7 @@ func (f *fixture) publish(n int, topics ...string) []event.Position {
 	events := make([]event.Event, n)
 	for i := range events {
 		f.published++
-		events[i] = about(fmt.Sprint(f.published), topics...)
+		events[i] = newEvent(fmt.Sprint(f.published), topics...)
 	}
 	at, err := f.engine.Publish(context.Background(), events...)
 	require.NoError(f.t, err)
@@ -113,7 +114,7 @@ func (f *fixture) listen(from pubsub.Start, texts ...string) (*pubsub.Stream, *f
 // listenUpTo is like listen with a sink that takes only so many items.
 func (f *fixture) listenUpTo(room int, from pubsub.Start, texts ...string) (*pubsub.Stream, *fakeSink) {
 	f.t.Helper()
-	st := f.open(pubsub.Subscription{Patterns: patterns(texts...), Grant: everyone, Start: from})
+	st := f.open(pubsub.Subscription{Patterns: patterns(texts...), Grant: allTopics, Start: from})
 	sink := newSink()
 	sink.SetRoom(room)
 	st.Attach(sink)
@@ -149,5 +150,5 @@ func (f *fixture) trickle(n int, topics ...string) {
 
 // publish1 publishes one event and may be called from any goroutine.
 func (f *fixture) publish1(topics ...string) {
-	_, _ = f.engine.Publish(context.Background(), about("x", topics...))
+	_, _ = f.engine.Publish(context.Background(), newEvent("x", topics...))
 }

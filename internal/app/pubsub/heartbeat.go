@@ -30,9 +30,9 @@ func (s *shard) onTimer(st *Stream) {
 	s.wheel.schedule(st, s.stepsToNextCall(st))
 }
 
-// heartbeatPosition returns the position that a heartbeat tells a live client, so that it can resume there. It returns
-// zero until the position the client knows is in the older half of what the log keeps: a position more often would be of
-// no use, and some clients take it for an event.
+// heartbeatPosition returns the position that a heartbeat to a live stream contains, so that the client can resume
+// there. It returns zero until the position the client knows is in the older half of what the log keeps: sending it
+// more often would be of no use, and some clients mistake it for an event.
 func (s *shard) heartbeatPosition(st *Stream) (none event.Position) {
 	kept := s.engine.log.Extent()
 	if st.state != stateLive || s.cursor <= st.knownOffset || 2*(st.knownOffset+1) >= kept.Oldest+kept.Newest+1 {

@@ -2,7 +2,7 @@ package pubsub
 
 import "time"
 
-// message asks a shard to do something. A stream has at most one message of each kind waiting, and whoever sends another
+// message is a request to a shard. A stream has at most one message of each kind waiting, and the sender of another
 // kind waits for its result, so the number of streams bounds the inbox.
 type message struct {
 	kind   messageKind

@@ -40,8 +40,8 @@ func newItems(entries []event.Entry, arrived time.Time) []*Item {
 	return items
 }
 
-// grow adds the bytes of an encoding that the item keeps.
-func (i *Item) grow(bytes int) {
+// addBytes adds the bytes of an encoding that the item keeps.
+func (i *Item) addBytes(bytes int) {
 	for {
 		size := i.size.Load()
 		if size == dropped {
@@ -52,6 +52,6 @@ func (i *Item) grow(bytes int) {
 		}
 	}
 	if i.window != nil {
-		i.window.grew(int64(bytes))
+		i.window.addBytes(int64(bytes))
 	}
 }

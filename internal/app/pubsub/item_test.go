@@ -49,7 +49,7 @@ func TestEncodeOnce(t *testing.T) {
 		for i := range 100 {
 			sink := &encodingSink{fakeSink: newSink(), encoding: encodings[i%2]}
 			sinks = append(sinks, sink)
-			f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone}).Attach(sink)
+			f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: allTopics}).Attach(sink)
 		}
 		synctest.Wait()
 		f.trickle(10, "a")
@@ -72,8 +72,8 @@ func TestWindowCountsEncodings(t *testing.T) {
 			return pubsub.NewEncoding(func(event.Entry) (int, int) { return 1, bytes })
 		}
 		first, second := &itemSink{fakeSink: newSink()}, newSink()
-		f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone}).Attach(first)
-		f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone}).Attach(second)
+		f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: allTopics}).Attach(first)
+		f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: allTopics}).Attach(second)
 		synctest.Wait()
 		f.trickle(3, "a")
 		plain := f.engine.Window()

@@ -1,6 +1,6 @@
 package pubsub
 
-// open takes an attached stream into the shard.
+// open adds an attached stream to the shard.
 func (s *shard) open(st *Stream) {
 	if st.state != stateNew {
 		return
@@ -18,7 +18,7 @@ func (s *shard) open(st *Stream) {
 	case s.drain.active:
 		s.end(st, EndDrain)
 	default:
-		s.ready(st) // a sink may hold what its client is told before any item
+		s.ready(st) // a sink may hold the opening
 		if st.state != stateClosed {
 			s.onTimer(st)
 		}
@@ -39,7 +39,7 @@ func (s *shard) ready(st *Stream) {
 	}
 }
 
-// end takes the stream out of the shard and closes its sink. It does nothing for a stream that has ended.
+// end removes the stream from the shard and closes its sink. It does nothing for a stream that has ended.
 func (s *shard) end(st *Stream, why EndReason) {
 	switch st.state {
 	case stateClosed:

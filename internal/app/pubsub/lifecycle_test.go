@@ -33,7 +33,7 @@ func TestStreamsNeedNoGoroutine(t *testing.T) {
 	})
 }
 
-// A stream ends when the right to listen expires: not later, and at most a quarter of a second earlier, however rare
+// A stream ends when the right to subscribe expires: not later, and at most a quarter of a second earlier, however rare
 // heartbeats are.
 func TestExpiry(t *testing.T) {
 	for _, heartbeat := range []time.Duration{interval, 10 * time.Minute} {
@@ -63,11 +63,11 @@ func testExpiry(t *testing.T, heartbeat time.Duration) {
 			if i%3 == 0 {
 				sink.SetRoom(0) // a parked stream ends too
 			}
-			f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone, Expires: ends}).Attach(sink)
+			f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: allTopics, Expires: ends}).Attach(sink)
 			all = append(all, listener{ends, sink})
 		}
 		expired := newSink()
-		f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone, Expires: time.Now().Add(-time.Second)}).Attach(expired)
+		f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: allTopics, Expires: time.Now().Add(-time.Second)}).Attach(expired)
 		synctest.Wait()
 		f.publish(1, "a")
 		synctest.Wait()

@@ -110,7 +110,7 @@ func TestWildcardsThroughTheIndex(t *testing.T) {
 		}
 		synctest.Wait()
 		for _, topic := range topics {
-			_, err := f.engine.Publish(t.Context(), about(topic, topic))
+			_, err := f.engine.Publish(t.Context(), newEvent(topic, topic))
 			require.NoError(t, err)
 		}
 		synctest.Wait()
@@ -130,14 +130,14 @@ func TestPublishRefuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := start(t, config(), newLog(0))
 		_, sink := f.listen(next, "**")
-		_, err := f.engine.Publish(t.Context(), about("good", "a"), event.Event{})
+		_, err := f.engine.Publish(t.Context(), newEvent("good", "a"), event.Event{})
 		require.ErrorIs(t, err, event.ErrInvalid)
 		synctest.Wait()
 		assert.Empty(t, sink.Text(), "a batch is published as a whole or not at all")
 
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, err = f.engine.Publish(ctx, about("late", "a"))
+		_, err = f.engine.Publish(ctx, newEvent("late", "a"))
 		require.ErrorIs(t, err, context.Canceled)
 		_, err = f.engine.Open(t.Context(), pubsub.Subscription{})
 		require.ErrorIs(t, err, pubsub.ErrNoPattern)
@@ -152,7 +152,7 @@ func TestPublishDoesNotWaitForASink(t *testing.T) {
 		f := start(t, cfg, newLog(0))
 		_, before := f.listen(next, "a") // on the other shard
 		blocking := &blockingSink{fakeSink: newSink(), free: make(chan struct{})}
-		f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone}).Attach(blocking)
+		f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: allTopics}).Attach(blocking)
 		_, elsewhere := f.listen(next, "b")
 		_, beside := f.listen(next, "a") // shares the blocked shard
 		synctest.Wait()

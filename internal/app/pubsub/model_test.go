@@ -20,7 +20,7 @@ type listener struct {
 	state  string // when it was last recorded
 }
 
-// wants is the rule of delivery, written in the plainest way.
+// wants reports whether an event must be delivered, in the simplest implementation.
 func (l *listener) wants(e event.Event) bool {
 	return slices.ContainsFunc(e.Topics, func(t event.Topic) bool {
 		return l.sub.Grant.Allows(t) && slices.ContainsFunc(l.sub.Patterns, func(p event.Pattern) bool { return p.Matches(t) })

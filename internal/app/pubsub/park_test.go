@@ -101,7 +101,7 @@ func (s *eagerSink) Flush() error {
 func TestReadyDuringSend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := start(t, config(), newLog(0))
-		st := f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone})
+		st := f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: allTopics})
 		sink := &eagerSink{fakeSink: newSink(), stream: st}
 		st.Attach(sink)
 		synctest.Wait()

@@ -16,8 +16,8 @@ const (
 	// pagesCached is how many pages a reader keeps, so that clients that replay the same history together share its
 	// items and their encodings.
 	pagesCached = 8
-	// pagesAhead is how many pages may wait for the shard, so that a fast log does not fill memory with history.
-	pagesAhead = 4
+	// maxPagesInFlight is how many pages may wait for the shard, so that a fast log does not fill memory with history.
+	maxPagesInFlight = 4
 	// cacheTime is how long pages are kept after the last request.
 	cacheTime = 2 * time.Second
 	// readTimeout bounds one read of the log.
@@ -27,12 +27,12 @@ const (
 )
 
 // reader reads history for the streams of a shard that are too far behind for the window, and for the shard when it is
-// too far behind itself. It has a goroutine of its own, because a log may be far away and a shard must not wait.
+// too far behind itself. It has a goroutine of its own, because a log may be remote and a shard must not wait.
 type reader struct {
-	history history
-	shard   *shard
-	wakeup  chan struct{} // signalled when the queue is not empty
-	ahead   chan struct{} // holds one element for each page on its way to the shard
+	history  history
+	shard    *shard
+	wakeup   chan struct{} // signalled when the queue is not empty
+	inFlight chan struct{} // holds one element for each page on its way to the shard
 
 	pending int           // requests that have no page yet; belongs to the shard
 	queue   []pageRequest // guarded by shard.mu
@@ -66,11 +66,11 @@ func (p *cachedPage) from(after uint64) []*Item {
 }
 
 func newReader(h history, s *shard) *reader {
-	return &reader{history: h, shard: s, wakeup: make(chan struct{}, 1), ahead: make(chan struct{}, pagesAhead)}
+	return &reader{history: h, shard: s, wakeup: make(chan struct{}, 1), inFlight: make(chan struct{}, maxPagesInFlight)}
 }
 
-// request queues a request. The shard receives the page as a message. A request for the shard itself goes first, because
-// more streams wait for it.
+// request queues a request. The shard receives the page as a message. A request for the shard itself goes first,
+// because more streams wait for it.
 func (r *reader) request(req pageRequest) {
 	r.pending++
 	r.shard.mu.Lock()
@@ -88,32 +88,32 @@ func (r *reader) request(req pageRequest) {
 
 // received counts a page that the shard took from its inbox.
 func (r *reader) received() {
-	<-r.ahead
+	<-r.inFlight
 	r.pending--
 }
 
 func (r *reader) run(ctx context.Context) {
-	forget := time.NewTimer(cacheTime)
-	defer forget.Stop()
+	expiry := time.NewTimer(cacheTime)
+	defer expiry.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-forget.C:
+		case <-expiry.C:
 			clear(r.cache[:])
 			continue
 		case <-r.wakeup:
 		}
 		for req, ok := r.nextRequest(); ok; req, ok = r.nextRequest() {
 			select {
-			case r.ahead <- struct{}{}:
+			case r.inFlight <- struct{}{}:
 			case <-ctx.Done():
 				return
 			}
 			items, err := r.page(ctx, req.after)
 			r.shard.post(message{kind: msgPage, stream: req.stream, items: items, err: err, shardCursor: req.shardCursor})
 		}
-		forget.Reset(cacheTime)
+		expiry.Reset(cacheTime)
 	}
 }
 

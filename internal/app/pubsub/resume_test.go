@@ -99,7 +99,7 @@ func TestResumeWhenNothingIsKept(t *testing.T) {
 		assert.Equal(t, at(5), from)
 		assert.Equal(t, &pubsub.Reset{Reason: pubsub.ResetExpired, Requested: "e1-4", Newest: at(5), At: at(5)}, reset)
 		for _, start := range []pubsub.Start{pubsub.Last(5), pubsub.Since(time.Hour)} {
-			from, reset = opening(f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone, Start: start}))
+			from, reset = opening(f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: allTopics, Start: start}))
 			assert.Equal(t, at(5), from)
 			assert.Nil(t, reset)
 		}

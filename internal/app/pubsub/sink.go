@@ -9,18 +9,19 @@ type Sink interface {
 	// [Stream.Ready] once it can take more. There is at least one item. The sink may keep the items, but not the slice.
 	Send(items []*Item) (taken int, err error)
 
-	// Flush continues to send what the sink holds: a part of an item that it took, or what its client is told before any
-	// item. It is called when the stream is attached and after [Stream.Ready].
+	// Flush continues to send what the sink holds: a part of an item that it took, or the
+	// opening. It is called when the stream is attached and after [Stream.Ready].
 	Flush() error
 
-	// Heartbeat shows the client that the stream is alive. Unless the position is zero, it also tells the client that it
-	// has seen everything up to that position.
+	// Heartbeat sends a heartbeat. Unless the position is zero, the heartbeat also tells the client that it has
+	// received everything up to that position.
 	Heartbeat(at event.Position) error
 
 	// Reset tells the client that events are missing.
 	Reset(r Reset) error
 
-	// Close ends the stream and tells the client the reason if it can still be told. It is called once, as the last call.
+	// Close ends the stream and sends the client the reason if it can still be reached. It is called once, as the last
+	// call.
 	Close(why EndReason)
 }
 

@@ -61,7 +61,7 @@ func TestFailingReset(t *testing.T) {
 func TestEndBeforeAttach(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := start(t, config(), newLog(0))
-		st := f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone})
+		st := f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: allTopics})
 		st.Ready()
 		st.End(pubsub.EndGone)
 		st.End(pubsub.EndDead)
@@ -79,7 +79,7 @@ func TestEndBeforeAttach(t *testing.T) {
 func TestRunEndsStreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := start(t, config(), newLog(0))
-		late := f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone})
+		late := f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: allTopics})
 		_, live := f.listen(next, "a")
 		_, parked := f.listenUpTo(0, next, "a")
 		f.publish(1, "a")
@@ -108,7 +108,7 @@ func TestSinkContractUnderChurn(t *testing.T) {
 		var streams []*pubsub.Stream
 		for i := range 200 {
 			streams = append(streams, f.open(pubsub.Subscription{
-				Patterns: patterns("a"), Grant: everyone, Start: pubsub.Last(i % 20),
+				Patterns: patterns("a"), Grant: allTopics, Start: pubsub.Last(i % 20),
 			}))
 		}
 		var sinks []*fakeSink

@@ -73,7 +73,7 @@ func TestLastWhileTheLogIsTrimmed(t *testing.T) {
 				}
 			}
 		})
-		from, reset := opening(f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone, Start: pubsub.Last(1000)}))
+		from, reset := opening(f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: allTopics, Start: pubsub.Last(1000)}))
 		assert.Equal(t, at(200), from)
 		assert.Nil(t, reset)
 
@@ -82,7 +82,7 @@ func TestLastWhileTheLogIsTrimmed(t *testing.T) {
 				l.Trim(600)
 			}
 		})
-		from, _ = opening(f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: everyone, Start: pubsub.Last(1000)}))
+		from, _ = opening(f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: allTopics, Start: pubsub.Last(1000)}))
 		assert.Equal(t, at(600), from)
 	})
 }
@@ -190,14 +190,14 @@ func TestOpenWhileTheLogIsUnavailable(t *testing.T) {
 		f.publish(5, "a")
 		f.log.Fail(pubsub.ErrUnavailable)
 		for _, from := range []pubsub.Start{pubsub.Last(3), pubsub.Since(time.Hour)} {
-			_, err := f.engine.Open(t.Context(), pubsub.Subscription{Patterns: patterns("a"), Grant: everyone, Start: from})
+			_, err := f.engine.Open(t.Context(), pubsub.Subscription{Patterns: patterns("a"), Grant: allTopics, Start: from})
 			require.ErrorIs(t, err, pubsub.ErrUnavailable)
 		}
 		f.log.Recover()
 		f.log.Set(func(l *fakeLog) { l.slow = time.Minute })
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		_, err := f.engine.Open(ctx, pubsub.Subscription{Patterns: patterns("a"), Grant: everyone, Start: pubsub.Last(3)})
+		_, err := f.engine.Open(ctx, pubsub.Subscription{Patterns: patterns("a"), Grant: allTopics, Start: pubsub.Last(3)})
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 	})
 }

@@ -6,8 +6,8 @@ import (
 	"carillon/internal/domain/event"
 )
 
-// Stream is a subscription being delivered to one client: a cursor into the log and a small state machine. [Engine.Open]
-// returns it, [Stream.Attach] starts it; from then on its shard owns it.
+// Stream is a subscription being delivered to one client: a cursor into the log and a small state machine.
+// [Engine.Open] returns it, [Stream.Attach] starts it; from then on its shard owns it.
 type Stream struct {
 	sub   Subscription
 	start event.Position // the stream starts right after it
@@ -63,11 +63,11 @@ func (s state) String() string {
 	return "closed"
 }
 
-// Opening says where a stream starts. Its client is told before the first event.
+// Opening is where a stream starts. It is sent to the client before the first event.
 type Opening struct {
 	At      event.Position // the stream starts right after this position
 	Reset   *Reset         // set when the stream cannot start where the client asked
-	Resumed bool           // the stream starts at the position that the client sent, so the client need not be told it
+	Resumed bool           // the stream starts at the position that the client sent, so the client knows it already
 }
 
 // Opening returns where the stream starts.
@@ -75,8 +75,8 @@ func (s *Stream) Opening() Opening {
 	return Opening{At: s.start, Reset: s.reset, Resumed: s.sub.Start.kind == startAfter && s.reset == nil}
 }
 
-// Attach hands the stream to its shard, which calls the sink from then on. It must be called once, after the client was
-// told what [Stream.Opening] returns.
+// Attach hands the stream to its shard, which calls the sink from then on. It must be called once, after the
+// opening ([Stream.Opening]) was written or given to the sink.
 func (s *Stream) Attach(sink Sink) {
 	s.sink = sink
 	s.shard.engine.streams.Add(1)
@@ -88,15 +88,16 @@ func (s *Stream) Attach(sink Sink) {
 	}
 }
 
-// Ready tells the shard that the sink can take more. It may be called at any time, from any goroutine, and does not block.
+// Ready reports to the shard that the sink can take more. It may be called at any time, from any goroutine, and does
+// not block.
 func (s *Stream) Ready() {
 	if !s.readyPosted.Swap(true) {
 		s.shard.post(message{stream: s, kind: msgReady})
 	}
 }
 
-// End ends the stream. Its sink is closed soon after, with this reason or an earlier one. End may be called at any time,
-// from any goroutine, and does not block.
+// End ends the stream. Its sink is closed soon after, with this reason or an earlier one. End may be called at any
+// time, from any goroutine, and does not block.
 func (s *Stream) End(why EndReason) {
 	if !s.endPosted.Swap(true) {
 		s.shard.post(message{stream: s, kind: msgEnd, why: why})

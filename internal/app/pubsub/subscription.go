@@ -12,11 +12,11 @@ type Subscription struct {
 	Patterns []event.Pattern // at least one; an event is delivered once even if several of them match
 	Grant    access.Grant    // checked for each event when it is sent
 	Start    Start
-	Expires  time.Time // when the right to listen ends; zero means never
+	Expires  time.Time // when the right to subscribe ends; zero means never
 	Name     string    // identifies the stream in log records and to operators
 }
 
-// Start says where in the log a subscription starts. The zero Start delivers only what is published later.
+// Start is where in the log a subscription starts. The zero Start delivers only what is published later.
 type Start struct {
 	kind      startKind
 	requested string
@@ -44,7 +44,7 @@ func Last(n int) Start { return Start{kind: startLast, last: n} }
 // Since starts with the oldest event that the log keeps and that is not older than age.
 func Since(age time.Duration) Start { return Start{kind: startSince, since: age} }
 
-// ResetReason says why a stream could not continue where its client stopped.
+// ResetReason is why a stream could not continue where its client stopped.
 type ResetReason string
 
 // The reasons of a [Reset].
@@ -56,7 +56,7 @@ const (
 	ResetSlow      ResetReason = "slow"      // the client read too slowly and was moved to the newest event
 )
 
-// Reset tells a client that events may be missing, so that a loss is never silent.
+// Reset tells a client that events may be missing, so that no event is lost unnoticed.
 type Reset struct {
 	Reason    ResetReason
 	Requested string         // the position the client asked for, as it sent it; "" if it was not a position
@@ -65,16 +65,16 @@ type Reset struct {
 	At        event.Position // the stream continues right after it
 }
 
-// EndReason says why a stream ended.
+// EndReason is why a stream ended.
 type EndReason string
 
-// The reasons of an end. A client that can still be reached is told the reason in a goaway.
+// The reasons of an end. A client that can still be reached is sent the reason in a goaway.
 const (
 	EndGone    EndReason = "gone"    // the client left
 	EndFailed  EndReason = "failed"  // its connection broke
 	EndDead    EndReason = "dead"    // its connection accepted nothing for too long
 	EndSlow    EndReason = "slow"    // it read too slowly
-	EndExpired EndReason = "expired" // its right to listen ended
+	EndExpired EndReason = "expired" // its right to subscribe ended
 	EndDrain   EndReason = "drain"   // the server is stopping
 	EndClosed  EndReason = "closed"  // an operator closed it
 )

@@ -11,9 +11,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"carillon/internal/app/pubsub"
+	"carillon/internal/app/pubsub/pubsubtest"
 )
 
-// Streams stay open while the log is unavailable, get heartbeats, and continue without a gap when it is available again.
+// Streams stay open while the log is unavailable, get heartbeats, and continue without a gap when it is available
+// again.
 func TestLogAwayAndBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config()
@@ -25,7 +27,7 @@ func TestLogAwayAndBack(t *testing.T) {
 		time.Sleep(time.Minute) // until no page of history is cached
 
 		log.Fail(pubsub.ErrUnavailable)
-		_, err := f.engine.Publish(t.Context(), about("x", "a"))
+		_, err := f.engine.Publish(t.Context(), newEvent("x", "a"))
 		require.ErrorIs(t, err, pubsub.ErrUnavailable)
 		leaving, left := f.listen(pubsub.After("e1-0"), "a")
 		_, replaying := f.listen(pubsub.After("e1-0"), "a")
@@ -52,7 +54,7 @@ func TestLogAwayAndBack(t *testing.T) {
 func TestLogBroken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := newLog(0)
-		engine, err := pubsub.New(config(), log, pubsub.Unobserved{})
+		engine, err := pubsub.New(config(), log, pubsubtest.NopObserver{})
 		require.NoError(t, err)
 		st, err := engine.Open(t.Context(), pubsub.Subscription{Patterns: patterns("a")})
 		require.NoError(t, err)
@@ -106,7 +108,7 @@ func TestPagesAreReadOnce(t *testing.T) {
 		first := start(t, config(), log)
 		large := strings.Repeat("x", 300<<10) // three of them fill a page
 		for range 12 {
-			_, err := first.engine.Publish(t.Context(), about(large, "a"))
+			_, err := first.engine.Publish(t.Context(), newEvent(large, "a"))
 			require.NoError(t, err)
 		}
 		first.publish(100, "a")

@@ -30,7 +30,7 @@ func (w *window) push(items []*Item) {
 	defer w.mu.Unlock()
 	for _, item := range items {
 		if w.next-w.first == uint64(len(w.ring)) {
-			w.grow()
+			w.growRing()
 		}
 		w.ring[w.next&uint64(len(w.ring)-1)] = item
 		w.next++
@@ -47,8 +47,8 @@ func (w *window) trim() {
 	}
 }
 
-// grew counts bytes that were added to an item in the window.
-func (w *window) grew(bytes int64) {
+// addBytes counts bytes that were added to an item in the window.
+func (w *window) addBytes(bytes int64) {
 	if w.bytes.Add(bytes) > w.limits.Bytes {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -73,7 +73,8 @@ func (w *window) drop() {
 	w.first++
 }
 
-func (w *window) grow() {
+// growRing doubles the ring.
+func (w *window) growRing() {
 	ring := make([]*Item, max(64, 2*len(w.ring)))
 	for i := w.first; i < w.next; i++ {
 		ring[i&uint64(len(ring)-1)] = w.ring[i&uint64(len(w.ring)-1)]

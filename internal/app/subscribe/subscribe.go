@@ -32,7 +32,7 @@ type Engine interface {
 }
 
 // Request is a subscription in the texts a client sent. LastEventID has precedence over Last, and Last over Since:
-// what a browser saw last counts for more than what is fixed in a URL.
+// the last event that a browser received has precedence over what is fixed in a URL.
 type Request struct {
 	Name        string   // of the stream, unique
 	Address     string   // of the client

@@ -23,9 +23,9 @@ import (
 // Topic is the topic of the ticks.
 var Topic = event.MustTopic("clock")
 
-// Bounds of the time that one publish may take. Between them it is the interval. The lower bound lets a slow log work at
-// short intervals, at the price of skipped ticks; the upper bound keeps a log that hangs from stopping the clock for the
-// whole of a long interval.
+// Bounds of the time that one publish may take. Between them it is the interval. The lower bound lets a slow log work
+// at short intervals, at the price of skipped ticks; the upper bound keeps a log that hangs from stopping the clock for
+// the whole of a long interval.
 const (
 	minTimeout = time.Second
 	maxTimeout = 5 * time.Second
@@ -36,8 +36,8 @@ type Publisher interface {
 	Publish(ctx context.Context, events ...event.Event) ([]event.Position, error)
 }
 
-// Observer is notified of each tick, and once each when publishing begins to fail and when it works again. The goroutine
-// of [Feed.Run] calls it, so it must not block.
+// Observer is notified of each tick, and once each when publishing begins to fail and when it works again. The
+// goroutine of [Feed.Run] calls it, so it must not block.
 type Observer interface {
 	// Ticked reports how long after its nominal time a tick came, by the wall clock. It is called before publishing.
 	Ticked(late time.Duration)
@@ -82,7 +82,7 @@ func New(cfg Config, now func() time.Time, publisher Publisher, observer Observe
 	}, nil
 }
 
-// Stats are the counters of the beats so far.
+// Stats are the counters of the ticks so far.
 type Stats struct {
 	Ticks   uint64 // ticked
 	Skipped uint64 // missed or jumped over, without a tick
@@ -130,8 +130,8 @@ func (f *Feed) publish(ctx context.Context, tick clock.Tick) error {
 	return err
 }
 
-// keyOf returns the idempotency key of a tick: its nominal time, and for times that repeat because the wall clock was set
-// back, the era. Without the era, a log that remembers the key would not publish the tick again.
+// keyOf returns the idempotency key of a tick: its nominal time, and for times that repeat because the wall clock was
+// set back, the era. Without the era, a log that remembers the key would not publish the tick again.
 func keyOf(tick clock.Tick) (event.Key, error) {
 	key := fmt.Sprintf("clock/%d", tick.Time.UnixMilli())
 	if tick.Era > 0 {

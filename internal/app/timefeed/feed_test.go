@@ -15,17 +15,17 @@ import (
 	"carillon/internal/domain/event"
 )
 
-// log keeps what is published; answer decides what a publish does.
+// log keeps what is published; result returns the error of a publish.
 type log struct {
 	events []event.Event
-	answer func(ctx context.Context, n int) error // of the nth publish, from 1
+	result func(ctx context.Context, n int) error // of the nth publish, from 1
 	calls  int
 }
 
 func (l *log) Publish(ctx context.Context, events ...event.Event) ([]event.Position, error) {
 	l.calls++
-	if l.answer != nil {
-		if err := l.answer(ctx, l.calls); err != nil {
+	if l.result != nil {
+		if err := l.result(ctx, l.calls); err != nil {
 			return nil, err
 		}
 	}
@@ -47,16 +47,16 @@ func (l *log) keys() (keys []string) {
 	return keys
 }
 
-// observer notes what it is told.
+// observer records what is reported to it.
 type observer struct {
-	told []any
-	late []time.Duration
+	reported []any
+	late     []time.Duration
 }
 
 func (o *observer) Ticked(late time.Duration) { o.late = append(o.late, late) }
 
-func (o *observer) Failing(err error)     { o.told = append(o.told, err) }
-func (o *observer) Recovered(lost uint64) { o.told = append(o.told, lost) }
+func (o *observer) Failing(err error)     { o.reported = append(o.reported, err) }
+func (o *observer) Recovered(lost uint64) { o.reported = append(o.reported, lost) }
 
 // run feeds the log for d, with a wall clock that starts at the given time.
 func run(t *testing.T, cfg timefeed.Config, start time.Time, d time.Duration, l *log) (timefeed.Stats, []any) {
@@ -73,7 +73,7 @@ func runOn(t *testing.T, cfg timefeed.Config, now func() time.Time, d time.Durat
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	defer cancel()
 	require.NoError(t, feed.Run(ctx))
-	return feed.Stats(), o.told
+	return feed.Stats(), o.reported
 }
 
 var everySecond = timefeed.Config{Interval: time.Second, Timezone: "UTC", Layout: time.DateTime}
@@ -82,7 +82,7 @@ func TestPublishesEachSecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &log{}
 		start := time.Date(2025, 6, 18, 9, 49, 32, 400e6, time.UTC)
-		stats, told := run(t, everySecond, start, 3*time.Second, l)
+		stats, reported := run(t, everySecond, start, 3*time.Second, l)
 
 		assert.Equal(t, []string{"2025-06-18 09:49:33", "2025-06-18 09:49:34", "2025-06-18 09:49:35"}, l.data())
 		assert.Equal(t, []string{"clock/1750240173000", "clock/1750240174000", "clock/1750240175000"}, l.keys())
@@ -93,7 +93,7 @@ func TestPublishesEachSecond(t *testing.T) {
 			assert.Zero(t, e.Retry)
 		}
 		assert.Equal(t, timefeed.Stats{Ticks: 3}, stats)
-		assert.Empty(t, told)
+		assert.Empty(t, reported)
 	})
 }
 
@@ -131,7 +131,7 @@ func TestWritesTheTimeInItsZoneAndLayout(t *testing.T) {
 
 func TestTellsHowLateEachTickIs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := &log{answer: func(_ context.Context, n int) error {
+		l := &log{result: func(_ context.Context, n int) error {
 			if n == 1 {
 				time.Sleep(1300 * time.Millisecond) // over the second tick
 			}
@@ -151,24 +151,24 @@ func TestTellsHowLateEachTickIs(t *testing.T) {
 func TestAFailingLogCostsItsTicksAndNothingElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		down := errors.New("log is down")
-		l := &log{answer: func(_ context.Context, n int) error {
+		l := &log{result: func(_ context.Context, n int) error {
 			if n == 2 || n == 3 || n == 5 {
 				return down
 			}
 			return nil
 		}}
 		start := time.Date(2025, 6, 18, 9, 0, 0, 0, time.UTC)
-		stats, told := run(t, everySecond, start, 6500*time.Millisecond, l)
+		stats, reported := run(t, everySecond, start, 6500*time.Millisecond, l)
 
 		assert.Equal(t, []string{"2025-06-18 09:00:01", "2025-06-18 09:00:04", "2025-06-18 09:00:06"}, l.data())
 		assert.Equal(t, timefeed.Stats{Ticks: 6, Failed: 3}, stats)
-		assert.Equal(t, []any{down, uint64(2), down, uint64(1)}, told)
+		assert.Equal(t, []any{down, uint64(2), down, uint64(1)}, reported)
 	})
 }
 
 func TestASlowLogSkipsTicks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := &log{answer: func(ctx context.Context, n int) error {
+		l := &log{result: func(ctx context.Context, n int) error {
 			if n == 2 {
 				time.Sleep(900 * time.Millisecond)
 			}
@@ -176,12 +176,12 @@ func TestASlowLogSkipsTicks(t *testing.T) {
 		}}
 		cfg := everySecond
 		cfg.Interval, cfg.Layout = 200*time.Millisecond, "05.000"
-		stats, told := run(t, cfg, time.Unix(0, 0), 1900*time.Millisecond, l)
+		stats, reported := run(t, cfg, time.Unix(0, 0), 1900*time.Millisecond, l)
 
 		// The second publish takes from 0.4 to 1.3; what is newest then is published at once.
 		assert.Equal(t, []string{"00.200", "00.400", "01.200", "01.400", "01.600", "01.800"}, l.data())
 		assert.Equal(t, timefeed.Stats{Ticks: 6, Skipped: 3}, stats)
-		assert.Empty(t, told)
+		assert.Empty(t, reported)
 	})
 }
 
@@ -198,7 +198,7 @@ func TestALogThatHangsIsGivenUp(t *testing.T) {
 		t.Run(c.interval.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var waited time.Duration
-				l := &log{answer: func(ctx context.Context, n int) error {
+				l := &log{result: func(ctx context.Context, n int) error {
 					if n > 1 {
 						return nil
 					}
@@ -209,12 +209,12 @@ func TestALogThatHangsIsGivenUp(t *testing.T) {
 				}}
 				cfg := everySecond
 				cfg.Interval = c.interval
-				stats, told := run(t, cfg, time.Unix(0, 0), c.interval+max(c.wait, c.interval)+time.Millisecond, l)
+				stats, reported := run(t, cfg, time.Unix(0, 0), c.interval+max(c.wait, c.interval)+time.Millisecond, l)
 
 				assert.Equal(t, c.wait, waited)
 				assert.Equal(t, timefeed.Stats{Ticks: 2, Skipped: c.skipped, Failed: 1}, stats)
 				assert.Len(t, l.events, 1, "one tick, not a burst")
-				assert.Equal(t, []any{context.DeadlineExceeded, uint64(1)}, told)
+				assert.Equal(t, []any{context.DeadlineExceeded, uint64(1)}, reported)
 			})
 		})
 	}
@@ -222,14 +222,14 @@ func TestALogThatHangsIsGivenUp(t *testing.T) {
 
 func TestStoppingWhilePublishingIsNoFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := &log{answer: func(ctx context.Context, _ int) error { <-ctx.Done(); return ctx.Err() }}
-		stats, told := run(t, everySecond, time.Unix(0, 0), 1100*time.Millisecond, l)
+		l := &log{result: func(ctx context.Context, _ int) error { <-ctx.Done(); return ctx.Err() }}
+		stats, reported := run(t, everySecond, time.Unix(0, 0), 1100*time.Millisecond, l)
 		assert.Equal(t, timefeed.Stats{Ticks: 1}, stats)
-		assert.Empty(t, told)
+		assert.Empty(t, reported)
 	})
 }
 
-// A log that remembers keys must not swallow the times that come again.
+// A log that remembers keys must not treat the repeated times as duplicates.
 func TestAWallClockSetBackGetsNewKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &log{}

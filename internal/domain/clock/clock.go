@@ -3,10 +3,10 @@
 // Guarantees:
 //
 //   - A [Tick] carries its nominal time, which is a whole multiple of the interval since the Unix epoch, in UTC. Each
-//     beat is computed from the wall clock, so errors do not accumulate and the ticks do not drift.
-//   - Beats that were missed are skipped and counted, and do not follow in a burst: only the newest one ticks.
+//     is computed from the wall clock, so errors do not accumulate and the ticks do not drift.
+//   - Ticks that were missed are skipped and counted, and do not follow in a burst: only the newest one comes.
 //   - A wall clock that jumps is followed within a second, whatever the interval: after a jump forward, or back by more
-//     than two intervals, the newest beat by the new time ticks at once.
+//     than two intervals, the newest tick by the new time comes at once.
 //   - After a step back by less than an interval, such as NTP makes, the ticker waits until the wall clock has caught up,
 //     so that no nominal time comes twice; between one and two intervals either may happen. After any step the next tick
 //     comes within three intervals.
@@ -20,7 +20,7 @@ import (
 	"time"
 )
 
-// Bounds of an interval. A shorter one would be a load rather than a clock; the multiples of one longer than a day would
+// Bounds of an interval. A shorter one would only be a load; the multiples of one longer than a day would
 // be at times that nobody expects.
 const (
 	MinInterval = 10 * time.Millisecond
@@ -30,7 +30,7 @@ const (
 // Bounds of the wait between two readings of the wall clock.
 const (
 	maxSleep = time.Second      // the longest time that a jump goes unnoticed
-	minSleep = time.Millisecond // prevents a busy loop when a coarse or slow wall clock is read just before a beat
+	minSleep = time.Millisecond // prevents a busy loop when a coarse or slow wall clock is read just before a tick
 )
 
 // ErrInterval is the error of an interval that is out of bounds.
@@ -45,11 +45,11 @@ func CheckInterval(d time.Duration) error {
 	return nil
 }
 
-// Tick is one beat of the clock.
+// Tick is one tick of the clock.
 type Tick struct {
 	Time    time.Time     // nominal: a whole multiple of the interval since the Unix epoch, in UTC
 	Late    time.Duration // how long after its nominal time it came, by the wall clock
-	Skipped uint64        // beats missed or jumped over just before this one
+	Skipped uint64        // ticks missed or jumped over just before this one
 
 	// Era tells apart ticks that carry the same nominal time because the wall clock was set back. It is 0 for a time
 	// newer than any before, and otherwise the number of times the clock was set back, so that (Time, Era) is unique
@@ -78,12 +78,12 @@ func NewTicker(interval time.Duration, now func() time.Time) (*Ticker, error) {
 // Ticks returns the number of ticks so far.
 func (t *Ticker) Ticks() uint64 { return t.ticks.Load() }
 
-// Skipped returns the number of beats that were missed or jumped over.
+// Skipped returns the number of ticks that were missed or jumped over.
 func (t *Ticker) Skipped() uint64 { return t.skipped.Load() }
 
-// Run calls beat with each tick until the context ends. It waits for beat to return: a call that takes longer than the
-// interval causes the beats it overlaps to be skipped. The first tick is the next multiple.
-func (t *Ticker) Run(ctx context.Context, beat func(Tick)) {
+// Run calls onTick with each tick until the context ends. It waits for onTick to return: a call that takes longer than
+// the interval causes the ticks it overlaps to be skipped. The first tick is the next multiple.
+func (t *Ticker) Run(ctx context.Context, onTick func(Tick)) {
 	passed := startAt(t.index(t.now()))
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -94,8 +94,8 @@ func (t *Ticker) Run(ctx context.Context, beat func(Tick)) {
 			tick.Late = wall.Sub(tick.Time)
 			t.ticks.Add(1)
 			t.skipped.Add(tick.Skipped)
-			beat(tick)
-			continue // beat took time: read the wall clock again
+			onTick(tick)
+			continue // onTick took time: read the wall clock again
 		}
 		timer.Reset(t.sleep(wall))
 		select {
@@ -111,18 +111,18 @@ func (t *Ticker) sleep(wall time.Time) time.Duration {
 	return min(max(untilNext, minSleep), maxSleep)
 }
 
-// index returns the number of the newest beat at or before a time. It counts milliseconds, which do not overflow as
+// index returns the number of the newest tick at or before a time. It counts milliseconds, which do not overflow as
 // nanoseconds do in the year 2262, and uses the wall clock reading even where the time has a monotonic reading too.
 func (t *Ticker) index(wall time.Time) int64 {
 	ms, every := wall.UnixMilli(), t.interval.Milliseconds()
 	i := ms / every
 	if ms%every < 0 {
-		i-- // before 1970: a machine without a battery may start there
+		i-- // before 1970: a machine without a clock battery may start there
 	}
 	return i
 }
 
-// nominal returns the time of a beat.
+// nominal returns the nominal time of a tick.
 func (t *Ticker) nominal(i int64) time.Time {
 	return time.UnixMilli(i * t.interval.Milliseconds()).UTC()
 }

@@ -13,19 +13,19 @@ import (
 	"carillon/internal/domain/clock"
 )
 
-// wall is a wall clock that can be set, on top of the bubble's own clock, which it never touches.
+// wall is a wall clock that can be set, and leaves the bubble's own clock unchanged.
 type wall struct{ offset time.Duration }
 
 func (w *wall) now() time.Time { return time.Now().Add(w.offset) }
 
-// run ticks inside a bubble for as long as told, whatever the wall clock does meanwhile, and hands each tick to beat.
-func run(t *testing.T, interval, d time.Duration, now func() time.Time, beat func(clock.Tick)) *clock.Ticker {
+// run ticks inside a bubble for a duration, whatever the wall clock does, and calls onTick with each tick.
+func run(t *testing.T, interval, d time.Duration, now func() time.Time, onTick func(clock.Tick)) *clock.Ticker {
 	t.Helper()
 	ticker, err := clock.NewTicker(interval, now)
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	defer cancel()
-	ticker.Run(ctx, beat)
+	ticker.Run(ctx, onTick)
 	return ticker
 }
 
@@ -40,7 +40,7 @@ func at(clockTime string) time.Time {
 
 func TestTicksOnEachFullSecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		time.Sleep(123456789 * time.Nanosecond) // start between two beats
+		time.Sleep(123456789 * time.Nanosecond) // start between two ticks
 		var got []clock.Tick
 		ticker := run(t, time.Second, 3500*time.Millisecond, time.Now, func(tick clock.Tick) {
 			assert.Equal(t, tick.Time, time.Now().UTC().Round(0), "ticked at its nominal time")

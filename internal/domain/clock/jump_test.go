@@ -136,7 +136,7 @@ func TestFollowsAWallClockThatJumps(t *testing.T) {
 	}
 }
 
-// Whatever is done to the wall clock, the promises of the package hold.
+// Whatever is done to the wall clock, the guarantees of the package hold.
 func TestAnyJumpsNeitherStallNorFlood(t *testing.T) {
 	for seed := range uint64(100) {
 		rng := rand.New(rand.NewPCG(seed, 0))
@@ -162,7 +162,7 @@ func TestAnyJumpsNeitherStallNorFlood(t *testing.T) {
 				ok := tick.Time.UnixMilli()%interval.Milliseconds() == 0 &&
 					(i == 0 || !tick.Time.Equal(before.Time)) &&
 					tick.Late >= 0 && tick.Late < interval &&
-					tick.at-before.at <= patience(interval, steps, before.at, tick.at) &&
+					tick.at-before.at <= maxSilence(interval, steps, before.at, tick.at) &&
 					!keys[key{tick.Time.UnixMilli(), tick.Era}]
 				if !ok {
 					t.Fatalf("seed %d, interval %v, steps %v: tick %d %+v after %+v", seed, interval, steps, i, tick, before)
@@ -170,16 +170,16 @@ func TestAnyJumpsNeitherStallNorFlood(t *testing.T) {
 				keys[key{tick.Time.UnixMilli(), tick.Era}] = true
 				before = tick
 			}
-			perBeat := int(lasts/interval) + 1
-			assert.LessOrEqual(t, len(got), perBeat+len(steps), "seed %d: more ticks than beats and jumps", seed)
-			assert.LessOrEqual(t, lasts-before.at, patience(interval, steps, before.at, lasts), "seed %d: stalled", seed)
+			perInterval := int(lasts/interval) + 1
+			assert.LessOrEqual(t, len(got), perInterval+len(steps), "seed %d: more ticks than intervals and jumps", seed)
+			assert.LessOrEqual(t, lasts-before.at, maxSilence(interval, steps, before.at, lasts), "seed %d: stalled", seed)
 		})
 	}
 }
 
-// patience is the longest silence allowed from one real time to another: two intervals, one more for each step in it
-// that may have been small enough to be waited out, and the second in which a jump is noticed.
-func patience(interval time.Duration, steps []step, from, to time.Duration) time.Duration {
+// maxSilence is the longest time without a tick that is allowed from one real time to another: two intervals, one more
+// for each step in it that may have been small enough to be waited out, and the second in which a jump is noticed.
+func maxSilence(interval time.Duration, steps []step, from, to time.Duration) time.Duration {
 	allowed := 2*interval + time.Second
 	for _, s := range steps {
 		if from <= s.after && s.after <= to {
@@ -189,10 +189,10 @@ func patience(interval time.Duration, steps []step, from, to time.Duration) time
 	return allowed
 }
 
-// A wall clock that stands still must not be polled without rest.
+// A wall clock that stands still must not cause a busy loop.
 func TestAStoppedWallClockIsLookedAtInPeace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		stopped := at("00:00:00.999").Add(999 * time.Microsecond) // a microsecond before the beat
+		stopped := at("00:00:00.999").Add(999 * time.Microsecond) // a microsecond before the tick
 		looks := 0
 		run(t, time.Second, time.Second, func() time.Time { looks++; return stopped }, func(clock.Tick) { t.Error("no tick is due") })
 		assert.LessOrEqual(t, looks, 1002)

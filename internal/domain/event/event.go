@@ -10,8 +10,8 @@ import (
 // ReservedPrefix begins the types of control events, which only the server itself sends.
 const ReservedPrefix = "carillon."
 
-// MaxRetry is the longest reconnection time that an event may set for its readers. It keeps a typing error from keeping
-// every client disconnected for good.
+// MaxRetry is the longest reconnection time that an event may set for its readers. It prevents that a typing error
+// keeps every client disconnected forever.
 const MaxRetry = 24 * time.Hour
 
 // Type is the SSE event type. The zero Type is the default, "message".
@@ -48,7 +48,7 @@ func (t Type) IsDefault() bool { return t.name == "" }
 // Data is an event's payload: UTF-8 text whose line ends are LF. The zero Data is the empty text.
 type Data struct{ text string }
 
-// ParseData parses a payload. CRLF and CR become LF, because a stream cannot tell them apart (WHATWG HTML, 9.2.6);
+// ParseData parses a payload. CRLF and CR become LF, because a stream does not distinguish them (WHATWG HTML, 9.2.6);
 // everything else is unchanged. Its errors match [ErrInvalid].
 func ParseData(s string) (Data, error) {
 	if !utf8.ValidString(s) {
@@ -86,7 +86,8 @@ func (k Key) String() string { return k.name }
 // IsZero reports whether there is no key.
 func (k Key) IsZero() bool { return k.name == "" }
 
-// CheckRetry returns an error unless the reconnection time is a whole number of milliseconds between zero and [MaxRetry].
+// CheckRetry returns an error unless the reconnection time is a whole number of milliseconds between zero and
+// [MaxRetry].
 func CheckRetry(d time.Duration) error {
 	if d < 0 || d > MaxRetry || d%time.Millisecond != 0 {
 		return invalid("retry", "must be a whole number of milliseconds from 0 to %d", MaxRetry.Milliseconds())
@@ -94,8 +95,8 @@ func CheckRetry(d time.Duration) error {
 	return nil
 }
 
-// Event is a message of a publisher: data of a type, about one or more topics. It is immutable once published; its slice
-// is shared and must not be modified.
+// Event is a message of a publisher: data of a type, about one or more topics. It is immutable once published; its
+// slice is shared and must not be modified.
 type Event struct {
 	Topics []Topic
 	Type   Type

@@ -52,14 +52,14 @@ var hostile = map[string]string{
 	"byte FF":                      "\xff",
 }
 
-// friendly are names that look odd and are good.
-var friendly = []string{
+// unusual are uncommon names that are valid.
+var unusual = []string{
 	"a", "orders/42", "https://example.com/books/1?q=x#y", "/", "//", "a//b", "/a", "a/",
 	"data: x", ": comment", "id: 7", `{"a":1}`, `"`, `\`, "a b", "a%0Ab", "-", "_", ".", "..",
 	"naïve", "日本語", "Ω≈ç√", "a\u00a0b", "a\u3000b", "\ufffd", "🔔", "🏳️", "e\u0301", "\U0010ffff", "\ue000",
 }
 
-// names are the parsers of what follows the rules of a name, without the rules that are each one's own.
+// names are the parsers of what follows the rules of a name, without the rules of each parser.
 var names = map[string]func(string) (string, error){
 	"topic": func(s string) (string, error) { v, err := event.ParseTopic(s); return v.String(), err },
 	"pattern": func(s string) (string, error) {
@@ -70,7 +70,7 @@ var names = map[string]func(string) (string, error){
 	"key":  func(s string) (string, error) { v, err := event.ParseKey(s); return v.String(), err },
 }
 
-// requireInvalid holds that an error is of the one kind, names the field and does not repeat the value.
+// requireInvalid checks that an error is of the one kind, names the field and does not repeat the value.
 func requireInvalid(t *testing.T, err error, field, value string) {
 	t.Helper()
 	require.ErrorIs(t, err, event.ErrInvalid)
@@ -105,7 +105,7 @@ func TestNamesRefuseWhatIsHostile(t *testing.T) {
 
 func TestNamesKeepWhatIsGood(t *testing.T) {
 	for parser, parse := range names {
-		for _, s := range friendly {
+		for _, s := range unusual {
 			got, err := parse(s)
 			require.NoError(t, err, "%s %q", parser, s)
 			assert.Equal(t, s, got, parser)
@@ -138,7 +138,7 @@ func TestDataKeepsTextAndRefusesBrokenUTF8(t *testing.T) {
 		require.NoError(t, err, what)
 		assert.Equal(t, strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", "\n"), "\r", "\n"), d.String(), what)
 	}
-	for _, s := range append(friendly, "", " ", " a ", "\n", "\n\n", "a\n", "\ufeff", "data: x\n\nevent: y", strings.Repeat("x", 5<<20)) {
+	for _, s := range append(unusual, "", " ", " a ", "\n", "\n\n", "a\n", "\ufeff", "data: x\n\nevent: y", strings.Repeat("x", 5<<20)) {
 		d, err := event.ParseData(s)
 		require.NoError(t, err)
 		assert.Equal(t, s, d.String())

@@ -173,7 +173,7 @@ func smallPattern(t *rapid.T, label string) event.Pattern {
 	return p
 }
 
-// asRegexp is another way to say what a pattern selects.
+// asRegexp returns a regular expression that selects what a pattern selects.
 func asRegexp(p event.Pattern) *regexp.Regexp {
 	segments := strings.Split(p.String(), "/")
 	for i, s := range segments {

@@ -19,7 +19,7 @@ import (
 )
 
 func benchLimits() pubsubtest.Limits {
-	limits := pubsubtest.Roomy()
+	limits := pubsubtest.LargeLimits()
 	limits.Events = 50_000
 	return limits
 }
@@ -140,7 +140,7 @@ func BenchmarkRead10000(b *testing.B) {
 }
 
 func BenchmarkOpenMillion(b *testing.B) {
-	limits := pubsubtest.Roomy()
+	limits := pubsubtest.LargeLimits()
 	cfg := config(b.TempDir(), limits)
 	log := open(b, cfg)
 	for range 100 {

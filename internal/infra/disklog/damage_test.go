@@ -20,7 +20,7 @@ import (
 // damaged writes a log, damages its file, and returns its configuration and what it held.
 func damaged(t *testing.T, damage func(file []byte) []byte) (disklog.Config, []event.Entry) {
 	t.Helper()
-	cfg := config(memoryDir(t), pubsubtest.Roomy())
+	cfg := config(memoryDir(t), pubsubtest.LargeLimits())
 	log := open(t, cfg)
 	for n := range 300 {
 		publish(t, log, say(t, fmt.Sprintf("event number %d of the log", n), fmt.Sprintf("key number %d", n)))

@@ -31,7 +31,7 @@ const appenders = 16
 // runAppenders appends until it is killed, and writes a line for each acknowledged event. Each key is used by two
 // appenders.
 func runAppenders(dir string) int {
-	log, err := disklog.Open(config(dir, pubsubtest.Roomy()))
+	log, err := disklog.Open(config(dir, pubsubtest.LargeLimits()))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -103,7 +103,7 @@ func TestKill(t *testing.T) {
 	for round := range *killRounds {
 		maps.Copy(all, killed(t, dir, 37+round%20*29))
 		require.NoError(t, disklog.Check(dir))
-		log := open(t, config(dir, pubsubtest.Roomy()))
+		log := open(t, config(dir, pubsubtest.LargeLimits()))
 		if round > 0 {
 			require.Equal(t, epoch, log.Extent().Epoch)
 		}

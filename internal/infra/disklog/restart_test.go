@@ -20,7 +20,7 @@ import (
 )
 
 func TestRestart(t *testing.T) {
-	cfg := config(filepath.Join(t.TempDir(), "new", "data"), pubsubtest.Roomy())
+	cfg := config(filepath.Join(t.TempDir(), "new", "data"), pubsubtest.LargeLimits())
 	log := open(t, cfg)
 	assert.True(t, log.Opening().Created)
 	first := publish(t, log, say(t, "one", ""), say(t, "two", "k"))
@@ -50,7 +50,7 @@ func TestRestart(t *testing.T) {
 }
 
 func TestRestartOfAnEmptiedLog(t *testing.T) {
-	limits := pubsubtest.Roomy()
+	limits := pubsubtest.LargeLimits()
 	limits.Bytes = 1000
 	cfg := config(t.TempDir(), limits)
 	log := open(t, cfg)
@@ -65,7 +65,7 @@ func TestRestartOfAnEmptiedLog(t *testing.T) {
 
 func TestKeysOutliveEventsAndRestarts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		limits := pubsubtest.Roomy()
+		limits := pubsubtest.LargeLimits()
 		limits.Events, limits.KeyWindow = 3, time.Minute
 		cfg := config(t.TempDir(), limits)
 		log := open(t, cfg)
@@ -92,7 +92,7 @@ func TestKeysOutliveEventsAndRestarts(t *testing.T) {
 // Ages follow the wall clock while the log is closed.
 func TestAgesAcrossRestarts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		limits := pubsubtest.Roomy()
+		limits := pubsubtest.LargeLimits()
 		limits.Age = time.Minute
 		cfg := config(t.TempDir(), limits)
 		log := open(t, cfg)
@@ -116,7 +116,7 @@ func TestAgesAcrossRestarts(t *testing.T) {
 }
 
 func TestTighterLimitsAtARestart(t *testing.T) {
-	limits := pubsubtest.Roomy()
+	limits := pubsubtest.LargeLimits()
 	dir := t.TempDir()
 	log := open(t, config(dir, limits))
 	for n := range 10 {
@@ -131,7 +131,7 @@ func TestTighterLimitsAtARestart(t *testing.T) {
 }
 
 func TestSecondOpenIsRefused(t *testing.T) {
-	cfg := config(t.TempDir(), pubsubtest.Roomy())
+	cfg := config(t.TempDir(), pubsubtest.LargeLimits())
 	log := open(t, cfg)
 	_, err := disklog.Open(cfg)
 	require.ErrorIs(t, err, disklog.ErrInUse)
@@ -145,7 +145,7 @@ func TestSecondOpenIsRefused(t *testing.T) {
 }
 
 func TestInspect(t *testing.T) {
-	cfg := config(t.TempDir(), pubsubtest.Roomy())
+	cfg := config(t.TempDir(), pubsubtest.LargeLimits())
 	_, err := disklog.Inspect(cfg.Path)
 	require.ErrorIs(t, err, os.ErrNotExist)
 	require.ErrorIs(t, disklog.Check(cfg.Path), os.ErrNotExist)
@@ -162,7 +162,7 @@ func TestInspect(t *testing.T) {
 }
 
 func TestLifecycle(t *testing.T) {
-	log := open(t, config(t.TempDir(), pubsubtest.Roomy()))
+	log := open(t, config(t.TempDir(), pubsubtest.LargeLimits()))
 	publish(t, log, say(t, "one", ""))
 	require.ErrorContains(t, log.Run(t.Context()), "called before")
 	log.close()
@@ -173,7 +173,7 @@ func TestLifecycle(t *testing.T) {
 }
 
 func TestFailedWrite(t *testing.T) {
-	log := open(t, config(t.TempDir(), pubsubtest.Roomy()))
+	log := open(t, config(t.TempDir(), pubsubtest.LargeLimits()))
 	publish(t, log, say(t, "one", ""))
 	require.NoError(t, log.BreakFile())
 	for range 2 {
@@ -200,10 +200,10 @@ func TestConfig(t *testing.T) {
 	}
 	_, opened := disklog.Open(disklog.Config{})
 	require.Error(t, opened)
-	require.NoError(t, config("x", pubsubtest.Roomy()).Validate())
+	require.NoError(t, config("x", pubsubtest.LargeLimits()).Validate())
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
-	_, opened = disklog.Open(config(file, pubsubtest.Roomy()))
+	_, opened = disklog.Open(config(file, pubsubtest.LargeLimits()))
 	require.ErrorContains(t, opened, "history.disk.path: ")
 	assert.False(t, errors.Is(opened, disklog.ErrDamaged))
 }

@@ -41,7 +41,7 @@ func mixedEvents(t testing.TB, random *rand.Rand, text string, n int) []event.Ev
 
 // The bound that the package's documentation names.
 func TestFileIsBounded(t *testing.T) {
-	limits := pubsubtest.Roomy()
+	limits := pubsubtest.LargeLimits()
 	limits.Bytes, limits.Keys = 48<<20, 10_000
 	bound := 2*(limits.Bytes+300*int64(limits.Keys)) + 64<<20
 	log := open(t, config(t.TempDir(), limits))
@@ -63,7 +63,7 @@ func TestFileIsBounded(t *testing.T) {
 }
 
 func TestCompactedAtOpen(t *testing.T) {
-	limits := pubsubtest.Roomy()
+	limits := pubsubtest.LargeLimits()
 	dir := t.TempDir()
 	log := open(t, config(dir, limits))
 	text := strings.Repeat("x", 1<<20)
@@ -108,7 +108,7 @@ func TestFullDisk(t *testing.T) {
 	t.Cleanup(func() { assert.NoError(t, syscall.Unmount(dir, 0)) })
 	ballast := filepath.Join(dir, "ballast")
 	require.NoError(t, os.WriteFile(ballast, make([]byte, 4<<20), 0o600))
-	log := open(t, config(filepath.Join(dir, "data"), pubsubtest.Roomy()))
+	log := open(t, config(filepath.Join(dir, "data"), pubsubtest.LargeLimits()))
 
 	var acknowledged []event.Position
 	text := strings.Repeat("x", 10_000)
@@ -142,7 +142,7 @@ func TestFullDisk(t *testing.T) {
 	check()
 	log.close()
 	require.NoError(t, disklog.Check(filepath.Join(dir, "data")))
-	log = open(t, config(filepath.Join(dir, "data"), pubsubtest.Roomy()))
+	log = open(t, config(filepath.Join(dir, "data"), pubsubtest.LargeLimits()))
 	check()
 	log.close()
 }

@@ -12,7 +12,7 @@ import (
 
 // A large history that is trimmed at once is deleted from the file in steps, also across restarts.
 func TestDeletesInSteps(t *testing.T) {
-	limits := pubsubtest.Roomy()
+	limits := pubsubtest.LargeLimits()
 	dir := memoryDir(t)
 	log := open(t, config(dir, limits))
 	publish(t, log, batch(t, 3000)...)

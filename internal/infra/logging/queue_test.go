@@ -27,7 +27,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // output takes writes while it is open; a closed one blocks them.
 type output struct {
 	mu      sync.Mutex
-	gate    chan struct{} // closed while writes pass
+	gate    chan struct{} // closed while writes are accepted
 	err     error
 	written bytes.Buffer
 	writes  int

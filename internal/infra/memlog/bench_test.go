@@ -15,7 +15,7 @@ import (
 // benchLog is a full log, as it is after a while, with one follower.
 func benchLog(b *testing.B) *memlog.Log {
 	b.Helper()
-	limits := pubsubtest.Roomy()
+	limits := pubsubtest.LargeLimits()
 	limits.Events = 10_000
 	limits.Keys = 100_000
 	log := open(b, limits)

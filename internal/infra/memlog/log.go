@@ -43,8 +43,8 @@ type Log struct {
 	history history      // except for trimming entries that are too old, which needs mu only
 }
 
-// epochLength is long enough (40 bits) that no two logs share an epoch by accident, and short enough to be sent with every
-// event.
+// epochLength is long enough (40 bits) that no two logs share an epoch by accident, and short enough to be sent with
+// every event.
 const epochLength = 8
 
 // New returns an empty log with a new epoch.
@@ -99,8 +99,8 @@ func (l *Log) Append(ctx context.Context, events []event.Event) ([]event.Positio
 	return positions, nil
 }
 
-// allocate returns the positions and the entries of an append of n events. For a single event, the usual case, it is one
-// allocation.
+// allocate returns the positions and the entries of an append of n events. For a single event, the usual case, it is
+// one allocation.
 func allocate(n int) ([]event.Position, []event.Entry) {
 	if n == 1 {
 		var both struct {
@@ -163,10 +163,11 @@ func (l *Log) Follow(ctx context.Context, after uint64, deliver func([]event.Ent
 	f := &follower{after: after, deliver: deliver}
 	l.join(f)
 	defer l.leave(f)
-	l.housekeep(ctx)
+	l.trimPeriodically(ctx)
 	return nil
 }
 
+// join delivers the kept entries to a follower and adds it.
 func (l *Log) join(f *follower) {
 	l.order.Lock()
 	defer l.order.Unlock()
@@ -177,23 +178,23 @@ func (l *Log) join(f *follower) {
 	l.followers = append(l.followers, f)
 }
 
-// leave waits for a delivery in progress.
+// leave removes a follower, after a delivery in progress.
 func (l *Log) leave(f *follower) {
 	l.order.Lock()
 	defer l.order.Unlock()
 	l.followers = slices.DeleteFunc(l.followers, func(other *follower) bool { return other == f })
 }
 
-// housekeep frees memory while nothing is appended, until the context ends.
-func (l *Log) housekeep(ctx context.Context) {
+// trimPeriodically frees memory while nothing is appended, until the context ends.
+func (l *Log) trimPeriodically(ctx context.Context) {
 	shortest := min(l.cfg.Age, l.cfg.KeyWindow)
-	every := time.NewTicker(min(max(shortest/16, 10*time.Millisecond), time.Minute))
-	defer every.Stop()
+	ticker := time.NewTicker(min(max(shortest/16, 10*time.Millisecond), time.Minute))
+	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case now := <-every.C:
+		case now := <-ticker.C:
 			l.mu.Lock()
 			l.history.trim(now)
 			l.mu.Unlock()

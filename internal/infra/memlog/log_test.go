@@ -56,7 +56,7 @@ func following(t *testing.T, log *memlog.Log, deliver func([]event.Entry)) {
 }
 
 func TestOffsetsAreDense(t *testing.T) {
-	log := open(t, pubsubtest.Roomy())
+	log := open(t, pubsubtest.LargeLimits())
 	for want := uint64(1); want < 1000; want += 3 {
 		for i, p := range publish(t, log, keyed("", ""), keyed("", ""), keyed("", "")) {
 			require.Equal(t, want+uint64(i), p.Offset)
@@ -67,7 +67,7 @@ func TestOffsetsAreDense(t *testing.T) {
 func TestEachLogHasItsEpoch(t *testing.T) {
 	seen := make(map[event.Epoch]bool)
 	for range 1000 {
-		epoch := open(t, pubsubtest.Roomy()).Extent().Epoch
+		epoch := open(t, pubsubtest.LargeLimits()).Extent().Epoch
 		assert.False(t, seen[epoch])
 		assert.Regexp(t, regexp.MustCompile("^[a-z0-9]{8}$"), epoch)
 		seen[epoch] = true
@@ -76,7 +76,7 @@ func TestEachLogHasItsEpoch(t *testing.T) {
 
 // Ages must not follow a wall clock that jumps, so the times in the log carry the monotonic reading.
 func TestTimesAreMonotonic(t *testing.T) {
-	log := open(t, pubsubtest.Roomy())
+	log := open(t, pubsubtest.LargeLimits())
 	publish(t, log, keyed("", ""))
 	entries, err := log.Read(t.Context(), 0, 1)
 	require.NoError(t, err)
@@ -84,7 +84,7 @@ func TestTimesAreMonotonic(t *testing.T) {
 }
 
 func TestOneDeliveryForEachAppend(t *testing.T) {
-	log := open(t, pubsubtest.Roomy())
+	log := open(t, pubsubtest.LargeLimits())
 	var sizes []int
 	following(t, log, func(entries []event.Entry) { sizes = append(sizes, len(entries)) })
 	one := keyed("", "")
@@ -96,7 +96,7 @@ func TestOneDeliveryForEachAppend(t *testing.T) {
 }
 
 func TestEventLargerThanTheHistory(t *testing.T) {
-	limits := pubsubtest.Roomy()
+	limits := pubsubtest.LargeLimits()
 	limits.Bytes = 1000
 	log := open(t, limits)
 	var got []uint64
@@ -118,7 +118,7 @@ func TestEventLargerThanTheHistory(t *testing.T) {
 
 func TestKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		limits := pubsubtest.Roomy()
+		limits := pubsubtest.LargeLimits()
 		limits.Age, limits.Bytes = time.Minute, 1000
 		log := open(t, limits)
 		e := keyed("hello", "k1")
@@ -135,9 +135,9 @@ func TestKept(t *testing.T) {
 	})
 }
 
-// A bound on keys smaller than a batch must not let the batch repeat itself.
+// A bound on keys smaller than a batch must not let a batch repeat its own keys.
 func TestKeysAreBounded(t *testing.T) {
-	limits := pubsubtest.Roomy()
+	limits := pubsubtest.LargeLimits()
 	limits.Keys = 3
 	log := open(t, limits)
 	var batch []event.Event
@@ -152,9 +152,9 @@ func TestKeysAreBounded(t *testing.T) {
 	assert.EqualValues(t, 12, publish(t, log, batch[7])[0].Offset, "the oldest made room")
 }
 
-// Readers go on while a follower takes its time; only publishers wait.
+// Readers continue while a follower is slow; only publishers wait.
 func TestReadersDoNotWaitForFollowers(t *testing.T) {
-	log := open(t, pubsubtest.Roomy())
+	log := open(t, pubsubtest.LargeLimits())
 	inside, release := make(chan struct{}), make(chan struct{})
 	following(t, log, func([]event.Entry) { close(inside); <-release })
 	done := make(chan struct{})
@@ -177,7 +177,7 @@ func TestReadersDoNotWaitForFollowers(t *testing.T) {
 func TestCancelledRead(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := open(t, pubsubtest.Roomy()).Read(ctx, 0, 1)
+	_, err := open(t, pubsubtest.LargeLimits()).Read(ctx, 0, 1)
 	assert.ErrorIs(t, err, context.Canceled)
 }
 

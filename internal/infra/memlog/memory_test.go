@@ -31,8 +31,8 @@ func appendMarked(t *testing.T, log *memlog.Log, n int) []weak.Pointer[event.Top
 	return marks
 }
 
-// alive counts the events that anything still holds.
-func alive(marks []weak.Pointer[event.Topic]) int {
+// countLive counts the events that are still referenced.
+func countLive(marks []weak.Pointer[event.Topic]) int {
 	runtime.GC()
 	runtime.GC()
 	n := 0
@@ -46,25 +46,25 @@ func alive(marks []weak.Pointer[event.Topic]) int {
 
 func TestTrimmedEventsAreFreed(t *testing.T) {
 	t.Run("by events", func(t *testing.T) {
-		limits := pubsubtest.Roomy()
+		limits := pubsubtest.LargeLimits()
 		limits.Events = 10
 		log := open(t, limits)
-		assert.Equal(t, 10, alive(appendMarked(t, log, 1000)))
+		assert.Equal(t, 10, countLive(appendMarked(t, log, 1000)))
 		runtime.KeepAlive(log)
 	})
 	t.Run("by bytes", func(t *testing.T) {
-		limits := pubsubtest.Roomy()
+		limits := pubsubtest.LargeLimits()
 		limits.Bytes = int64(10 * keyed("marked", "").Size())
 		log := open(t, limits)
 		marks := appendMarked(t, log, 1000)
-		assert.Equal(t, 10, alive(marks))
+		assert.Equal(t, 10, countLive(marks))
 		publish(t, log, keyed(strings.Repeat("x", 10_000), ""))
-		assert.Zero(t, alive(marks))
+		assert.Zero(t, countLive(marks))
 		runtime.KeepAlive(log)
 	})
 	t.Run("by age, in silence", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			limits := pubsubtest.Roomy()
+			limits := pubsubtest.LargeLimits()
 			limits.Age = time.Minute
 			log := open(t, limits)
 			ctx, cancel := context.WithCancel(t.Context())
@@ -72,9 +72,9 @@ func TestTrimmedEventsAreFreed(t *testing.T) {
 			go func() { _ = log.Follow(ctx, 0, func([]event.Entry) {}) }()
 			synctest.Wait()
 			marks := appendMarked(t, log, 1000)
-			assert.Equal(t, 1000, alive(marks))
+			assert.Equal(t, 1000, countLive(marks))
 			time.Sleep(65 * time.Second)
-			assert.Zero(t, alive(marks))
+			assert.Zero(t, countLive(marks))
 			runtime.KeepAlive(log)
 		})
 	})
@@ -89,7 +89,7 @@ func heap() int64 {
 }
 
 func TestMemoryStaysFlat(t *testing.T) {
-	limits := pubsubtest.Roomy()
+	limits := pubsubtest.LargeLimits()
 	limits.Events, limits.Keys = 1000, 1000
 	log := open(t, limits)
 	topics := []event.Topic{event.MustTopic("t")}
@@ -110,7 +110,7 @@ func TestMemoryStaysFlat(t *testing.T) {
 func TestMemoryComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		before := heap()
-		limits := pubsubtest.Roomy()
+		limits := pubsubtest.LargeLimits()
 		limits.Age, limits.KeyWindow = time.Minute, time.Minute
 		log := open(t, limits)
 		ctx, cancel := context.WithCancel(t.Context())

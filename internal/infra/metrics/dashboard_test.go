@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Every query of the dashboard, and every metric the operations guide speaks of, names a metric that exists.
+// Every query of the dashboard, and every metric in the operations guide, names a metric that exists.
 func TestDashboardAndGuideNameMetricsThatExist(t *testing.T) {
 	exist := map[string]bool{}
 	golden, err := os.ReadFile("testdata/names.txt")

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"carillon/internal/app/pubsub"
+	"carillon/internal/app/pubsub/pubsubtest"
 	"carillon/internal/domain/access"
 	"carillon/internal/domain/event"
 	"carillon/internal/domain/eventtest"
@@ -91,7 +92,7 @@ func TestEngineIsCountedExactly(t *testing.T) {
 	m := metrics.New(metrics.Build{})
 	h := newHarness(t, m, batch)
 	require.NoError(t, m.Watch(metrics.Sources{
-		Engine: h.engine, Log: h.log, Clock: &quiet{},
+		Engine: h.engine, Log: h.log, Clock: &fakeSources{},
 		Streams: func() (map[string]int64, int64) { return map[string]int64{"test": int64(h.engine.Streams())}, 0 },
 	}))
 	h.subscribe(streams, pubsub.Start{})
@@ -130,21 +131,21 @@ func TestEngineIsCountedExactly(t *testing.T) {
 	assert.NotEqual(t, "0", value(t, text, "history_oldest_age_seconds"))
 }
 
-// broken is a sink whose connection fails with a known reason.
-type broken struct{ countingSink }
+// failingSink is a sink whose connection fails with a known reason.
+type failingSink struct{ countingSink }
 
-func (*broken) Send([]*pubsub.Item) (int, error)               { return 0, errors.New("no acknowledgement") }
-func (*broken) RefineReason(pubsub.EndReason) pubsub.EndReason { return pubsub.EndDead }
+func (*failingSink) Send([]*pubsub.Item) (int, error)               { return 0, errors.New("no acknowledgement") }
+func (*failingSink) RefineReason(pubsub.EndReason) pubsub.EndReason { return pubsub.EndDead }
 
 // A stream that ended is counted for the reason that its transport found, which is the one in the log.
 func TestEndIsCountedForItsExactReason(t *testing.T) {
-	m := newMetrics(t, &quiet{})
+	m := newMetrics(t, &fakeSources{})
 	h := newHarness(t, m, 1)
 	st, err := h.engine.Open(t.Context(), pubsub.Subscription{
 		Patterns: []event.Pattern{event.Everything}, Grant: access.Allow(event.Everything),
 	})
 	require.NoError(t, err)
-	st.Attach(&broken{})
+	st.Attach(&failingSink{})
 	require.Eventually(t, func() bool {
 		h.publish()
 		return value(t, scrape(t, m), `streams_ended_total{reason="dead"}`) == "1"
@@ -158,7 +159,7 @@ func BenchmarkLive(b *testing.B) {
 		for _, o := range []struct {
 			name     string
 			observer pubsub.Observer
-		}{{"unobserved", pubsub.Unobserved{}}, {"observed", metrics.New(metrics.Build{})}} {
+		}{{"unobserved", pubsubtest.NopObserver{}}, {"observed", metrics.New(metrics.Build{})}} {
 			b.Run(fmt.Sprintf("streams=%d/batch=%d/%s", c.streams, c.batch, o.name), func(b *testing.B) {
 				h := newHarness(b, o.observer, c.batch)
 				h.subscribe(c.streams, pubsub.Start{})

@@ -1,8 +1,8 @@
 // Package metrics exports metrics to Prometheus. No other package depends on Prometheus.
 //
-// Guarantees: all names begin with carillon_, except those of the Go runtime and the process; every label has few values,
-// independent of the number of topics and clients; no label and no help text contains data of a client. Counting costs
-// one or two atomic additions. What other parts count already is read at each scrape.
+// Guarantees: all names begin with carillon_, except those of the Go runtime and the process; every label has few
+// values, independent of the number of topics and clients; no label and no help text contains data of a client.
+// Counting costs one or two atomic additions. What other parts count already is read at each scrape.
 package metrics
 
 import (
@@ -19,7 +19,8 @@ import (
 // Build identifies the running program.
 type Build struct{ Version, Commit, Go string }
 
-// Metrics are the server's metrics. It observes the engine and the HTTP interface; its methods may be called concurrently.
+// Metrics are the server's metrics. It observes the engine and the HTTP interface; its methods may be called
+// concurrently.
 type Metrics struct {
 	registry *prometheus.Registry
 
@@ -39,7 +40,7 @@ func New(build Build) *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry()}
 	deliveries := m.counters("deliveries_total", "Events handed to streams, at the head of the log (live) or while they catch up (replay).", "mode")
 	m.published = m.counter("events_published_total", "Events acknowledged to their publishers, including those with repeated keys.")
-	m.publishedBytes = m.counter("published_bytes_total", "What published events weigh in memory, bookkeeping among it.")
+	m.publishedBytes = m.counter("published_bytes_total", "Bytes of memory that published events take, overhead included.")
 	m.live = deliveries.WithLabelValues("live")
 	m.replayed = deliveries.WithLabelValues("replay")
 	m.lag = m.histogram("delivery_lag_seconds",
@@ -48,7 +49,7 @@ func New(build Build) *Metrics {
 	m.lateness = m.histogram("clock_tick_lateness_seconds", "From the time a tick shows to when it came.",
 		prometheus.ExponentialBuckets(100e-6, 4, 9)) // 100 µs to 6.5 s
 	m.opened = m.counter("streams_opened_total", "Streams that began.")
-	m.ended = newReasons(m.counters("streams_ended_total", "Streams that ended; slow is a reader too slow for the window.", "reason"),
+	m.ended = newReasons(m.counters("streams_ended_total", "Streams that ended; slow means that the client read too slowly for the window.", "reason"),
 		pubsub.EndGone, pubsub.EndFailed, pubsub.EndDead, pubsub.EndSlow, pubsub.EndExpired, pubsub.EndDrain, pubsub.EndClosed)
 	m.resets = newReasons(m.counters("resets_total", "Times a client was told that events may be missing.", "reason"),
 		pubsub.ResetExpired, pubsub.ResetEpoch, pubsub.ResetMalformed, pubsub.ResetFuture, pubsub.ResetSlow)

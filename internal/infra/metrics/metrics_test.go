@@ -24,18 +24,18 @@ import (
 	"carillon/internal/infra/metrics"
 )
 
-var golden = flag.Bool("golden", false, "write testdata anew")
+var golden = flag.Bool("golden", false, "rewrite testdata")
 
-// quiet is an engine and a clock that have done what it says.
-type quiet struct {
+// fakeSources is an engine and a clock with fixed values.
+type fakeSources struct {
 	draining bool
 	window   pubsub.WindowInfo
 	clock    timefeed.Stats
 }
 
-func (q *quiet) Window() pubsub.WindowInfo { return q.window }
-func (q *quiet) Draining() bool            { return q.draining }
-func (q *quiet) Stats() timefeed.Stats     { return q.clock }
+func (q *fakeSources) Window() pubsub.WindowInfo { return q.window }
+func (q *fakeSources) Draining() bool            { return q.draining }
+func (q *fakeSources) Stats() timefeed.Stats     { return q.clock }
 
 func newLog(t testing.TB) *memlog.Log {
 	t.Helper()
@@ -44,7 +44,7 @@ func newLog(t testing.TB) *memlog.Log {
 	return log
 }
 
-func newMetrics(t testing.TB, q *quiet) *metrics.Metrics {
+func newMetrics(t testing.TB, q *fakeSources) *metrics.Metrics {
 	t.Helper()
 	m := metrics.New(metrics.Build{Version: "1.2.3", Commit: "abc", Go: "go1.26"})
 	require.NoError(t, m.Watch(metrics.Sources{
@@ -92,7 +92,7 @@ func everything(m *metrics.Metrics) {
 }
 
 func TestCounts(t *testing.T) {
-	q := &quiet{
+	q := &fakeSources{
 		window: pubsub.WindowInfo{Events: 4, Bytes: 400, Age: 1500 * time.Millisecond},
 		clock:  timefeed.Stats{Ticks: 11, Skipped: 12, Failed: 13},
 	}
@@ -145,7 +145,7 @@ func TestEveryReasonIsKnown(t *testing.T) {
 	resets := []pubsub.ResetReason{
 		pubsub.ResetExpired, pubsub.ResetEpoch, pubsub.ResetMalformed, pubsub.ResetFuture, pubsub.ResetSlow,
 	}
-	m := newMetrics(t, &quiet{})
+	m := newMetrics(t, &fakeSources{})
 	for _, why := range ends {
 		m.Ended(why)
 	}
@@ -162,7 +162,7 @@ func TestEveryReasonIsKnown(t *testing.T) {
 }
 
 func TestPrometheusHasNoComplaints(t *testing.T) {
-	m := newMetrics(t, &quiet{})
+	m := newMetrics(t, &fakeSources{})
 	everything(m)
 	problems, err := promlint.New(strings.NewReader(scrape(t, m))).Lint()
 	require.NoError(t, err)
@@ -171,7 +171,7 @@ func TestPrometheusHasNoComplaints(t *testing.T) {
 
 // Dashboards and alerts depend on the names: a change must be deliberate.
 func TestNames(t *testing.T) {
-	m := newMetrics(t, &quiet{})
+	m := newMetrics(t, &fakeSources{})
 	everything(m)
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := parser.TextToMetricFamilies(strings.NewReader(scrape(t, m)))
@@ -204,7 +204,7 @@ func TestNames(t *testing.T) {
 func TestLogThatTellsLess(t *testing.T) {
 	m := metrics.New(metrics.Build{})
 	require.NoError(t, m.Watch(metrics.Sources{
-		Engine: &quiet{}, Log: struct{ pubsub.Log }{newLog(t)}, Clock: &quiet{},
+		Engine: &fakeSources{}, Log: struct{ pubsub.Log }{newLog(t)}, Clock: &fakeSources{},
 		Streams: func() (map[string]int64, int64) { return nil, 0 },
 	}))
 	text := scrape(t, m)

@@ -40,17 +40,17 @@ func (m *Metrics) Watch(sources Sources) error {
 	s.written = s.desc("stream_written_bytes_total", "Bytes written to streams, framing included.")
 	s.draining = s.desc("draining", "1 while the server is stopping and takes no streams, else 0.")
 	s.windowEvents = s.desc("window_events", "Events in the window that streams are fed from.")
-	s.windowBytes = s.desc("window_bytes", "What the events in the window weigh, as window.bytes counts it.")
+	s.windowBytes = s.desc("window_bytes", "Bytes of the events in the window, as window.bytes counts them.")
 	s.windowAge = s.desc("window_oldest_age_seconds", "Age of the oldest event in the window; 0 when there is none.")
-	s.historyEvents = s.desc("history_events", "Events that a client which comes back can still get.")
+	s.historyEvents = s.desc("history_events", "Events that the log keeps for clients that resume.")
 	if sources.LogRecordsDropped != nil {
 		s.recordsDropped = s.desc("log_records_dropped_total", "Log records that were dropped because the output did not take them in time.")
 	}
 	s.ticks = s.desc("clock_ticks_total", "Ticks of the clock.")
-	s.ticksSkipped = s.desc("clock_ticks_skipped_total", "Ticks that were slept through or jumped over.")
+	s.ticksSkipped = s.desc("clock_ticks_skipped_total", "Ticks that were skipped because the server was suspended or the wall clock jumped.")
 	s.ticksFailed = s.desc("clock_ticks_failed_total", "Ticks that could not be published.")
 	if _, ok := sources.Log.(sizedLog); ok {
-		s.historyBytes = s.desc("history_bytes", "What the events in the history weigh, as history.bytes counts it.")
+		s.historyBytes = s.desc("history_bytes", "Bytes of the events in the history, as history.bytes counts them.")
 		s.historyAge = s.desc("history_oldest_age_seconds", "Age of the oldest event in the history; 0 when there is none.")
 	}
 	return m.registry.Register(s)

@@ -21,54 +21,54 @@ var everyRoute = []string{
 }
 
 func TestEveryRouteNeedsTheToken(t *testing.T) {
-	s := newSite(t, "the-admin-token")
+	s := newTestServer(t, "the-admin-token")
 	for _, route := range everyRoute {
 		method, path, _ := strings.Cut(route, " ")
 		for _, header := range []string{"", "Bearer", "Bearer ", "Bearer the-admin-toke", "Bearer the-admin-token2", "Basic the-admin-token", "the-admin-token"} {
-			a := s.ask(method, path, "Authorization", header)
+			a := s.request(method, path, "Authorization", header)
 			assert.Equal(t, http.StatusUnauthorized, a.status, "%s with %q", route, header)
 			assert.Equal(t, "unauthorized", s.refused(a))
 			assert.Equal(t, "Bearer", a.header.Get("WWW-Authenticate"))
 			assert.NotContains(t, a.body, "the-admin-token")
 		}
 	}
-	assert.Equal(t, http.StatusOK, s.ask(http.MethodGet, "/status").status)
-	assert.Equal(t, http.StatusOK, s.ask(http.MethodGet, "/status", "Authorization", "bearer the-admin-token", "Host", "admin.example").status)
+	assert.Equal(t, http.StatusOK, s.request(http.MethodGet, "/status").status)
+	assert.Equal(t, http.StatusOK, s.request(http.MethodGet, "/status", "Authorization", "bearer the-admin-token", "Host", "admin.example").status)
 	for _, record := range s.logs.All() {
 		assert.NotContains(t, fmt.Sprint(record.Message, record.ContextMap()), "the-admin-token")
 	}
 }
 
-// Without a token a browser on the same machine is the danger: it carries out what foreign pages ask for.
-func TestForeignPagesAreTurnedAway(t *testing.T) {
-	s := newSite(t, "")
+// Without a token a browser on the same machine is dangerous: it makes the requests of foreign pages.
+func TestForeignPagesAreRefused(t *testing.T) {
+	s := newTestServer(t, "")
 	for _, host := range []string{"evil.example", "evil.example:9090", "10.0.0.1:9090", "127.0.0.1.evil.example"} {
-		assert.Equal(t, "host_refused", s.refused(s.ask(http.MethodGet, "/status", "Host", host)), host)
+		assert.Equal(t, "host_refused", s.refused(s.request(http.MethodGet, "/status", "Host", host)), host)
 	}
 	for _, host := range []string{"localhost", "localhost:9090", "127.0.0.1", "127.1.2.3:9090", "[::1]", "[::1]:9090"} {
-		assert.Equal(t, http.StatusOK, s.ask(http.MethodGet, "/status", "Host", host).status, host)
+		assert.Equal(t, http.StatusOK, s.request(http.MethodGet, "/status", "Host", host).status, host)
 	}
 	const end = "/topics/close?topic=a"
-	assert.Equal(t, "origin_refused", s.refused(s.ask(http.MethodPost, end, "Origin", "https://evil.example")))
-	assert.Equal(t, "origin_refused", s.refused(s.ask(http.MethodPost, end, "Sec-Fetch-Site", "cross-site")))
-	assert.Equal(t, http.StatusOK, s.ask(http.MethodPost, end).status)
+	assert.Equal(t, "origin_refused", s.refused(s.request(http.MethodPost, end, "Origin", "https://evil.example")))
+	assert.Equal(t, "origin_refused", s.refused(s.request(http.MethodPost, end, "Sec-Fetch-Site", "cross-site")))
+	assert.Equal(t, http.StatusOK, s.request(http.MethodPost, end).status)
 }
 
 func TestRoutes(t *testing.T) {
-	s := newSite(t, "")
+	s := newTestServer(t, "")
 	for _, path := range []string{"/debug/pprof/", "/debug/pprof/cmdline", "/debug/pprof/goroutine?debug=1", "/debug/pprof/symbol"} {
-		a := s.ask(http.MethodGet, path)
+		a := s.request(http.MethodGet, path)
 		assert.Equal(t, http.StatusOK, a.status, path)
 		assert.NotEmpty(t, a.body, path)
 	}
 	for _, path := range []string{"/", "/nowhere", "/events", "/healthz", "/streams/x"} {
-		assert.Equal(t, "not_found", s.refused(s.ask(http.MethodGet, path)), path)
+		assert.Equal(t, "not_found", s.refused(s.request(http.MethodGet, path)), path)
 	}
 	for route, allow := range map[string]string{
 		"POST /metrics": "GET", "DELETE /status": "GET", "GET /streams/x/close": "POST", "GET /topics/close": "POST",
 	} {
 		method, path, _ := strings.Cut(route, " ")
-		a := s.ask(method, path)
+		a := s.request(method, path)
 		assert.Equal(t, "method_not_allowed", s.refused(a), route)
 		assert.Equal(t, allow, a.header.Get("Allow"), route)
 	}
@@ -112,7 +112,7 @@ func TestConfig(t *testing.T) {
 	}
 }
 
-// eventually waits for something that must come true.
+// eventually waits until ok reports true.
 func eventually(t require.TestingT, what string, ok func() bool) {
-	require.Eventually(t, ok, patience, 5*time.Millisecond, what)
+	require.Eventually(t, ok, waitTimeout, 5*time.Millisecond, what)
 }

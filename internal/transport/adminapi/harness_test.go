@@ -31,11 +31,11 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience is how long a test waits for what must happen. It is no measure of anything.
-const patience = 10 * time.Second
+// waitTimeout bounds every wait. It only ends tests that would hang.
+const waitTimeout = 10 * time.Second
 
-// site is a server of streams, and the admin interface beside it.
-type site struct {
+// testServer is a server of streams, with the admin interface.
+type testServer struct {
 	testing.TB
 
 	publisher *pubsub.Engine
@@ -46,12 +46,12 @@ type site struct {
 	token     string
 }
 
-// still is a clock that has not ticked.
-type still struct{}
+// stoppedClock is a clock that has not ticked.
+type stoppedClock struct{}
 
-func (still) Stats() timefeed.Stats { return timefeed.Stats{} }
+func (stoppedClock) Stats() timefeed.Stats { return timefeed.Stats{} }
 
-func newSite(t testing.TB, token string) *site {
+func newTestServer(t testing.TB, token string) *testServer {
 	t.Helper()
 	log, err := memlog.New(memlog.Config{Events: 1000, Bytes: 1 << 20, Age: time.Hour, Keys: 10, KeyWindow: time.Hour})
 	require.NoError(t, err)
@@ -62,18 +62,18 @@ func newSite(t testing.TB, token string) *site {
 	}, log, count)
 	require.NoError(t, err)
 	streams, err := delivery.New(delivery.Config{
-		Retry: time.Second, RefusedRetry: time.Second, WriteTimeout: patience, MaxBatchBytes: 64 << 10, TakeOver: true,
+		Retry: time.Second, RefusedRetry: time.Second, WriteTimeout: waitTimeout, MaxBatchBytes: 64 << 10, TakeOver: true,
 	})
 	require.NoError(t, err)
 	require.NoError(t, count.Watch(metrics.Sources{
-		Engine: publisher, Log: log, Clock: still{},
+		Engine: publisher, Log: log, Clock: stoppedClock{},
 		Streams: func() (map[string]int64, int64) { stats := streams.Stats(); return stats.Open, stats.Bytes },
 	}))
 	core, logs := observer.New(zapcore.DebugLevel)
 	api, err := adminapi.New(adminapi.Config{Addr: "127.0.0.1:0", Token: token}, adminapi.Deps{
 		Engine: publisher, Metrics: count.Handler(), Logger: zap.New(core),
 		Transports: func() map[string]int64 { return streams.Stats().Open },
-		About:      adminapi.About{Version: "1.2.3", Commit: "abc", Node: "bell", Started: time.Now()},
+		About:      adminapi.About{Version: "1.2.3", Commit: "abc", Node: "node-1", Started: time.Now()},
 	})
 	require.NoError(t, err)
 
@@ -89,9 +89,9 @@ func newSite(t testing.TB, token string) *site {
 			http.Error(w, err.Error(), http.StatusServiceUnavailable)
 			return
 		}
-		transport.Serve(w, r, stream, deaf{})
+		transport.Serve(w, r, stream, nopObserver{})
 	})
-	s := &site{TB: t, publisher: publisher, logs: logs, token: token}
+	s := &testServer{TB: t, publisher: publisher, logs: logs, token: token}
 	s.public, s.admin = httptest.NewServer(serve), httptest.NewServer(api)
 	s.secure = httptest.NewUnstartedServer(serve)
 	s.secure.EnableHTTP2 = true
@@ -119,20 +119,20 @@ func start(running *sync.WaitGroup, run func(context.Context) error) context.Can
 
 // stream is a stream as its client sees it.
 type stream struct {
-	site  *site
-	body  *bufio.Reader
-	close func()
+	server *testServer
+	body   *bufio.Reader
+	close  func()
 }
 
 // listen opens a stream and reads its opening.
-func (s *site) listen(web *httptest.Server, query string) *stream {
+func (s *testServer) listen(web *httptest.Server, query string) *stream {
 	s.Helper()
 	request, err := http.NewRequestWithContext(s.Context(), http.MethodGet, web.URL+"/?"+query, nil)
 	require.NoError(s, err)
 	response, err := web.Client().Do(request)
 	require.NoError(s, err)
 	require.Equal(s, http.StatusOK, response.StatusCode)
-	st := &stream{site: s, body: bufio.NewReader(response.Body), close: sync.OnceFunc(func() { _ = response.Body.Close() })}
+	st := &stream{server: s, body: bufio.NewReader(response.Body), close: sync.OnceFunc(func() { _ = response.Body.Close() })}
 	s.Cleanup(st.close)
 	st.until("\n")
 	return st
@@ -140,34 +140,35 @@ func (s *site) listen(web *httptest.Server, query string) *stream {
 
 // until reads up to a line.
 func (st *stream) until(want string) {
-	st.site.Helper()
-	guard := time.AfterFunc(patience, st.close)
+	st.server.Helper()
+	guard := time.AfterFunc(waitTimeout, st.close)
 	defer guard.Stop()
 	for line := ""; line != want; {
 		var err error
 		line, err = st.body.ReadString('\n')
-		require.NoError(st.site, err, "waiting for %q", want)
+		require.NoError(st.server, err, "waiting for %q", want)
 	}
 }
 
 // rest reads to the end of the stream, which must be a clean one.
 func (st *stream) rest() string {
-	st.site.Helper()
-	guard := time.AfterFunc(patience, st.close)
+	st.server.Helper()
+	guard := time.AfterFunc(waitTimeout, st.close)
 	defer guard.Stop()
 	rest, err := io.ReadAll(st.body)
-	require.NoError(st.site, err)
+	require.NoError(st.server, err)
 	return string(rest)
 }
 
-type answer struct {
+// reply is a response that was read to its end.
+type reply struct {
 	status int
 	header http.Header
 	body   string
 }
 
-// ask sends a request to the admin interface, with the token; header holds names and values in turn.
-func (s *site) ask(method, path string, header ...string) answer {
+// request sends a request to the admin interface, with the token; header holds names and values in turn.
+func (s *testServer) request(method, path string, header ...string) reply {
 	s.Helper()
 	request, err := http.NewRequestWithContext(s.Context(), method, s.admin.URL+path, nil)
 	require.NoError(s, err)
@@ -185,11 +186,11 @@ func (s *site) ask(method, path string, header ...string) answer {
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	require.NoError(s, err)
-	return answer{response.StatusCode, response.Header, string(body)}
+	return reply{response.StatusCode, response.Header, string(body)}
 }
 
 // refused checks that a response is a well-formed problem and returns its code.
-func (s *site) refused(a answer) string {
+func (s *testServer) refused(a reply) string {
 	s.Helper()
 	var p struct {
 		Type, Title, Code string
@@ -203,8 +204,8 @@ func (s *site) refused(a answer) string {
 	return p.Code
 }
 
-// deaf observes nothing.
-type deaf struct{}
+// nopObserver observes nothing.
+type nopObserver struct{}
 
-func (deaf) Reset(pubsub.Reset)     {}
-func (deaf) Ended(delivery.Summary) {}
+func (nopObserver) Reset(pubsub.Reset)     {}
+func (nopObserver) Ended(delivery.Summary) {}

@@ -24,20 +24,20 @@ import (
 const closedByOperator = "event: carillon.goaway\ndata: {\"reason\":\"closed\""
 
 func TestCloseOneStream(t *testing.T) {
-	for name, web := range map[string]func(*site) *httptest.Server{
-		"taken over": func(s *site) *httptest.Server { return s.public },
-		"HTTP/2":     func(s *site) *httptest.Server { return s.secure },
+	for name, web := range map[string]func(*testServer) *httptest.Server{
+		"taken over": func(s *testServer) *httptest.Server { return s.public },
+		"HTTP/2":     func(s *testServer) *httptest.Server { return s.secure },
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newSite(t, "")
+			s := newTestServer(t, "")
 			one, other := s.listen(web(s), "topic=a&name=one"), s.listen(web(s), "topic=a&name=other")
 			eventually(t, "both are open", func() bool { return s.publisher.Streams() == 2 })
-			a := s.ask(http.MethodPost, "/streams/one/close")
+			a := s.request(http.MethodPost, "/streams/one/close")
 			require.Equal(t, http.StatusOK, a.status)
 			assert.JSONEq(t, `{"closed":1}`, a.body)
 			assert.Contains(t, one.rest(), closedByOperator)
 			eventually(t, "one is left", func() bool { return s.publisher.Streams() == 1 })
-			assert.Equal(t, "not_found", s.refused(s.ask(http.MethodPost, "/streams/one/close")), "it has ended")
+			assert.Equal(t, "not_found", s.refused(s.request(http.MethodPost, "/streams/one/close")), "it has ended")
 
 			s.publish("still here")
 			other.until("data: still here\n")
@@ -56,13 +56,13 @@ func TestCloseByTopic(t *testing.T) {
 		"invoices/*": {},
 	} {
 		t.Run(topic, func(t *testing.T) {
-			s := newSite(t, "")
+			s := newTestServer(t, "")
 			streams := map[string]*stream{}
 			for _, pattern := range []string{"orders/42", "orders/*", "orders/**", "**", "clock"} {
 				streams[pattern] = s.listen(s.public, "topic=nobody&topic="+url.QueryEscape(pattern))
 			}
 			eventually(t, "all are open", func() bool { return s.publisher.Streams() == len(streams) })
-			a := s.ask(http.MethodPost, "/topics/close?topic="+url.QueryEscape(topic))
+			a := s.request(http.MethodPost, "/topics/close?topic="+url.QueryEscape(topic))
 			require.Equal(t, http.StatusOK, a.status, a.body)
 			assert.JSONEq(t, fmt.Sprintf(`{"closed":%d}`, len(closes)), a.body)
 			for _, pattern := range closes {
@@ -74,16 +74,16 @@ func TestCloseByTopic(t *testing.T) {
 }
 
 func TestCloseByTopicRefuses(t *testing.T) {
-	s := newSite(t, "")
+	s := newTestServer(t, "")
 	for _, query := range []string{"", "?topic=", "?topic=a&topic=b", "?topic=a**", "?topic=%00", "?topic=%zz"} {
-		a := s.ask(http.MethodPost, "/topics/close"+query)
+		a := s.request(http.MethodPost, "/topics/close"+query)
 		assert.Equal(t, http.StatusBadRequest, a.status, query)
 		assert.Equal(t, "invalid_topic", s.refused(a), query)
 	}
 }
 
 func TestStatus(t *testing.T) {
-	s := newSite(t, "")
+	s := newTestServer(t, "")
 	s.publish("first")
 	s.listen(s.public, "topic=a&topic=b&name=one")
 	s.listen(s.public, "topic=a&name=two")
@@ -109,7 +109,7 @@ func TestStatus(t *testing.T) {
 		Slowest []any
 	}
 	eventually(t, "all are live", func() bool {
-		a := s.ask(http.MethodGet, "/status")
+		a := s.request(http.MethodGet, "/status")
 		require.Equal(t, http.StatusOK, a.status)
 		require.Equal(t, "application/json", a.header.Get("Content-Type"))
 		require.NoError(t, json.Unmarshal([]byte(a.body), &got), a.body)
@@ -117,7 +117,7 @@ func TestStatus(t *testing.T) {
 	})
 	assert.Equal(t, "1.2.3", got.Version)
 	assert.Equal(t, "abc", got.Commit)
-	assert.Equal(t, "bell", got.Node)
+	assert.Equal(t, "node-1", got.Node)
 	assert.NotEmpty(t, got.Started)
 	assert.Positive(t, got.UptimeSeconds)
 	assert.Equal(t, 3, got.Streams.Total)
@@ -134,28 +134,28 @@ func TestStatus(t *testing.T) {
 	assert.False(t, got.Draining)
 }
 
-// A reader that stopped is named, with how far behind it is, and can be closed by that name.
+// A client that stopped reading is listed with how far behind it is, and can be closed by its name.
 func TestStatusNamesTheSlowest(t *testing.T) {
-	s := newSite(t, "")
+	s := newTestServer(t, "")
 	s.listen(s.public, "topic=a&name=stuck")
 	var slow string
 	data := strings.Repeat("x", 256<<10)
 	eventually(t, "it is parked", func() bool {
 		s.publish(data)
-		a := s.ask(http.MethodGet, "/status")
+		a := s.request(http.MethodGet, "/status")
 		slow = regexp.MustCompile(`"slowest":\[.*\]`).FindString(a.body)
 		return strings.Contains(slow, `"state":"parked"`)
 	})
 	assert.Contains(t, slow, `{"id":"stuck"`)
 	assert.Contains(t, slow, `"behind_events":`)
 	assert.Contains(t, slow, `"parked_seconds":`)
-	assert.JSONEq(t, `{"closed":1}`, s.ask(http.MethodPost, "/streams/stuck/close").body)
+	assert.JSONEq(t, `{"closed":1}`, s.request(http.MethodPost, "/streams/stuck/close").body)
 }
 
-// After many have come and gone in every way, no gauge is left with a remainder.
+// After many streams were opened and ended in every way, all gauges are back to zero.
 func TestGaugesSettleAfterChurn(t *testing.T) {
 	const rounds, clients = 3, 40
-	s := newSite(t, "")
+	s := newTestServer(t, "")
 	for round := range rounds {
 		var coming sync.WaitGroup
 		for i := range clients {
@@ -169,20 +169,20 @@ func TestGaugesSettleAfterChurn(t *testing.T) {
 		}
 		coming.Wait()
 		s.publish("hello")
-		a := s.ask(http.MethodPost, fmt.Sprintf("/topics/close?topic=churn/%d", round))
+		a := s.request(http.MethodPost, fmt.Sprintf("/topics/close?topic=churn/%d", round))
 		require.Equal(t, http.StatusOK, a.status)
 	}
 	var text string
 	gone := func() bool {
-		text = s.ask(http.MethodGet, "/metrics").body
+		text = s.request(http.MethodGet, "/metrics").body
 		return strings.Contains(text, fmt.Sprintf("carillon_streams_opened_total %d\n", rounds*clients)) && s.publisher.Streams() == 0
 	}
-	if !assert.Eventually(t, gone, patience, 5*time.Millisecond) {
+	if !assert.Eventually(t, gone, waitTimeout, 5*time.Millisecond) {
 		t.Log(text)
 	}
 	for _, transport := range []string{"taken_over", "http1", "http2"} {
 		series := fmt.Sprintf("carillon_streams_open{transport=%q} 0\n", transport)
-		eventually(t, series, func() bool { return strings.Contains(s.ask(http.MethodGet, "/metrics").body, series) })
+		eventually(t, series, func() bool { return strings.Contains(s.request(http.MethodGet, "/metrics").body, series) })
 	}
 	ended := 0
 	for _, line := range regexp.MustCompile(`carillon_streams_ended_total\{.*\} (\d+)`).FindAllStringSubmatch(text, -1) {
@@ -192,14 +192,14 @@ func TestGaugesSettleAfterChurn(t *testing.T) {
 		ended += n
 	}
 	assert.Equal(t, rounds*clients, ended, "each that was opened ended for a reason")
-	a := s.ask(http.MethodGet, "/status")
+	a := s.request(http.MethodGet, "/status")
 	assert.Contains(t, a.body, `"streams":{"total":0,"by_state":{"lagging":0,"live":0,"parked":0},"by_transport":{"http1":0,"http2":0,"taken_over":0}},"topics":[]`)
 }
 
-// An engine that does not answer is a 503, not a request that hangs.
-func TestEngineThatDoesNotAnswer(t *testing.T) {
+// While the engine hangs, requests get a 503 and do not hang.
+func TestHangingEngine(t *testing.T) {
 	api, err := adminapi.New(adminapi.Config{Addr: "127.0.0.1:0"}, adminapi.Deps{
-		Engine: stuck{}, Metrics: http.NotFoundHandler(), Logger: nopLog(),
+		Engine: hangingEngine{}, Metrics: http.NotFoundHandler(), Logger: nopLog(),
 	})
 	require.NoError(t, err)
 	for route, want := range map[string]int{"GET /status": 503, "POST /streams/x/close": 503, "POST /topics/close?topic=a": 503} {
@@ -212,7 +212,7 @@ func TestEngineThatDoesNotAnswer(t *testing.T) {
 }
 
 // publish puts an event on the topic a.
-func (s *site) publish(data string) {
+func (s *testServer) publish(data string) {
 	s.Helper()
 	parsed, err := event.ParseData(data)
 	require.NoError(s, err)

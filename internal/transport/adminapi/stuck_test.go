@@ -8,17 +8,17 @@ import (
 	"carillon/internal/app/pubsub"
 )
 
-// stuck is an engine whose shards do not get to answer.
-type stuck struct{}
+// hangingEngine is an engine whose shards never handle a call.
+type hangingEngine struct{}
 
-func (stuck) Inspect(context.Context, int) (pubsub.Snapshot, error) {
+func (hangingEngine) Inspect(context.Context, int) (pubsub.Snapshot, error) {
 	return pubsub.Snapshot{}, context.DeadlineExceeded
 }
 
-func (stuck) End(context.Context, pubsub.EndReason, func(pubsub.Subscription) bool) (int, error) {
+func (hangingEngine) End(context.Context, pubsub.EndReason, func(pubsub.Subscription) bool) (int, error) {
 	return 0, context.DeadlineExceeded
 }
 
-func (stuck) Draining() bool { return false }
+func (hangingEngine) Draining() bool { return false }
 
 func nopLog() *zap.Logger { return zap.NewNop() }

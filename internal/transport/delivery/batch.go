@@ -7,7 +7,7 @@ import (
 	"carillon/internal/app/pubsub"
 )
 
-// batch is the chunks of several items in one piece, for one write.
+// batch is the chunks of several items, joined for one write.
 type batch struct {
 	transport *Transport
 	gzip      bool
@@ -16,10 +16,10 @@ type batch struct {
 }
 
 // batches keeps the last batch of each processor. Streams that want the same events are served one after the other, so
-// most batches are put together once for all of them.
+// most batches are joined once for all of them.
 type batches struct{ pool sync.Pool }
 
-// with calls use with the chunks of the items in one piece.
+// with calls use with the chunks of the items joined, and returns its results.
 func (p *batches) with(to *body, items []*pubsub.Item, use func([]byte) (int, error)) (int, error) {
 	b, _ := p.pool.Get().(*batch)
 	if b == nil {

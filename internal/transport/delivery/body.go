@@ -5,8 +5,8 @@ import (
 	"carillon/internal/transport/gzipjoin"
 )
 
-// body makes the content of one stream's response: as the codec writes it, or compressed. Either way an event's bytes are
-// made once and shared; what belongs to the stream alone is the checksum that ends a compressed body.
+// body makes the content of one stream's response: as the codec writes it, or compressed. Either way an event's bytes
+// are made once and shared; what belongs to the stream alone is the checksum that ends a compressed body.
 type body struct {
 	transport *Transport
 	gzip      bool
@@ -21,7 +21,7 @@ func (b *body) chunk(item *pubsub.Item) []byte {
 	return b.transport.chunks.Of(item)
 }
 
-// add counts in items that were written, or will be.
+// add adds items that were or will be written to the checksum.
 func (b *body) add(items []*pubsub.Item) {
 	if !b.gzip {
 		return

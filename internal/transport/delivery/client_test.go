@@ -42,7 +42,7 @@ func (s *testServer) get(target string) *http.Response {
 	r, err := http.NewRequestWithContext(s.Context(), http.MethodGet, s.web.URL+target, nil)
 	require.NoError(s, err)
 	if !s.kind.gzip {
-		r.Header.Set("Accept-Encoding", "identity") // Go's client asks for gzip, and undoes it, by itself
+		r.Header.Set("Accept-Encoding", "identity") // otherwise Go's client requests gzip and decompresses it
 	}
 	response, err := s.web.Client().Do(r)
 	require.NoError(s, err)
@@ -62,7 +62,7 @@ func (s *testServer) read(body io.Reader, closing func()) *reader {
 // next waits for the next event.
 func (c *reader) next() sse.Message {
 	c.t.Helper()
-	guard := time.AfterFunc(patience, c.close)
+	guard := time.AfterFunc(waitTimeout, c.close)
 	defer guard.Stop()
 	m, err := c.in.Next()
 	require.NoError(c.t, err)

@@ -9,7 +9,7 @@ import (
 // closingCheckInterval is how often the deadlines of closing connections are checked.
 const closingCheckInterval = 100 * time.Millisecond
 
-// close forgets a connection and closes its descriptor.
+// close removes a connection from the poller and closes its descriptor.
 func (p *poller) close(c *conn) {
 	p.mu.Lock()
 	p.slots.remove(c.slot)
@@ -17,8 +17,8 @@ func (p *poller) close(c *conn) {
 	closeFD(c.fd)
 }
 
-// closeWhenSent takes charge of a connection whose stream has ended but whose socket has not taken the last bytes. It is
-// closed once it has, or after the timeout.
+// closeWhenSent makes the poller the owner of a connection whose stream has ended but whose socket has not taken the
+// last bytes. It is closed once it has, or after the timeout.
 func (p *poller) closeWhenSent(c *conn, timeout time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -44,8 +44,8 @@ func (p *poller) finishClosing(c *conn) {
 	closeFD(c.fd)
 }
 
-// closeExpired closes the connections whose time to be sent their last bytes is over, and all of them after the deadline,
-// unless it is zero. It returns how many are still closing.
+// closeExpired closes the connections whose timeout is over, and all of them after the deadline unless it is zero. It
+// returns how many are still closing.
 func (p *poller) closeExpired(deadline time.Time) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -68,8 +68,9 @@ func (p *poller) timeout() int {
 	return int(closingCheckInterval.Milliseconds())
 }
 
-// closeFD closes a descriptor, which also ends its watch: no other descriptor shares the connection. What the client sent
-// and nobody read is read first: otherwise the kernel would send a reset, and the client could lose our last bytes.
+// closeFD closes a descriptor, which also ends its watch: no other descriptor shares the connection. What the client
+// sent and nobody read is read first: otherwise the kernel would send a reset, and the client could lose our last
+// bytes.
 func closeFD(fd int) {
 	for range 16 {
 		if n, err := unix.Read(fd, make([]byte, 4096)); n <= 0 || err != nil {

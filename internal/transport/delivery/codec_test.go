@@ -21,7 +21,7 @@ import (
 )
 
 // lineCodec is a format that has nothing in common with Server-Sent Events: a line for everything, an empty one for a
-// heartbeat. Its clients understand a status.
+// heartbeat. Its clients are refused with a status.
 type lineCodec struct{}
 
 const unencodable = "what lineCodec cannot encode"
@@ -71,14 +71,14 @@ func (s *testServer) readLines(query string) *lineReader {
 
 func (r *lineReader) next() string {
 	r.t.Helper()
-	guard := time.AfterFunc(patience, func() { _ = r.body.Close() })
+	guard := time.AfterFunc(waitTimeout, func() { _ = r.body.Close() })
 	defer guard.Stop()
 	line, err := r.in.ReadString('\n')
 	require.NoError(r.t, err)
 	return line
 }
 
-// A second format needs nothing but its codec: it is delivered on every path, compressed or not, next to streams of
+// A second format needs only a codec: it is delivered on every path, compressed or not, next to streams of
 // another format that want the same events.
 func TestAnyFormatIsDeliveredOnEveryPath(t *testing.T) {
 	forEachKind(t, func(t *testing.T, kind connKind) {
@@ -119,7 +119,7 @@ func TestTheFormatsHeartbeatIsSent(t *testing.T) {
 	})
 }
 
-// A stream that cannot be sent one of its events must not go on without it.
+// A stream that cannot be sent one of its events must not continue without it.
 func TestAnEventThatCannotBeEncodedEndsItsStreams(t *testing.T) {
 	forEachKind(t, func(t *testing.T, kind connKind) {
 		s := newTestServer(t, kind)

@@ -11,8 +11,8 @@ import (
 )
 
 // conn is the sink of a taken-over connection. Its stream's shard owns it and its descriptor, alone, until Close; so no
-// write can reach a descriptor that was closed and given out again. The poller knows it by a [slotID] that is never
-// reused and only notifies the shard.
+// write can reach a descriptor that was closed and reused. The poller refers to it by a [slotID], which is never
+// reused, and only notifies the shard.
 type conn struct {
 	fd       int
 	slot     slotID
@@ -60,7 +60,8 @@ func (c *conn) Flush() error {
 	return err
 }
 
-// Heartbeat writes a heartbeat, unless the socket has not even taken the last bytes yet and there is no position to tell.
+// Heartbeat writes a heartbeat, unless the socket has not even taken the last bytes yet and there is no position to
+// send.
 func (c *conn) Heartbeat(at event.Position) error {
 	if len(c.unsent) > 0 && at.IsZero() {
 		return nil

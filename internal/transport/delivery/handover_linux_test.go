@@ -17,7 +17,7 @@ import (
 	"carillon/internal/app/pubsub"
 )
 
-// descriptors counts the process's sockets. Other descriptors come and go with the runtime's own doings.
+// descriptors counts the process's sockets. The runtime opens and closes other descriptors by itself.
 func descriptors(t *testing.T) int {
 	t.Helper()
 	list, err := os.ReadDir("/proc/self/fd")
@@ -31,17 +31,17 @@ func descriptors(t *testing.T) int {
 	return count
 }
 
-// waitUntilAtMost waits until a number is back where it was.
+// waitUntilAtMost waits until a number is at most want plus slack.
 func waitUntilAtMost(t *testing.T, what string, want, slack int, count func() int) {
 	t.Helper()
-	ok := assert.Eventually(t, func() bool { return count() <= want+slack }, patience, 10*time.Millisecond)
+	ok := assert.Eventually(t, func() bool { return count() <= want+slack }, waitTimeout, 10*time.Millisecond)
 	require.True(t, ok, "%s: %d, and %d at first", what, count(), want)
 }
 
 func TestAStreamHoldsNoGoroutineAndItsDescriptorIsGivenBack(t *testing.T) {
 	const many = 1000
 	s := newTestServer(t, connKind{takeOver: true})
-	s.dialOnce() // whatever comes with a first stream is there now
+	s.dialOnce() // what the first stream allocates is allocated now
 	goroutines, files := runtime.NumGoroutine(), descriptors(t)
 	for range 2 {
 		conns := make([]net.Conn, 0, many)
@@ -70,7 +70,7 @@ func (s *testServer) dialOnce() {
 	s.waitEnded()
 }
 
-// A client that still reads when the server stops has a moment to read to the end; then its connection is closed.
+// A client that still reads when the server stops has a limited time to read to the end; then its connection is closed.
 func TestClosingConnectionsEndWithTheServer(t *testing.T) {
 	s := newTestServer(t, connKind{takeOver: true})
 	files := descriptors(t)

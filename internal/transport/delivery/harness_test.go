@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"carillon/internal/app/pubsub"
+	"carillon/internal/app/pubsub/pubsubtest"
 	"carillon/internal/domain/access"
 	"carillon/internal/domain/event"
 	"carillon/internal/infra/memlog"
@@ -24,8 +25,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience is how long a test waits for what must happen. It is no measure of anything.
-const patience = 30 * time.Second
+// waitTimeout bounds every wait. It only ends tests that would hang.
+const waitTimeout = 30 * time.Second
 
 // connKind is how a stream gets from its shard to its client.
 type connKind struct {
@@ -36,7 +37,7 @@ type connKind struct {
 	gzip     bool
 }
 
-// connKinds returns all of them: what a stream promises holds on each.
+// connKinds returns all of them: the guarantees of a stream hold on each.
 func connKinds() []connKind {
 	return []connKind{
 		{name: "taken over", takeOver: true},
@@ -54,8 +55,8 @@ func forEachKind(t *testing.T, test func(t *testing.T, kind connKind)) {
 	}
 }
 
-// testServer is a server of streams on a socket. It serves what ?topic= asks for, after ?after=: as Server-Sent Events, and
-// in the format of [lineCodec] under /lines.
+// testServer is a server of streams on a socket. It serves what ?topic= asks for, after ?after=: as Server-Sent Events,
+// and in the format of [lineCodec] under /lines.
 type testServer struct {
 	*testing.T
 
@@ -74,7 +75,7 @@ type testServer struct {
 func newTestServer(t *testing.T, kind connKind, change ...func(*delivery.Config, *pubsub.Config)) *testServer {
 	t.Helper()
 	cfg := delivery.Config{
-		Retry: 2 * time.Second, RefusedRetry: 5 * time.Second, WriteTimeout: 2 * patience,
+		Retry: 2 * time.Second, RefusedRetry: 5 * time.Second, WriteTimeout: 2 * waitTimeout,
 		MaxBatchBytes: 64 << 10, TakeOver: kind.takeOver, Compression: kind.gzip,
 	}
 	engineCfg := pubsub.Config{
@@ -87,7 +88,7 @@ func newTestServer(t *testing.T, kind connKind, change ...func(*delivery.Config,
 	}
 	log, err := memlog.New(memlog.Config{Events: 1 << 16, Bytes: 1 << 30, Age: time.Hour, Keys: 1, KeyWindow: time.Hour})
 	require.NoError(t, err)
-	engine, err := pubsub.New(engineCfg, log, pubsub.Unobserved{})
+	engine, err := pubsub.New(engineCfg, log, pubsubtest.NopObserver{})
 	require.NoError(t, err)
 	streams, err := delivery.New(cfg)
 	require.NoError(t, err)
@@ -193,7 +194,7 @@ func (s *testServer) waitEnded() delivery.Summary {
 	select {
 	case did := <-s.ends:
 		return did
-	case <-time.After(patience):
+	case <-time.After(waitTimeout):
 		require.Fail(s, "a stream has not ended")
 		return delivery.Summary{}
 	}
@@ -202,7 +203,7 @@ func (s *testServer) waitEnded() delivery.Summary {
 // waitStreams waits until that many streams are open. The engine counts one out after its sink was closed.
 func (s *testServer) waitStreams(streams int) {
 	s.Helper()
-	require.Eventually(s, func() bool { return s.engine.Streams() == streams }, patience, time.Millisecond)
+	require.Eventually(s, func() bool { return s.engine.Streams() == streams }, waitTimeout, time.Millisecond)
 }
 
 func numbered(n int, data string) []string {

@@ -45,10 +45,10 @@ func (m *mailbox) Send(items []*pubsub.Item) (int, error) {
 	return len(items), nil
 }
 
-// Flush does nothing: the writing goroutine goes on by itself.
+// Flush does nothing: the writing goroutine needs no call to continue.
 func (m *mailbox) Flush() error { return nil }
 
-// Heartbeat adds a heartbeat, unless something is still waiting to be written anyway and there is no position to tell.
+// Heartbeat adds a heartbeat, unless something is still waiting to be written anyway and there is no position to send.
 func (m *mailbox) Heartbeat(at event.Position) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -7,10 +7,10 @@ type Observer interface {
 	// Reset is called when a running stream misses events.
 	Reset(r pubsub.Reset)
 	// Ended is called once, after the last byte was handed to the connection.
-	Ended(did Summary)
+	Ended(summary Summary)
 }
 
-// Summary is what a stream did.
+// Summary describes a stream that has ended.
 type Summary struct {
 	Events  int64
 	Bytes   int64 // of the body, framing included

@@ -52,7 +52,7 @@ func fullConnection(t *testing.T) (server, client net.Conn, pending int) {
 	control, err := server.(syscall.Conn).SyscallConn()
 	require.NoError(t, err)
 	full := 0
-	require.Eventually(t, func() bool { // the kernel goes on making room for a while
+	require.Eventually(t, func() bool { // the kernel enlarges its buffers for a while
 		full++
 		return control.Control(func(fd uintptr) {
 			for n, err := 0, error(nil); err == nil; n, err = unix.Write(int(fd), []byte(strings.Repeat("x", 512))) {
@@ -61,7 +61,7 @@ func fullConnection(t *testing.T) (server, client net.Conn, pending int) {
 				}
 			}
 		}) == nil && full == 10
-	}, patience, 10*time.Millisecond)
+	}, waitTimeout, 10*time.Millisecond)
 	return server, client, pending
 }
 
@@ -74,7 +74,7 @@ func TestAnOpeningWaitsForRoom(t *testing.T) {
 	in := bufio.NewReader(client)
 	_, err := io.CopyN(io.Discard, in, int64(pending))
 	require.NoError(t, err)
-	require.NoError(t, client.SetReadDeadline(time.Now().Add(patience)))
+	require.NoError(t, client.SetReadDeadline(time.Now().Add(waitTimeout)))
 	response, err := http.ReadResponse(in, nil)
 	require.NoError(t, err)
 	line, err := bufio.NewReader(response.Body).ReadString('\n')
@@ -90,11 +90,11 @@ func TestABookmarkIsNotLostWhileBytesWait(t *testing.T) {
 	newest := s.publish("b", numbered(10, "not for this stream")...)[9]
 	other := s.listen("topic=c")
 	go func() { _, _ = other.in.Next() }()
-	require.Eventually(t, func() bool { return other.heartbeats.Load() > 4 }, patience, time.Millisecond) // and as many here
+	require.Eventually(t, func() bool { return other.heartbeats.Load() > 4 }, waitTimeout, time.Millisecond) // and as many here
 	in := bufio.NewReader(client)
 	_, err := io.CopyN(io.Discard, in, int64(pending))
 	require.NoError(t, err)
-	require.NoError(t, client.SetReadDeadline(time.Now().Add(patience)))
+	require.NoError(t, client.SetReadDeadline(time.Now().Add(waitTimeout)))
 	for line := ""; line != "id: "+newest+"\n"; {
 		line, err = in.ReadString('\n')
 		require.NoError(t, err)

@@ -14,9 +14,8 @@ import (
 // shutdownTimeout is how long connections may take to be sent their last bytes once the server stops.
 const shutdownTimeout = 2 * time.Second
 
-// poller learns from the kernel which taken-over connections ended or can take more, and notifies the streams' shards. It
-// never touches the descriptor of a running stream. Connections whose stream has ended before their last bytes were sent
-// are its own.
+// poller waits until taken-over connections end or can take more, and notifies the streams' shards. It never uses the
+// descriptor of a running stream. It owns the connections whose stream ended before their last bytes were sent.
 type poller struct {
 	epoll  int
 	wakeFD int // an eventfd that ends a wait
@@ -81,7 +80,7 @@ func (p *poller) add(c *conn) error {
 	return nil
 }
 
-// notifyWritable has the stream notified, once, when its socket can take more; at once where it already can.
+// notifyWritable requests one notification of the stream when its socket can take more, which may be at once.
 func (p *poller) notifyWritable(c *conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -130,7 +129,7 @@ func (p *poller) run(ctx context.Context) error {
 	}
 }
 
-// dispatch notifies a stream of what happened to its connection, or goes on with one that is closing.
+// dispatch notifies a stream of what happened to its connection, or continues to close it.
 func (p *poller) dispatch(id slotID, events uint32) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

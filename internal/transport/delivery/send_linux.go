@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sendNow gives a socket what it takes without waiting. It is the one call that every delivery makes, so it is made
-// directly: send(2) avoids the file layer that write(2) goes through, and a call that cannot block need not tell Go's
+// sendNow sends as much as the socket takes without blocking. Every delivery makes this call, so it is a direct system
+// call: send(2) avoids the file layer that write(2) goes through, and a call that cannot block need not tell Go's
 // scheduler that it might. b must not be empty.
 func sendNow(fd int, b []byte) (int, error) {
 	n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), //nolint:gosec // the address is used during the call only

@@ -58,7 +58,7 @@ func TestHeartbeats(t *testing.T) {
 		client := s.listen("topic=a")
 		elsewhere := s.publish("b", "not for this stream")
 		go func() { _, _ = client.in.Next() }()
-		require.Eventually(t, func() bool { return client.heartbeats.Load() >= 4 }, patience, time.Millisecond)
+		require.Eventually(t, func() bool { return client.heartbeats.Load() >= 4 }, waitTimeout, time.Millisecond)
 		// A heartbeat moves the position to resume from past events that were not for this stream.
 		s.publish("a", "over")
 		resumed := s.listen("topic=**&after=" + elsewhere[0])

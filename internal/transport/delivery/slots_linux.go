@@ -1,7 +1,7 @@
 package delivery
 
-// slots are the connections that the poller watches. A kernel event carries a number in place of a pointer: the event of
-// a connection that was closed meanwhile must find nothing.
+// slots are the connections that the poller watches. A kernel event carries a slotID and no pointer, so that an event
+// of a connection that has been closed in the meantime finds no other connection.
 type slots struct {
 	all  []slot
 	free []int32
@@ -12,7 +12,7 @@ type slot struct {
 	generation int32
 }
 
-// slotID identifies a watched connection. A slot is used again, its generation is not.
+// slotID identifies a watched connection. A slot is reused with a new generation.
 type slotID struct{ index, generation int32 }
 
 // wakeSlot is the slot of the poller's own eventfd.

@@ -40,7 +40,7 @@ func (c *reader) waitLive(s *testServer) {
 	opening := c.heartbeats.Load()
 	var reading sync.WaitGroup
 	reading.Go(func() { _, _ = c.in.Next() })
-	require.Eventually(s, func() bool { return c.heartbeats.Load() > opening+1 }, patience, time.Millisecond)
+	require.Eventually(s, func() bool { return c.heartbeats.Load() > opening+1 }, waitTimeout, time.Millisecond)
 	s.publish("a", "read on")
 	reading.Wait()
 }

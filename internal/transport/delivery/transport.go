@@ -11,13 +11,13 @@ import (
 type Transport struct {
 	server   *Server
 	codec    Codec
-	refuser  Refuser // nil for a format whose clients understand a status
+	refuser  Refuser // nil for a format whose clients are refused with a status
 	chunks   *pubsub.Encoding[[]byte]
 	deflated *pubsub.Encoding[deflatedChunk]
 }
 
-// Transport returns a transport for a format. It is called once for each codec, when the program starts: the events that
-// a transport has encoded are shared by its own streams only.
+// Transport returns a transport for a format. It is called once for each codec, when the program starts: the events
+// that a transport has encoded are shared by its own streams only.
 func (s *Server) Transport(codec Codec) *Transport {
 	refuser, _ := codec.(Refuser)
 	return &Transport{
@@ -26,8 +26,8 @@ func (s *Server) Transport(codec Codec) *Transport {
 	}
 }
 
-// Serve responds to a request with a stream. It returns at once where the connection is taken over, else when the stream
-// has ended; the observer may be called from any goroutine. Headers that were set before stay.
+// Serve responds to a request with a stream. It returns at once where the connection is taken over, else when the
+// stream has ended; the observer may be called from any goroutine. Headers that were set before stay.
 func (t *Transport) Serve(w http.ResponseWriter, r *http.Request, stream *pubsub.Stream, observer Observer) {
 	compression := t.server.cfg.Compression
 	b := body{transport: t, gzip: compression && acceptsGzip(r)}
@@ -53,7 +53,7 @@ func (t *Transport) Serve(w http.ResponseWriter, r *http.Request, stream *pubsub
 // CanRefuse reports whether the format has a refusal of its own; other formats' clients are refused with a status.
 func (t *Transport) CanRefuse() bool { return t.refuser != nil }
 
-// Refuse responds with the format's refusal, which [Transport.CanRefuse] must report to exist.
+// Refuse responds with the format's refusal. It must be called only if [Transport.CanRefuse] reports true.
 func (t *Transport) Refuse(w http.ResponseWriter, r *http.Request, reason string) {
 	t.setHeader(w, r)
 	if r.ProtoMajor == 1 {
@@ -64,7 +64,8 @@ func (t *Transport) Refuse(w http.ResponseWriter, r *http.Request, reason string
 	_, _ = w.Write(t.refuser.AppendRefusal(nil, reason, jitter(t.server.cfg.RefusedRetry)))
 }
 
-// setHeader sets what the head of every stream says: that nobody may buffer, store or change it.
+// setHeader sets the headers of every stream, which forbid proxies to buffer, store or change it, and those of the
+// format.
 func (t *Transport) setHeader(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-cache, no-store, no-transform")
@@ -76,12 +77,12 @@ func (t *Transport) setHeader(w http.ResponseWriter, r *http.Request) {
 	t.codec.SetHeader(h)
 }
 
-// opening returns what a client is told before any event.
+// opening returns the opening of a stream.
 func (t *Transport) opening(stream *pubsub.Stream) []byte {
 	return t.codec.AppendOpening(nil, stream.Opening(), jitter(t.server.cfg.Retry))
 }
 
-// goaway returns what a client is told when its stream ends.
+// goaway returns the end of a stream.
 func (t *Transport) goaway(reason pubsub.EndReason) []byte {
 	return t.codec.AppendGoaway(nil, string(reason), jitter(t.server.cfg.Retry))
 }

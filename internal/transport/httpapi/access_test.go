@@ -68,7 +68,7 @@ func TestKeysThatAreAwayDoNotEndABrowsersStream(t *testing.T) {
 	a := s.do(http.MethodGet, "/events?topic=a", "", append(authorization, "Accept", "text/event-stream")...)
 	assert.Equal(t, http.StatusOK, a.status)
 	assert.Regexp(t, `\Aretry: \d+\nevent: carillon.goaway\ndata: \{"reason":"keys_unavailable"\}\n\n\z`, a.body)
-	for _, a := range []answer{
+	for _, a := range []reply{
 		s.do(http.MethodGet, "/events?topic=a", "", authorization...),
 		s.do(http.MethodPost, "/events?topic=a", "data", authorization...),
 	} {

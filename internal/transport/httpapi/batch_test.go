@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func idsOf(t *testing.T, a answer) []string {
+func idsOf(t *testing.T, a reply) []string {
 	t.Helper()
 	require.Equal(t, http.StatusOK, a.status, a.body)
 	var got struct {

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Whatever a request asks for, a body that does not come must not hold a connection for ever.
+// Whatever a request asks for, a body that does not arrive must not occupy a connection forever.
 func TestASlowBodyIsNotWaitedFor(t *testing.T) {
 	s := serve(t, func(s *settings) { s.http.ReadTimeout = 200 * time.Millisecond })
 	for _, c := range []struct {

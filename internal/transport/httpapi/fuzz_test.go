@@ -34,7 +34,7 @@ func FuzzPublish(f *testing.F) {
 		}
 		w := httptest.NewRecorder()
 		s.api.ServeHTTP(w, r)
-		a := answer{status: w.Code, header: w.Result().Header, body: w.Body.String()}
+		a := reply{status: w.Code, header: w.Result().Header, body: w.Body.String()}
 		s.logs.TakeAll()
 		switch a.status {
 		case http.StatusOK:
@@ -42,7 +42,7 @@ func FuzzPublish(f *testing.F) {
 		case http.StatusCreated:
 			require.Regexp(t, `\A\{"id":"[a-zA-Z0-9]+-\d+"\}\n\z`, a.body)
 			if key != "" {
-				return // it may be an older event's answer
+				return // it may be the response of an older event
 			}
 			// The event reads back as it was sent.
 			m := s.newest(t)

@@ -23,6 +23,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"carillon/internal/app/pubsub"
+	"carillon/internal/app/pubsub/pubsubtest"
 	"carillon/internal/domain/access"
 	"carillon/internal/domain/event"
 	"carillon/internal/transport/delivery"
@@ -30,8 +31,8 @@ import (
 	"carillon/internal/transport/sse"
 )
 
-// patience is how long a test waits for what must happen. It is no measure of anything.
-const patience = 30 * time.Second
+// waitTimeout bounds every wait. It only ends tests that would hang.
+const waitTimeout = 30 * time.Second
 
 // The tokens that the tests' authenticator knows.
 const (
@@ -142,7 +143,7 @@ func serve(t testing.TB, change ...func(*settings)) *server {
 		c(&set)
 	}
 	core, logs := observer.New(zapcore.DebugLevel)
-	engine, err := pubsub.New(set.engine, newLog(t, set.history), pubsub.Unobserved{})
+	engine, err := pubsub.New(set.engine, newLog(t, set.history), pubsubtest.NopObserver{})
 	require.NoError(t, err)
 	streams, err := delivery.New(set.stream)
 	require.NoError(t, err)
@@ -191,7 +192,7 @@ func start(running *sync.WaitGroup, run func(context.Context) error) context.Can
 func newClient(t testing.TB, web *httptest.Server) *http.Client {
 	t.Helper()
 	client := web.Client()
-	client.Transport = holding{TB: t, next: client.Transport}
+	client.Transport = describedTransport{TB: t, next: client.Transport}
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return client
 }
@@ -207,30 +208,30 @@ func (s *server) request(method, path, body string, header ...string) *http.Requ
 	return r
 }
 
-// answer is a response that was read to its end.
-type answer struct {
+// reply is a response that was read to its end.
+type reply struct {
 	status int
 	header http.Header
 	body   string
 }
 
-func (s *server) do(method, path, body string, header ...string) answer {
+func (s *server) do(method, path, body string, header ...string) reply {
 	s.Helper()
 	return s.send(s.request(method, path, body, header...))
 }
 
-func (s *server) send(r *http.Request) answer {
+func (s *server) send(r *http.Request) reply {
 	s.Helper()
 	response, err := s.client.Do(r)
 	require.NoError(s, err)
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	require.NoError(s, err)
-	return answer{status: response.StatusCode, header: response.Header, body: string(body)}
+	return reply{status: response.StatusCode, header: response.Header, body: string(body)}
 }
 
 // post publishes with a token that may do everything.
-func (s *server) post(query, body string, header ...string) answer {
+func (s *server) post(query, body string, header ...string) reply {
 	s.Helper()
 	return s.do(http.MethodPost, "/events?"+query, body, append([]string{"Authorization", "Bearer " + tokenAll}, header...)...)
 }
@@ -243,7 +244,7 @@ func (s *server) publish(topic, data string) string {
 	return idOf(s, a)
 }
 
-func idOf(t require.TestingT, a answer) string {
+func idOf(t require.TestingT, a reply) string {
 	var got struct {
 		ID string `json:"id"`
 	}
@@ -258,7 +259,7 @@ type refusal struct {
 }
 
 // refused checks that a response is a well-formed problem and returns it.
-func refused(t require.TestingT, a answer) refusal {
+func refused(t require.TestingT, a reply) refusal {
 	var p refusal
 	require.Equal(t, "application/problem+json", a.header.Get("Content-Type"), a.body)
 	require.NoError(t, json.Unmarshal([]byte(a.body), &p), a.body)
@@ -305,7 +306,7 @@ func (s *server) open(path string, header ...string) *stream {
 func (st *stream) block() string {
 	st.t.Helper()
 	var all strings.Builder
-	guard := time.AfterFunc(patience, st.close)
+	guard := time.AfterFunc(waitTimeout, st.close)
 	defer guard.Stop()
 	for {
 		line, err := st.body.ReadString('\n')
@@ -320,7 +321,7 @@ func (st *stream) block() string {
 // rest reads to the end of the stream, which must be a clean one.
 func (st *stream) rest() string {
 	st.t.Helper()
-	guard := time.AfterFunc(patience, st.close)
+	guard := time.AfterFunc(waitTimeout, st.close)
 	defer guard.Stop()
 	rest, err := io.ReadAll(st.body)
 	require.NoError(st.t, err)
@@ -339,7 +340,7 @@ func (s *server) dial() net.Conn {
 		conn, err = net.Dial("tcp", address.Host)
 	}
 	require.NoError(s, err)
-	require.NoError(s, conn.SetDeadline(time.Now().Add(patience)))
+	require.NoError(s, conn.SetDeadline(time.Now().Add(waitTimeout)))
 	s.Cleanup(func() { _ = conn.Close() })
 	return conn
 }
@@ -353,9 +354,9 @@ func (s *server) raw(request string) string {
 	return string(all)
 }
 
-// eventually waits for something that must come true.
+// eventually waits until ok reports true.
 func eventually(t require.TestingT, what string, ok func() bool) {
-	require.Eventually(t, ok, patience, 5*time.Millisecond, what)
+	require.Eventually(t, ok, waitTimeout, 5*time.Millisecond, what)
 }
 
 func TestMisconfigurationIsNamed(t *testing.T) {

@@ -23,7 +23,7 @@ import (
 	"carillon/internal/transport/sse"
 )
 
-// hostile are texts that have broken something somewhere.
+// hostile are texts that commonly break parsers.
 var hostile = map[string]string{
 	"LF":                 "a\nb",
 	"CR":                 "a\rb",
@@ -72,13 +72,13 @@ var hostile = map[string]string{
 	"5 MB":               strings.Repeat("a", 5<<20),
 }
 
-// asRead is how data comes back: a stream cannot tell line ends apart.
+// asRead is how data comes back: all line ends become LF.
 func asRead(data string) string {
 	return strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(data)
 }
 
-// parsed is what each of three parsers makes of a frame.
-func parsed(t *testing.T, frame string) []sse.Message {
+// parseFrame returns the messages of a frame, which three parsers must agree on.
+func parseFrame(t *testing.T, frame string) []sse.Message {
 	t.Helper()
 	ours, err := sse.NewDecoder(strings.NewReader(frame), 1<<24, "").Next()
 	require.NoError(t, err)
@@ -128,24 +128,24 @@ func TestHostileTextIsRefusedByNameOrComesBackTheSame(t *testing.T) {
 		query := func(name string) string { return name + "=" + url.QueryEscape(text) }
 		for _, c := range []struct {
 			field string
-			send  func() answer
+			send  func() reply
 			want  sse.Message
 		}{
-			{"topic", func() answer { return s.post(query("topic"), "d") }, sse.Message{Type: "message", Data: "d"}},
-			{"type", func() answer { return s.post("topic=t&"+query("type"), "d") }, sse.Message{Type: text, Data: "d"}},
-			{"retry", func() answer { return s.post("topic=t&"+query("retry"), "d") }, sse.Message{Type: "message", Data: "d"}},
-			{"data", func() answer { return s.post("topic=t", text) }, sse.Message{Type: "message", Data: asRead(text)}},
-			{"topic", func() answer { return s.post("", line("topic"), "Content-Type", ndjson) }, sse.Message{Type: "message", Data: "d"}},
-			{"type", func() answer { return s.post("", line("type"), "Content-Type", ndjson) }, sse.Message{Type: text, Data: "d"}},
-			{"key", func() answer { return s.post("", line("key"), "Content-Type", ndjson) }, sse.Message{Type: "message", Data: "d"}},
-			{"retry", func() answer { return s.post("", line("retry"), "Content-Type", ndjson) }, sse.Message{Type: "message", Data: "d"}},
-			{"data", func() answer { return s.post("", line("data"), "Content-Type", ndjson) }, sse.Message{Type: "message", Data: asRead(text)}},
+			{"topic", func() reply { return s.post(query("topic"), "d") }, sse.Message{Type: "message", Data: "d"}},
+			{"type", func() reply { return s.post("topic=t&"+query("type"), "d") }, sse.Message{Type: text, Data: "d"}},
+			{"retry", func() reply { return s.post("topic=t&"+query("retry"), "d") }, sse.Message{Type: "message", Data: "d"}},
+			{"data", func() reply { return s.post("topic=t", text) }, sse.Message{Type: "message", Data: asRead(text)}},
+			{"topic", func() reply { return s.post("", line("topic"), "Content-Type", ndjson) }, sse.Message{Type: "message", Data: "d"}},
+			{"type", func() reply { return s.post("", line("type"), "Content-Type", ndjson) }, sse.Message{Type: text, Data: "d"}},
+			{"key", func() reply { return s.post("", line("key"), "Content-Type", ndjson) }, sse.Message{Type: "message", Data: "d"}},
+			{"retry", func() reply { return s.post("", line("retry"), "Content-Type", ndjson) }, sse.Message{Type: "message", Data: "d"}},
+			{"data", func() reply { return s.post("", line("data"), "Content-Type", ndjson) }, sse.Message{Type: "message", Data: asRead(text)}},
 		} {
 			a := c.send()
 			if a.status >= 400 {
 				require.Less(t, a.status, 500, "%s in %s", name, c.field)
 				if a.status == http.StatusRequestHeaderFieldsTooLarge {
-					continue // net/http's own answer to a query of five megabytes
+					continue // the response of net/http itself to a query of five megabytes
 				}
 				p := refused(t, a)
 				switch p.Code {
@@ -169,17 +169,17 @@ func TestHostileTextIsRefusedByNameOrComesBackTheSame(t *testing.T) {
 			}
 			require.NoError(t, json.Unmarshal([]byte(a.body), &got))
 			c.want.ID = strings.Join(append(got.IDs, got.ID), "")
-			for _, m := range parsed(t, st.block()) {
+			for _, m := range parseFrame(t, st.block()) {
 				require.Equal(t, c.want, m, "%s in %s", name, c.field)
 			}
 		}
 	}
-	// The table is no proof when everything is refused.
+	// If everything were refused, the table would prove nothing.
 	assert.Greater(t, accepted["data"], len(hostile), "of %d, twice", len(hostile))
 	assert.Positive(t, accepted["topic"])
 	assert.Positive(t, accepted["type"])
 	assert.Positive(t, accepted["key"])
-	s.nothingBroke()
+	s.checkNoServerFaults()
 }
 
 func TestHostileHeaders(t *testing.T) {
@@ -214,11 +214,11 @@ func TestHostileHeaders(t *testing.T) {
 			_ = conn.Close()
 		}
 	}
-	s.nothingBroke()
+	s.checkNoServerFaults()
 }
 
-// nothingBroke checks what the logs say about the server's own faults.
-func (s *server) nothingBroke() {
+// checkNoServerFaults checks that the log records contain no fault of the server.
+func (s *server) checkNoServerFaults() {
 	s.Helper()
 	for _, entry := range s.logs.All() {
 		assert.Less(s, entry.Level, zapcore.WarnLevel, "%s %v", entry.Message, entry.ContextMap())
@@ -251,16 +251,16 @@ func TestTenThousandMalformedRequests(t *testing.T) {
 		flooding.Go(func() {
 			random := rand.New(rand.NewPCG(1, uint64(worker)))
 			for range requests / workers {
-				request := soup(random)
+				request := malformedRequest(random)
 				conn := s.dial()
 				_, _ = io.WriteString(conn, request)
 				_ = conn.(interface{ CloseWrite() error }).CloseWrite()
 				all, _ := io.ReadAll(conn)
 				_ = conn.Close()
 				for _, status := range statusLine.FindAllStringSubmatch(string(all), -1) {
-					// What net/http says itself about a version and a transfer coding it does not know is right.
+					// The responses of net/http to an unknown version or transfer coding are correct.
 					if status[1] != "501" && status[1] != "505" {
-						assert.Less(t, status[1], "500", "%q was answered %q", request, all)
+						assert.Less(t, status[1], "500", "%q got %q", request, all)
 					}
 				}
 			}
@@ -274,13 +274,13 @@ func TestTenThousandMalformedRequests(t *testing.T) {
 		require.Equal(t, want, st.block(), "a healthy subscriber missed something")
 	}
 	eventually(t, "no other stream is left", func() bool { return s.engine.Streams() == 1 })
-	s.nothingBroke()
+	s.checkNoServerFaults()
 }
 
 var statusLine = regexp.MustCompile(`HTTP/1\.[01] (\d\d\d)`)
 
-// soup is a request as no client would send it.
-func soup(random *rand.Rand) string {
+// malformedRequest returns a random request of a kind that no client sends.
+func malformedRequest(random *rand.Rand) string {
 	pick := func(of ...string) string { return of[random.IntN(len(of))] }
 	junk := func() string {
 		b := make([]byte, random.IntN(40))

@@ -21,7 +21,7 @@ import (
 func TestSecretsReachNoLog(t *testing.T) {
 	const canary = "c4n4ry"
 	s := serve(t, func(s *settings) {
-		s.http.CORS = httpapi.CORS{Origins: []string{friend}}
+		s.http.CORS = httpapi.CORS{Origins: []string{allowedOrigin}}
 		s.auth.rights[canary] = s.auth.rights[tokenAll]
 		s.auth.anonymous.Subscribe = grant("open/**")
 		s.page = http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -30,7 +30,7 @@ func TestSecretsReachNoLog(t *testing.T) {
 			}
 		})
 	})
-	s.unheld()
+	s.skipDescriptionCheck()
 	everywhere := []string{
 		"Cookie", "carillon=" + canary, "User-Agent", canary, "Referer", "https://x/?" + canary, "Idempotency-Key", canary + "\u00ad",
 		"Last-Event-ID", canary, "X-Request-Id", canary + " " + canary, "X-Forwarded-For", canary, "X-Custom", canary,
@@ -49,11 +49,11 @@ func TestSecretsReachNoLog(t *testing.T) {
 				{"Origin", "https://" + canary + ".example"},
 				{"Accept", "text/event-stream;" + canary},
 			} {
-				s.answered(canary, method, path, append(extra, everywhere...)...)
+				s.checkNotRepeated(canary, method, path, append(extra, everywhere...)...)
 			}
 		}
 	}
-	s.answered(canary, http.MethodGet, "/?"+canary, append([]string{"X-Panic", canary}, everywhere...)...)
+	s.checkNotRepeated(canary, http.MethodGet, "/?"+canary, append([]string{"X-Panic", canary}, everywhere...)...)
 	st, _ := s.listen("topic=open/a&utm="+canary, "Last-Event-ID", canary)
 	a := s.post("topic=open/a", canary, "Idempotency-Key", canary)
 	require.Equal(t, http.StatusCreated, a.status)
@@ -75,8 +75,8 @@ func TestSecretsReachNoLog(t *testing.T) {
 	}
 }
 
-// answered sends a request and checks that its answer does not repeat what is secret.
-func (s *server) answered(canary, method, path string, header ...string) {
+// checkNotRepeated sends a request and checks that its response does not repeat what is secret.
+func (s *server) checkNotRepeated(canary, method, path string, header ...string) {
 	s.Helper()
 	response, err := s.client.Do(s.request(method, path, canary, header...))
 	require.NoError(s, err)
@@ -207,7 +207,7 @@ func TestAPanicIsAProblem(t *testing.T) {
 	assert.NotContains(t, got, "early")
 	for _, how := range []string{"late", "abort"} {
 		got := s.raw("GET /?how=" + how + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-		assert.NotContains(t, got, "0\r\n\r\n", "half an answer looks whole")
+		assert.NotContains(t, got, "0\r\n\r\n", "half a response looks complete")
 	}
 	assert.Equal(t, 2, s.logs.FilterMessage("panic").Len(), "an abort is none")
 	for _, entry := range s.logs.FilterMessage("panic").All() {

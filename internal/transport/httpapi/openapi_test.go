@@ -42,21 +42,23 @@ var description = sync.OnceValues(func() (described, error) {
 	return described{doc: doc, router: router}, err
 })
 
-// holding is a client's transport that holds every request a server took, and every answer it gave, to the description.
-type holding struct {
+// describedTransport is the transport of a client. It checks every accepted request and every response against the description.
+type describedTransport struct {
 	testing.TB
 
 	next http.RoundTripper
 }
 
 // CloseIdleConnections is what a client's method of that name calls.
-func (h holding) CloseIdleConnections() { h.next.(*http.Transport).CloseIdleConnections() }
+func (d describedTransport) CloseIdleConnections() { d.next.(*http.Transport).CloseIdleConnections() }
 
-// unheld lets a test send and get what is not described.
-func (s *server) unheld() { s.client.Transport = s.client.Transport.(holding).next }
+// skipDescriptionCheck allows a test to send requests and get responses that are not described.
+func (s *server) skipDescriptionCheck() {
+	s.client.Transport = s.client.Transport.(describedTransport).next
+}
 
-func (h holding) RoundTrip(r *http.Request) (*http.Response, error) {
-	response, err := h.next.RoundTrip(r)
+func (d describedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := d.next.RoundTrip(r)
 	if err != nil {
 		return nil, err
 	}
@@ -67,11 +69,11 @@ func (h holding) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	asked := repeated(r)
-	route, params, err := api.router.FindRoute(asked)
+	request := cloneRequest(r)
+	route, params, err := api.router.FindRoute(request)
 	if err != nil || r.URL.Path == "/events/" { // which the tests' router takes for another; preflights and what is not there need no description
 		missing := []int{http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusForbidden}
-		assert.True(h, r.Method == http.MethodOptions || strings.HasPrefix(r.URL.Path, "/assets/") || slices.Contains(missing, response.StatusCode),
+		assert.True(d, r.Method == http.MethodOptions || strings.HasPrefix(r.URL.Path, "/assets/") || slices.Contains(missing, response.StatusCode),
 			"%s %s is not described: %v", r.Method, r.URL, err)
 		return response, nil
 	}
@@ -80,11 +82,11 @@ func (h holding) RoundTrip(r *http.Request) (*http.Response, error) {
 		IncludeResponseStatus: true,
 		ExcludeResponseBody:   response.Header.Get("Content-Type") == "text/event-stream",
 	}
-	input := &openapi3filter.RequestValidationInput{Request: asked, PathParams: params, Route: route, Options: options}
+	input := &openapi3filter.RequestValidationInput{Request: request, PathParams: params, Route: route, Options: options}
 	if response.StatusCode < http.StatusBadRequest {
-		assert.NoError(h, openapi3filter.ValidateRequest(context.Background(), input), "a request that was taken is not in the description")
-		for name := range asked.URL.Query() {
-			assert.True(h, name == "utm" || route.Operation.Parameters.GetByInAndName("query", name) != nil, "%s is not described", name)
+		assert.NoError(d, openapi3filter.ValidateRequest(context.Background(), input), "a request that was taken is not in the description")
+		for name := range request.URL.Query() {
+			assert.True(d, name == "utm" || route.Operation.Parameters.GetByInAndName("query", name) != nil, "%s is not described", name)
 		}
 	}
 	given := &openapi3filter.ResponseValidationInput{
@@ -99,12 +101,12 @@ func (h holding) RoundTrip(r *http.Request) (*http.Response, error) {
 		response.Body = io.NopCloser(bytes.NewReader(body))
 		given.SetBodyBytes(body)
 	}
-	assert.NoError(h, openapi3filter.ValidateResponse(context.Background(), given), "an answer is not in the description: %s %s", r.Method, r.URL)
+	assert.NoError(d, openapi3filter.ValidateResponse(context.Background(), given), "a response is not in the description: %s %s", r.Method, r.URL)
 	return response, nil
 }
 
-// repeated is a request with its body unread, as a server at "/" sees it, and with a type where the body may have any.
-func repeated(r *http.Request) *http.Request {
+// cloneRequest returns a copy of a request with its body unread, as a server at "/" sees it, and with a type where the body may have any.
+func cloneRequest(r *http.Request) *http.Request {
 	again := r.Clone(context.Background())
 	again.URL = &url.URL{Path: r.URL.Path, RawQuery: r.URL.RawQuery}
 	if r.GetBody != nil {
@@ -184,7 +186,7 @@ func TestTheDescriptionHasEveryRefusalAndNoOther(t *testing.T) {
 	}
 }
 
-// What the server itself says in a stream is JSON, and described too.
+// The control events of a stream are JSON and are described.
 func TestTheDescriptionHasControlEvents(t *testing.T) {
 	api, err := description()
 	require.NoError(t, err)
@@ -201,7 +203,7 @@ func TestTheDescriptionHasControlEvents(t *testing.T) {
 	}
 }
 
-// What the description shows as examples works when it is sent.
+// The examples of the description are accepted.
 func TestTheDescriptionsExamplesWork(t *testing.T) {
 	api, err := description()
 	require.NoError(t, err)
@@ -229,7 +231,7 @@ func TestTheDescriptionsExamplesWork(t *testing.T) {
 	assert.Equal(t, http.StatusOK, s.post("", string(line), "Content-Type", ndjson).status)
 }
 
-// The description of a batch's line says about a line what the server says.
+// The schema of a batch line accepts the lines that the server accepts, and no others.
 func TestTheDescriptionOfABatchLineHolds(t *testing.T) {
 	api, err := description()
 	require.NoError(t, err)
@@ -253,6 +255,6 @@ func TestTheDescriptionOfABatchLineHolds(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(line), &value))
 		err := api.doc.Components.Schemas["BatchLine"].Value.VisitJSON(value, openapi3.EnableJSONSchema2020())
 		assert.Equal(t, good, err == nil, "the description of %s: %v", line, err)
-		assert.Equal(t, good, s.post("", line, "Content-Type", ndjson).status == http.StatusOK, "the server's answer to %s", line)
+		assert.Equal(t, good, s.post("", line, "Content-Type", ndjson).status == http.StatusOK, "the response of the server to %s", line)
 	}
 }

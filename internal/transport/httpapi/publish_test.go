@@ -136,7 +136,7 @@ func TestPublishRate(t *testing.T) {
 	})
 	batch := strings.Repeat("{\"topic\":\"orders/1\"}\n", 4)
 	require.Equal(t, http.StatusOK, s.post("", batch, "Content-Type", ndjson).status)
-	for _, a := range []answer{s.post("", batch, "Content-Type", ndjson)} {
+	for _, a := range []reply{s.post("", batch, "Content-Type", ndjson)} {
 		assert.Equal(t, http.StatusTooManyRequests, a.status)
 		assert.Equal(t, "rate_limited", refused(t, a).Code)
 		var seconds int
@@ -145,12 +145,12 @@ func TestPublishRate(t *testing.T) {
 		assert.Greater(t, seconds, 2900, "three events at one in a thousand seconds")
 		assert.LessOrEqual(t, seconds, 3000)
 	}
-	// What was refused was not spent; nor are other tokens' allowances.
+	// A refused publish does not count towards the rate, nor do those with other tokens.
 	assert.Equal(t, http.StatusCreated, s.post("topic=a", "x").status)
 	assert.Equal(t, http.StatusTooManyRequests, s.post("topic=a", "x").status)
 	a := s.do(http.MethodPost, "/events?topic=orders/1", "x", "Authorization", "Bearer "+tokenOrders)
 	assert.Equal(t, http.StatusCreated, a.status)
-	// Bad requests cost nothing.
+	// Invalid requests do not count towards the rate.
 	s = serve(t, func(s *settings) {
 		s.limits.BatchEvents, s.limits.PublishRate, s.limits.PublishBurst = 1, 0.001, 1
 	})

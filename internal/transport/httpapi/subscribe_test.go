@@ -18,8 +18,8 @@ import (
 // opening matches the start of every stream: the reconnection time, a comment, and the position.
 var opening = regexp.MustCompile(`\Aretry: (\d+)\n: carillon\nid: [A-Za-z0-9]+-\d+\n\n\z`)
 
-// reopening matches the start of a stream whose client knows the position, or learns it from the reset that follows.
-var reopening = regexp.MustCompile(`\Aretry: (\d+)\n: carillon\n\n\z`)
+// resumedOpening matches the start of a stream whose client knows the position or gets it with the reset that follows.
+var resumedOpening = regexp.MustCompile(`\Aretry: (\d+)\n: carillon\n\n\z`)
 
 // everyPath runs a test over a connection that is taken over and over those that are not.
 func everyPath(t *testing.T, test func(t *testing.T, path func(*settings))) {
@@ -213,7 +213,7 @@ func TestWhereAStreamStarts(t *testing.T) {
 		{"&last=1000", "", 0},
 		{"&since=1h", "", 0},
 		{"&since=" + before, "", 0},
-		// The header beats the query, and what the client saw beats what the URL always says.
+		// The header has precedence over the query, and what the client saw over what is fixed in the URL.
 		{"&last_event_id=" + ids[4] + "&last=9&since=1h", ids[6], 7},
 		{"&last_event_id=" + ids[4] + "&last=9&since=1h", "", 5},
 		{"&last=2&since=1h", "", 8},
@@ -225,7 +225,7 @@ func TestWhereAStreamStarts(t *testing.T) {
 	} {
 		st, first := s.listen("topic=a"+c.query, "Last-Event-ID", c.id)
 		if c.id != "" || strings.Contains(c.query, "last_event_id") {
-			assert.Regexp(t, reopening, first, c.query)
+			assert.Regexp(t, resumedOpening, first, c.query)
 		} else {
 			assert.Regexp(t, opening, first, c.query)
 		}
@@ -256,7 +256,7 @@ func TestAResumeThatCannotBeCompleteSaysSo(t *testing.T) {
 		{epoch + "-99", "future", epoch + "-99", ids[5], ""},
 	} {
 		st, first := s.listen("topic=a", "Last-Event-ID", c.asked)
-		assert.Regexp(t, reopening, first)
+		assert.Regexp(t, resumedOpening, first)
 		assert.Equal(t, fmt.Sprintf("id: %s\nevent: carillon.reset\ndata: {\"reason\":%q,\"requested\":%q,\"oldest\":%q,\"newest\":%q}\n\n",
 			c.at, c.reason, c.requested, ids[3], ids[5]), st.block())
 		if c.next != "" {

@@ -1,4 +1,4 @@
-// Package sockopt sets the TCP options that streams need: a bound on how long a vanished peer goes unnoticed, and a bound
+// Package sockopt sets the TCP options that streams need: a bound on the time until a lost peer is noticed, and a bound
 // on what the kernel buffers for a peer that does not read.
 //
 // It changes only TCP connections, also those below TLS, and leaves every other one as it is. Where the platform lacks
@@ -32,7 +32,8 @@ func (o Options) Validate() error {
 	return nil
 }
 
-// Tune sets the options on a connection. It tries each option even if another one fails; the error names those that failed.
+// Tune sets the options on a connection. It tries each option even if another one fails; the error names those that
+// failed.
 func Tune(conn net.Conn, o Options) error {
 	tcp := tcpOf(conn)
 	if tcp == nil {

@@ -41,7 +41,7 @@ func (Codec) AppendGoaway(b []byte, reason string, retry time.Duration) []byte {
 }
 
 // AppendRefusal writes what a client is sent in place of a stream. A browser's EventSource never reconnects after any
-// status but 200, so it gets a stream that says why, when to come back, and ends.
+// status but 200, so it gets a stream with the reason and the reconnection time that ends.
 func (Codec) AppendRefusal(b []byte, reason string, retry time.Duration) []byte {
 	return AppendGoaway(b, reason, retry)
 }

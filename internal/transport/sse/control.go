@@ -27,8 +27,8 @@ func AppendHeartbeat(b []byte, at event.Position) []byte {
 	return append(AppendID(append(b, ":\n"...), at), '\n')
 }
 
-// AppendReset writes a carillon.reset. Its id is the position from which the stream goes on. What the client requested is
-// left empty unless it is printable text.
+// AppendReset writes a carillon.reset. Its id is the position from which the stream continues. What the client
+// requested is left empty unless it is printable text.
 func AppendReset(b []byte, r pubsub.Reset) []byte {
 	if !plain(r.Requested) {
 		r.Requested = ""

@@ -178,7 +178,7 @@ func TestDecoderPassesTheReadersErrorOn(t *testing.T) {
 	require.ErrorIs(t, err, broken)
 }
 
-// However a stream is cut into reads, it says the same.
+// A stream decodes to the same messages, whatever parts it is read in.
 func FuzzDecode(f *testing.F) {
 	for _, c := range grammar {
 		if len(c.stream) < 1000 {

@@ -1,5 +1,6 @@
 // Package sse is the format of Server-Sent Events (WHATWG HTML, 9.2): the encoder, the decoder and the control events.
-// How the bytes get to a client is no part of it: package delivery writes streams in the format that [Codec] defines.
+// Package delivery writes streams to clients in the format that [Codec] defines.
 //
-// A conforming parser reads back the same event that the encoder wrote, and no payload can end a frame or begin another.
+// A conforming parser reads back the same event that the encoder wrote, and no payload can end a frame or begin
+// another.
 package sse

@@ -27,8 +27,8 @@ func entry(t testing.TB, name, data string, retry time.Duration) event.Entry {
 	return event.Entry{Position: event.Position{Epoch: "a1", Offset: 7}, Event: e}
 }
 
-// smuggle puts text into a domain value past its parser, as a fault in the domain or in a log would.
-func smuggle[T event.Type | event.Data](text string) T {
+// unchecked returns a domain value with text that its parser did not check, as a fault in the domain or a log could.
+func unchecked[T event.Type | event.Data](text string) T {
 	var value T
 	*(*string)(unsafe.Pointer(reflect.ValueOf(&value).Elem().Field(0).UnsafeAddr())) = text
 	return value
@@ -95,7 +95,7 @@ func TestAppendEventRefusesAgainWhatTheDomainRefuses(t *testing.T) {
 			before := []byte("before|")
 
 			e := good
-			e.Event.Type = smuggle[event.Type](bad)
+			e.Event.Type = unchecked[event.Type](bad)
 			got, err := sse.AppendEvent(before, e)
 			require.ErrorIs(t, err, sse.ErrUnencodable, "in the type")
 			assert.Equal(t, before, got)
@@ -109,14 +109,14 @@ func TestAppendEventRefusesAgainWhatTheDomainRefuses(t *testing.T) {
 	}
 
 	e := entry(t, "", "x", 0)
-	e.Event.Data = smuggle[event.Data]("a\xffb")
+	e.Event.Data = unchecked[event.Data]("a\xffb")
 	_, err := sse.AppendEvent(nil, e)
 	require.ErrorIs(t, err, sse.ErrUnencodable, "in the data")
 }
 
 func TestAppendEventSplitsLineEndsTheDomainLetThrough(t *testing.T) {
 	e := entry(t, "", "", 0)
-	e.Event.Data = smuggle[event.Data]("a\rid: forged\r\nb\n\rc")
+	e.Event.Data = unchecked[event.Data]("a\rid: forged\r\nb\n\rc")
 	got, err := sse.AppendEvent(nil, e)
 	require.NoError(t, err)
 	assert.Equal(t, "id: a1-7\ndata: a\ndata: id: forged\ndata: b\ndata: \ndata: c\n\n", string(got))

@@ -13,7 +13,7 @@ import (
 	"carillon/internal/transport/webui"
 )
 
-func ask(t *testing.T, method, target string, header ...string) *http.Response {
+func request(t *testing.T, method, target string, header ...string) *http.Response {
 	t.Helper()
 	page, err := webui.New()
 	require.NoError(t, err)
@@ -26,9 +26,9 @@ func ask(t *testing.T, method, target string, header ...string) *http.Response {
 	return w.Result()
 }
 
-func body(t *testing.T, answer *http.Response) string {
+func body(t *testing.T, response *http.Response) string {
 	t.Helper()
-	text, err := io.ReadAll(answer.Body)
+	text, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
 	return string(text)
 }
@@ -42,11 +42,11 @@ func TestServesEachKindOfFile(t *testing.T) {
 		"/?lang=en":         "text/html; charset=utf-8",
 		"/assets/clock.mjs": "text/javascript; charset=utf-8",
 	} {
-		answer := ask(t, http.MethodGet, target)
-		assert.Equal(t, http.StatusOK, answer.StatusCode, target)
-		assert.Equal(t, kind, answer.Header.Get("Content-Type"), target)
-		assert.Equal(t, "no-cache", answer.Header.Get("Cache-Control"), target)
-		assert.NotEmpty(t, body(t, answer), target)
+		response := request(t, http.MethodGet, target)
+		assert.Equal(t, http.StatusOK, response.StatusCode, target)
+		assert.Equal(t, kind, response.Header.Get("Content-Type"), target)
+		assert.Equal(t, "no-cache", response.Header.Get("Cache-Control"), target)
+		assert.NotEmpty(t, body(t, response), target)
 	}
 }
 
@@ -55,20 +55,20 @@ func TestAnythingElseIsNotFound(t *testing.T) {
 		"/index.html", "/assets", "/assets/", "/assets/index.html", "/assets/nothing.css", "/assets/../webui.go",
 		"/assets/%2e%2e/webui.go", "//", "/assets/app.css/", "/favicon.ico",
 	} {
-		assert.Equal(t, http.StatusNotFound, ask(t, http.MethodGet, target).StatusCode, target)
+		assert.Equal(t, http.StatusNotFound, request(t, http.MethodGet, target).StatusCode, target)
 	}
 }
 
 func TestOtherMethodsAreNotAllowed(t *testing.T) {
 	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodOptions} {
-		answer := ask(t, method, "/")
-		assert.Equal(t, http.StatusMethodNotAllowed, answer.StatusCode, method)
-		assert.Equal(t, "GET, HEAD", answer.Header.Get("Allow"), method)
+		response := request(t, method, "/")
+		assert.Equal(t, http.StatusMethodNotAllowed, response.StatusCode, method)
+		assert.Equal(t, "GET, HEAD", response.Header.Get("Allow"), method)
 	}
 }
 
-func TestHeadAnswersWithoutBody(t *testing.T) {
-	get, head := ask(t, http.MethodGet, "/"), ask(t, http.MethodHead, "/")
+func TestHeadHasNoBody(t *testing.T) {
+	get, head := request(t, http.MethodGet, "/"), request(t, http.MethodHead, "/")
 	assert.Equal(t, http.StatusOK, head.StatusCode)
 	assert.Equal(t, get.Header, head.Header)
 	assert.NotEmpty(t, head.Header.Get("Content-Length"))
@@ -76,34 +76,34 @@ func TestHeadAnswersWithoutBody(t *testing.T) {
 }
 
 func TestRevalidation(t *testing.T) {
-	etag := ask(t, http.MethodGet, "/").Header.Get("ETag")
+	etag := request(t, http.MethodGet, "/").Header.Get("ETag")
 	require.Regexp(t, `^"[0-9a-f]{24}"$`, etag)
-	assert.NotEqual(t, etag, ask(t, http.MethodGet, "/assets/app.css").Header.Get("ETag"))
+	assert.NotEqual(t, etag, request(t, http.MethodGet, "/assets/app.css").Header.Get("ETag"))
 
 	for _, match := range []string{etag, "W/" + etag, `"other", ` + etag, "*"} {
-		answer := ask(t, http.MethodGet, "/", "If-None-Match", match)
-		assert.Equal(t, http.StatusNotModified, answer.StatusCode, match)
-		assert.Equal(t, etag, answer.Header.Get("ETag"), match)
-		assert.Empty(t, body(t, answer), match)
+		response := request(t, http.MethodGet, "/", "If-None-Match", match)
+		assert.Equal(t, http.StatusNotModified, response.StatusCode, match)
+		assert.Equal(t, etag, response.Header.Get("ETag"), match)
+		assert.Empty(t, body(t, response), match)
 	}
-	assert.Equal(t, http.StatusOK, ask(t, http.MethodGet, "/", "If-None-Match", `"other"`).StatusCode)
+	assert.Equal(t, http.StatusOK, request(t, http.MethodGet, "/", "If-None-Match", `"other"`).StatusCode)
 }
 
-func TestSecurityHeadersGoWithEveryAnswer(t *testing.T) {
+func TestEveryResponseHasSecurityHeaders(t *testing.T) {
 	const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; " +
 		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-	etag := ask(t, http.MethodGet, "/").Header.Get("ETag")
-	for name, answer := range map[string]*http.Response{
-		"page":         ask(t, http.MethodGet, "/"),
-		"script":       ask(t, http.MethodGet, "/assets/main.mjs"),
-		"not modified": ask(t, http.MethodGet, "/", "If-None-Match", etag),
-		"not found":    ask(t, http.MethodGet, "/assets/nothing"),
-		"not allowed":  ask(t, http.MethodPost, "/"),
+	etag := request(t, http.MethodGet, "/").Header.Get("ETag")
+	for name, response := range map[string]*http.Response{
+		"page":         request(t, http.MethodGet, "/"),
+		"script":       request(t, http.MethodGet, "/assets/main.mjs"),
+		"not modified": request(t, http.MethodGet, "/", "If-None-Match", etag),
+		"not found":    request(t, http.MethodGet, "/assets/nothing"),
+		"not allowed":  request(t, http.MethodPost, "/"),
 	} {
-		assert.Equal(t, policy, answer.Header.Get("Content-Security-Policy"), name)
-		assert.Equal(t, "nosniff", answer.Header.Get("X-Content-Type-Options"), name)
-		assert.Equal(t, "no-referrer", answer.Header.Get("Referrer-Policy"), name)
-		assert.Equal(t, "same-origin", answer.Header.Get("Cross-Origin-Opener-Policy"), name)
+		assert.Equal(t, policy, response.Header.Get("Content-Security-Policy"), name)
+		assert.Equal(t, "nosniff", response.Header.Get("X-Content-Type-Options"), name)
+		assert.Equal(t, "no-referrer", response.Header.Get("Referrer-Policy"), name)
+		assert.Equal(t, "same-origin", response.Header.Get("Cross-Origin-Opener-Policy"), name)
 	}
 }
 
@@ -117,9 +117,9 @@ func TestEveryReferenceIsServed(t *testing.T) {
 			return
 		}
 		seen[target] = true
-		answer := ask(t, http.MethodGet, target)
-		require.Equal(t, http.StatusOK, answer.StatusCode, target)
-		for _, found := range reference.FindAllStringSubmatch(body(t, answer), -1) {
+		response := request(t, http.MethodGet, target)
+		require.Equal(t, http.StatusOK, response.StatusCode, target)
+		for _, found := range reference.FindAllStringSubmatch(body(t, response), -1) {
 			if found[1] != "" {
 				follow("/" + found[1])
 			} else {

@@ -14,9 +14,9 @@ import (
 	"carillon/internal/domain/event"
 )
 
-func appendPromises() []promise {
-	return []promise{
-		{name: "an empty log", check: emptyLog},
+func appendGuarantees() []guarantee {
+	return []guarantee{
+		{name: "an empty log", check: emptyLogExtent},
 		{name: "positions rise and share an epoch", check: positionsRise},
 		{name: "what is read is what was appended", check: readsBack},
 		{name: "a batch is contiguous", check: batchIsContiguous},
@@ -24,8 +24,8 @@ func appendPromises() []promise {
 	}
 }
 
-func emptyLog(t *testing.T, a Adapter) {
-	log := a.Open(t, Roomy())
+func emptyLogExtent(t *testing.T, a Adapter) {
+	log := a.Open(t, LargeLimits())
 	extent := log.Extent()
 	assert.NotEmpty(t, extent.Epoch)
 	assert.Equal(t, pubsub.Extent{Epoch: extent.Epoch, Oldest: 1, Newest: 0}, extent)
@@ -35,7 +35,7 @@ func emptyLog(t *testing.T, a Adapter) {
 }
 
 func positionsRise(t *testing.T, a Adapter) {
-	log := a.Open(t, Roomy())
+	log := a.Open(t, LargeLimits())
 	positions := publish(t, log, numbered(1, 1)...)
 	assert.EqualValues(t, 1, positions[0].Offset, "the first event of a log has offset 1")
 	positions = append(positions, publish(t, log, numbered(2, 10)...)...)
@@ -54,7 +54,7 @@ func positionsRise(t *testing.T, a Adapter) {
 }
 
 func readsBack(t *testing.T, a Adapter) {
-	log := a.Open(t, Roomy())
+	log := a.Open(t, LargeLimits())
 	full := keyed("three\n lines: \x00\tdata: \u2028\n", "k")
 	full.Topics = append(full.Topics, event.MustTopic("https://example.com/ü"), event.MustTopic(" a//b "))
 	var err error
@@ -73,7 +73,7 @@ func readsBack(t *testing.T, a Adapter) {
 }
 
 func batchIsContiguous(t *testing.T, a Adapter) {
-	log := a.Open(t, Roomy())
+	log := a.Open(t, LargeLimits())
 	const publishers, batches, size = 4, 10, 7
 	var all sync.WaitGroup
 	for p := range publishers {
@@ -105,7 +105,7 @@ func batchIsContiguous(t *testing.T, a Adapter) {
 }
 
 func appendCancelled(t *testing.T, a Adapter) {
-	log := a.Open(t, Roomy())
+	log := a.Open(t, LargeLimits())
 	publish(t, log, numbered(1, 3)...)
 	before := log.Extent()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -27,12 +27,12 @@ type join struct {
 }
 
 func drawScenario(t *rapid.T, a Adapter) scenario {
-	c := scenario{Limits: Roomy()}
+	c := scenario{Limits: LargeLimits()}
 	if a.SameProcess { // otherwise followers may miss what is trimmed
 		c.Limits.Events = rapid.SampledFrom([]int{1, 10, 100, everything}).Draw(t, "events")
 		c.Limits.Bytes = rapid.SampledFrom([]int64{3000, 30_000, 1 << 30}).Draw(t, "bytes")
 	}
-	batches := rapid.SliceOfN(rapid.SliceOfN(someDraft, 1, 5), 1, 30)
+	batches := rapid.SliceOfN(rapid.SliceOfN(draftGen, 1, 5), 1, 30)
 	c.Publishers = rapid.SliceOfN(batches, 1, 4).Draw(t, "publishers")
 	c.Joins = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) join {
 		return join{
@@ -118,7 +118,7 @@ func (c scenario) run(t *testing.T, a Adapter) error {
 		if f.Stay {
 			got = f.upTo(t, last)
 		}
-		record(segment{fmt.Sprint("follower ", i), f.after, c.Limits == Roomy(), got}, nil)
+		record(segment{fmt.Sprint("follower ", i), f.after, c.Limits == LargeLimits(), got}, nil)
 	}
 	if failed != nil {
 		return failed

@@ -14,8 +14,8 @@ import (
 	"carillon/internal/domain/event"
 )
 
-func followPromises() []promise {
-	return []promise{
+func followGuarantees() []guarantee {
+	return []guarantee{
 		{name: "a follower gets what is kept, then new entries", check: followKeptThenLive},
 		{name: "a follower waits for its offset", check: followFuture},
 		{name: "a follower gets an entry before the append returns", check: followBeforeAppendReturns},
@@ -25,7 +25,7 @@ func followPromises() []promise {
 }
 
 func followKeptThenLive(t *testing.T, a Adapter) {
-	log := a.Open(t, Roomy())
+	log := a.Open(t, LargeLimits())
 	all := publish(t, log, numbered(1, 10)...)
 	from := map[uint64]*follower{}
 	for _, after := range []uint64{0, all[0].Offset, all[4].Offset, all[8].Offset, all[9].Offset} {
@@ -43,7 +43,7 @@ func followKeptThenLive(t *testing.T, a Adapter) {
 }
 
 func followFuture(t *testing.T, a Adapter) {
-	log := a.Open(t, Roomy())
+	log := a.Open(t, LargeLimits())
 	never := follow(t, log, math.MaxUint64)
 	publish(t, log, numbered(1, 3)...)
 	after := log.Extent().Newest + 4
@@ -58,7 +58,7 @@ func followBeforeAppendReturns(t *testing.T, a Adapter) {
 	if !a.SameProcess {
 		t.Skip("the log is in another process")
 	}
-	log := a.Open(t, Roomy())
+	log := a.Open(t, LargeLimits())
 	followers := []*follower{follow(t, log, 0), follow(t, log, 0)}
 	probe := publish(t, log, textEvent("probe"))
 	for _, f := range followers {
@@ -81,7 +81,7 @@ func followBeforeAppendReturns(t *testing.T, a Adapter) {
 }
 
 func followEnds(t *testing.T, a Adapter) {
-	log := a.Open(t, Roomy())
+	log := a.Open(t, LargeLimits())
 	kept := publish(t, log, numbered(1, 3)...)
 	stopped, lasting := follow(t, log, 0), follow(t, log, 0)
 	stopped.upTo(t, kept[2].Offset)
@@ -97,7 +97,7 @@ func followEnds(t *testing.T, a Adapter) {
 }
 
 func followOneOrder(t *testing.T, a Adapter) {
-	log := a.Open(t, Roomy())
+	log := a.Open(t, LargeLimits())
 	const publishers, each = 4, 100
 	followers := make([]*follower, 9)
 	from := make([]uint64, len(followers))

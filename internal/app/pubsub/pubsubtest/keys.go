@@ -11,8 +11,8 @@ import (
 	"carillon/internal/domain/event"
 )
 
-func keyPromises() []promise {
-	return []promise{
+func keyGuarantees() []guarantee {
+	return []guarantee{
 		{name: "a key is published once", check: keyOnce},
 		{name: "a key is published once by many publishers", check: keyOnceByManyPublishers},
 		{name: "a key outlives its event", check: keyOutlivesEvent},
@@ -21,7 +21,7 @@ func keyPromises() []promise {
 }
 
 func keyOnce(t *testing.T, a Adapter) {
-	log := a.Open(t, Roomy())
+	log := a.Open(t, LargeLimits())
 	f := follow(t, log, 0)
 	one := publish(t, log, keyed("one", "k1"))
 	assert.Equal(t, one, publish(t, log, keyed("again", "k1")))
@@ -40,7 +40,7 @@ func keyOnce(t *testing.T, a Adapter) {
 }
 
 func keyOnceByManyPublishers(t *testing.T, a Adapter) {
-	log := a.Open(t, Roomy())
+	log := a.Open(t, LargeLimits())
 	const publishers, keys = 4, 25
 	results := make([][keys]event.Position, publishers)
 	var all sync.WaitGroup
@@ -61,7 +61,7 @@ func keyOnceByManyPublishers(t *testing.T, a Adapter) {
 }
 
 func keyOutlivesEvent(t *testing.T, a Adapter) {
-	limits := Roomy()
+	limits := LargeLimits()
 	limits.Events = 3
 	log := a.Open(t, limits)
 	first := publish(t, log, keyed("one", "k"))
@@ -73,7 +73,7 @@ func keyOutlivesEvent(t *testing.T, a Adapter) {
 }
 
 func keyWindow(t *testing.T, a Adapter) {
-	limits := Roomy()
+	limits := LargeLimits()
 	limits.KeyWindow = time.Minute
 	log := a.Open(t, limits)
 	first := publish(t, log, keyed("one", "k"))

@@ -6,10 +6,10 @@ import (
 	"pgregory.net/rapid"
 )
 
-func propertyPromises() []promise {
-	return []promise{
+func propertyGuarantees() []guarantee {
+	return []guarantee{
 		{name: "any sequence of operations equals the model", check: equalsModel, ownBubble: true},
-		{name: "concurrent readers and followers agree", check: allAgree, ownBubble: true},
+		{name: "concurrent readers and followers agree", check: concurrentUsersAgree, ownBubble: true},
 	}
 }
 
@@ -24,7 +24,7 @@ func equalsModel(t *testing.T, a Adapter) {
 	})
 }
 
-func allAgree(t *testing.T, a Adapter) {
+func concurrentUsersAgree(t *testing.T, a Adapter) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s := drawScenario(rt, a)
 		var err error

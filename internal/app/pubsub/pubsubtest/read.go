@@ -10,16 +10,16 @@ import (
 	"carillon/internal/domain/event"
 )
 
-func readPromises() []promise {
-	return []promise{
+func readGuarantees() []guarantee {
+	return []guarantee{
 		{name: "pages of any size add up", check: pages},
 		{name: "there is nothing after the newest", check: readAtNewest},
-		{name: "the caller owns what was read", check: callerOwns},
+		{name: "the caller owns what was read", check: resultIsACopy},
 	}
 }
 
 func pages(t *testing.T, a Adapter) {
-	log := a.Open(t, Roomy())
+	log := a.Open(t, LargeLimits())
 	publish(t, log, numbered(1, 150)...)
 	all := read(t, log, 0)
 	require.Equal(t, texts(entriesOf(numbered(1, 150))), texts(all))
@@ -45,7 +45,7 @@ func pages(t *testing.T, a Adapter) {
 }
 
 func readAtNewest(t *testing.T, a Adapter) {
-	log := a.Open(t, Roomy())
+	log := a.Open(t, LargeLimits())
 	for range 2 {
 		for _, after := range []uint64{log.Extent().Newest, log.Extent().Newest + 10, math.MaxUint64 - 1, math.MaxUint64} {
 			assert.Empty(t, read(t, log, after), "after %d", after)
@@ -54,8 +54,8 @@ func readAtNewest(t *testing.T, a Adapter) {
 	}
 }
 
-func callerOwns(t *testing.T, a Adapter) {
-	log := a.Open(t, Roomy())
+func resultIsACopy(t *testing.T, a Adapter) {
+	log := a.Open(t, LargeLimits())
 	publish(t, log, numbered(1, 5)...)
 	clear(read(t, log, 0))
 	assert.Equal(t, texts(entriesOf(numbered(1, 5))), texts(read(t, log, 0)))

@@ -6,14 +6,14 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-func restartPromises() []promise {
-	return []promise{
+func restartGuarantees() []guarantee {
+	return []guarantee{
 		{name: "a restart changes nothing", check: restartKeepsAll, needsReopen: true},
 	}
 }
 
 func restartKeepsAll(t *testing.T, a Adapter) {
-	limits := Roomy()
+	limits := LargeLimits()
 	limits.Events = 10
 	log := a.Open(t, limits)
 	for range 3 {

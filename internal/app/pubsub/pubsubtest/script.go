@@ -39,8 +39,8 @@ func (d draft) event(name string) event.Event {
 	return keyed(name+strings.Repeat(".", d.Bytes), d.Key)
 }
 
-// someDraft draws from few keys, so that they repeat, and sometimes an event larger than a whole small history.
-var someDraft = rapid.Custom(func(t *rapid.T) draft {
+// draftGen generates drafts with few keys, so that they repeat, and sometimes an event larger than a whole small history.
+var draftGen = rapid.Custom(func(t *rapid.T) draft {
 	return draft{
 		Bytes: rapid.SampledFrom([]int{0, 0, 1, 100, 1000, 5000}).Draw(t, "bytes"),
 		Key:   rapid.SampledFrom([]string{"", "", "", "a", "b", "c", "d"}).Draw(t, "key"),
@@ -48,7 +48,7 @@ var someDraft = rapid.Custom(func(t *rapid.T) draft {
 })
 
 func drawScript(t *rapid.T, a Adapter) script {
-	s := script{Limits: Roomy()}
+	s := script{Limits: LargeLimits()}
 	operations := []string{"append", "append", "append", "read", "read", "follow", "stop"}
 	if a.Exact {
 		s.Limits.Events = rapid.SampledFrom([]int{1, 3, 20, 64, 200}).Draw(t, "events")
@@ -69,7 +69,7 @@ func drawStep(t *rapid.T, operations []string) step {
 	switch s.Do {
 	case "append":
 		most := rapid.SampledFrom([]int{1, 3, 3, 100}).Draw(t, "most")
-		s.Batch = rapid.SliceOfN(someDraft, 0, most).Draw(t, "batch")
+		s.Batch = rapid.SliceOfN(draftGen, 0, most).Draw(t, "batch")
 	case "read":
 		s.Back, s.Limit = rapid.IntRange(-3, 40).Draw(t, "back"), rapid.IntRange(1, 30).Draw(t, "limit")
 	case "follow":

@@ -1,7 +1,8 @@
 // Package pubsubtest is the conformance suite of [pubsub.Log]: what every implementation must do.
 //
-// An implementation calls [TestLog] from its own tests. The suite knows only the interface: offsets need not be dense, and
-// where a promise depends on whether the log is in the same process, the [Adapter] says which promises it makes.
+// An implementation calls [TestLog] from its own tests. The suite knows only the interface: offsets need not be dense,
+// and where a guarantee depends on whether the log is in the same process, the [Adapter] states which guarantees it
+// gives.
 package pubsubtest
 
 import (
@@ -21,8 +22,8 @@ type Limits struct {
 	KeyWindow time.Duration // how long they are kept
 }
 
-// Roomy returns bounds that no test reaches.
-func Roomy() Limits {
+// LargeLimits returns bounds that no test reaches.
+func LargeLimits() Limits {
 	return Limits{Events: 1 << 20, Bytes: 1 << 30, Age: 24 * time.Hour, Keys: 1 << 20, KeyWindow: 24 * time.Hour}
 }
 
@@ -44,10 +45,10 @@ type Adapter struct {
 	Exact bool
 }
 
-// TestLog tests a log, with one subtest for each promise. Run it with the race detector.
+// TestLog tests a log, with one subtest for each guarantee. Run it with the race detector.
 func TestLog(t *testing.T, a Adapter) {
 	t.Helper()
-	for _, group := range [][]promise{appendPromises(), readPromises(), trimPromises(), keyPromises(), followPromises(), restartPromises(), propertyPromises()} {
+	for _, group := range [][]guarantee{appendGuarantees(), readGuarantees(), trimGuarantees(), keyGuarantees(), followGuarantees(), restartGuarantees(), propertyGuarantees()} {
 		for _, p := range group {
 			t.Run(p.name, func(t *testing.T) {
 				if p.needsTime && !a.FakeTime {
@@ -66,8 +67,8 @@ func TestLog(t *testing.T, a Adapter) {
 	}
 }
 
-// promise is one thing a log must do.
-type promise struct {
+// guarantee is one property that a log must have.
+type guarantee struct {
 	name        string
 	check       func(*testing.T, Adapter)
 	needsTime   bool // it waits until ages or key windows have passed

@@ -11,8 +11,8 @@ import (
 	"carillon/internal/domain/event"
 )
 
-func trimPromises() []promise {
-	return []promise{
+func trimGuarantees() []guarantee {
+	return []guarantee{
 		{name: "bounded in events", check: boundedInEvents},
 		{name: "bounded in bytes", check: boundedInBytes},
 		{name: "bounded in age", check: boundedInAge, needsTime: true},
@@ -36,7 +36,7 @@ func checkKept(t *testing.T, log pubsub.Log, all []event.Position) []event.Entry
 }
 
 func boundedInEvents(t *testing.T, a Adapter) {
-	limits := Roomy()
+	limits := LargeLimits()
 	limits.Events = 10
 	log := a.Open(t, limits)
 	all := publish(t, log, numbered(1, 10)...)
@@ -51,7 +51,7 @@ func boundedInEvents(t *testing.T, a Adapter) {
 }
 
 func boundedInBytes(t *testing.T, a Adapter) {
-	limits := Roomy()
+	limits := LargeLimits()
 	limits.Bytes = 100_000
 	log := a.Open(t, limits)
 	var all []event.Position
@@ -66,7 +66,7 @@ func boundedInBytes(t *testing.T, a Adapter) {
 }
 
 func boundedInAge(t *testing.T, a Adapter) {
-	limits := Roomy()
+	limits := LargeLimits()
 	limits.Age = time.Minute
 	log := a.Open(t, limits)
 	var all []event.Position
@@ -96,7 +96,7 @@ func boundedInAge(t *testing.T, a Adapter) {
 }
 
 func batchLargerThanHistory(t *testing.T, a Adapter) {
-	limits := Roomy()
+	limits := LargeLimits()
 	limits.Events = 10
 	log := a.Open(t, limits)
 	f := follow(t, log, 0)

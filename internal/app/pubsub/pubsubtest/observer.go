@@ -1,0 +1,28 @@
+package pubsubtest
+
+import (
+	"time"
+
+	"carillon/internal/app/pubsub"
+)
+
+// NopObserver is a [pubsub.Observer] that does nothing.
+type NopObserver struct{}
+
+// Published does nothing.
+func (NopObserver) Published(int, int) {}
+
+// Delivered does nothing.
+func (NopObserver) Delivered(int, time.Duration) {}
+
+// Replayed does nothing.
+func (NopObserver) Replayed(int) {}
+
+// Opened does nothing.
+func (NopObserver) Opened() {}
+
+// Ended does nothing.
+func (NopObserver) Ended(pubsub.EndReason) {}
+
+// Reset does nothing.
+func (NopObserver) Reset(pubsub.ResetReason) {}
