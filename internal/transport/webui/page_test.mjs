@@ -3,7 +3,7 @@ import { test } from "node:test";
 
 import { describe, Difference, read } from "./assets/reading.mjs";
 import { judge } from "./assets/resume.mjs";
-import { control, curlPublish, problem, query } from "./assets/words.mjs";
+import { control, curlPublish, problem, query } from "./assets/text.mjs";
 
 const tick = (text, after) => {
   const difference = new Difference();

@@ -125,7 +125,7 @@ func TestPageWatchesPublishesAndResumes(t *testing.T) {
 	p.until(`document.querySelector("#watch-log .event")`)
 	published := p.events("#watch-log")
 	require.Len(t, published, 1, "the refused event was not published")
-	assert.Equal(t, "Hello from the bell tower", published[0].Data)
+	assert.Equal(t, "Hello, world", published[0].Data)
 	assert.Equal(t, "message", published[0].Type)
 	assert.Contains(t, kept, published[0].ID)
 

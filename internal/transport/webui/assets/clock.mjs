@@ -3,7 +3,7 @@
 import { NativeStream } from "./native.mjs";
 import { describe, Difference, read } from "./reading.mjs";
 import { Rows } from "./rows.mjs";
-import { control } from "./words.mjs";
+import { control } from "./text.mjs";
 
 const labels = { connecting: "Connecting", live: "Live", reconnecting: "Reconnecting", closed: "Closed" };
 // Longer data on the clock's topic is listed as an event and not shown as a time.

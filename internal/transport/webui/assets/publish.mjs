@@ -1,6 +1,6 @@
 // Publishes one event. The token is read from its field when it is needed and stored nowhere else.
 
-import { curlPublish, object, problem, query } from "./words.mjs";
+import { curlPublish, object, problem, query } from "./text.mjs";
 
 export class Publish {
   #page;
@@ -23,12 +23,12 @@ export class Publish {
     publishSend.disabled = true;
     try {
       const answer = await fetch(this.#url(), { method: "POST", headers, body: publishData.value });
-      if (answer.status === 201) this.#say("kept", `Published as ${object(await answer.text()).id}`);
-      else this.#say("refused", `Refused (${answer.status}). ${await problem(answer)}`);
+      if (answer.status === 201) this.#showResult("kept", `Published as ${object(await answer.text()).id}`);
+      else this.#showResult("refused", `Refused (${answer.status}). ${await problem(answer)}`);
     } catch (error) {
       // A token with characters that a header cannot contain fails before anything is sent.
       const sent = error instanceof TypeError && /^[\x21-\x7e]*$/.test(token);
-      this.#say("refused", sent ? "The server cannot be reached." : "The token holds characters that a header cannot carry.");
+      this.#showResult("refused", sent ? "The server cannot be reached." : "The token holds characters that a header cannot carry.");
     } finally {
       publishSend.disabled = false;
     }
@@ -45,7 +45,7 @@ export class Publish {
     this.#page.publishCurl.textContent = curlPublish(this.#url(), this.#page.publishData.value);
   }
 
-  #say(outcome, text) {
+  #showResult(outcome, text) {
     this.#page.publishResult.dataset.outcome = outcome;
     this.#page.publishResult.textContent = text;
   }

@@ -1,7 +1,7 @@
 // Demonstrates that an interrupted stream loses nothing. The clock's stream is not interrupted: it shows which ticks were
 // published meanwhile.
 
-import { object } from "./words.mjs";
+import { object } from "./text.mjs";
 
 const away = 3_000;
 const patience = 8_000;
@@ -42,19 +42,19 @@ export class Resume {
   }
 
   async #demonstrate() {
-    this.#say("running", "Waiting for the first bell on the watched stream.");
+    this.#showResult("running", "Waiting for the first event on the watched stream.");
     this.#watch.include("clock");
     this.#forget();
     await this.#until(() => this.#heard.some((event) => event.id !== ""), patience);
-    if (this.#watch.lastEventId === "") return this.#say("unknown", "Nothing came to resume after. Is the stream live?");
+    if (this.#watch.lastEventId === "") return this.#showResult("unknown", "Nothing came to resume after. Is the stream live?");
 
     this.#watch.cut();
     const after = this.#watch.lastEventId;
     this.#forget();
-    this.#say("running", `Cut after ${after}. The bells ring on without this stream.`);
+    this.#showResult("running", `Cut after ${after}. Events go on without this stream.`);
     const began = performance.now();
     await this.#until(() => !this.#watch.running, away);
-    if (!this.#watch.running) return this.#say("unknown", "Stopped by hand before it could resume.");
+    if (!this.#watch.running) return this.#showResult("unknown", "Stopped by hand before it could resume.");
 
     const missed = this.#witnessed;
     this.#forget();
@@ -64,7 +64,7 @@ export class Resume {
     const live = () => this.#witnessed.find((tick) => tick.id !== "" && this.#heard.some((event) => event.id === tick.id));
     await this.#until(() => live() !== undefined || this.#heard.some(isReset) || !this.#watch.running, patience);
     const { outcome, text } = judge({ after, missed, heard: this.#heard, until: live()?.id });
-    this.#say(outcome, `Away for ${seconds.toFixed(1)} s, resumed after ${after}. ${text}`);
+    this.#showResult(outcome, `Away for ${seconds.toFixed(1)} s, resumed after ${after}. ${text}`);
   }
 
   #forget() {
@@ -86,7 +86,7 @@ export class Resume {
     });
   }
 
-  #say(outcome, text) {
+  #showResult(outcome, text) {
     this.#page.resumeResult.dataset.outcome = outcome;
     this.#page.resumeResult.textContent = text;
   }
@@ -115,7 +115,7 @@ export function judge({ after, missed, heard, until }) {
   if (lost.length > 0) return { outcome: "lost", text: `Not delivered: ${lost.join(", ")}.` };
   if (!rising) return { outcome: "lost", text: "Events came twice or out of order." };
   if (until === undefined && ids.length === 0) {
-    return { outcome: "unknown", text: "Nothing has rung since, so there was nothing to check." };
+    return { outcome: "unknown", text: "No event was published since, so there was nothing to check." };
   }
   const account = `${count(waiting, "event was", "events were")} waiting, in order and none twice`;
   const ticks = rang.length === 0 ? "" : `, with ${rang.length === 1 ? "the one tick" : `all ${rang.length} ticks`} that rang meanwhile`;

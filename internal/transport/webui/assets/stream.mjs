@@ -4,7 +4,7 @@
 
 import { backoff } from "./backoff.mjs";
 import { Parser } from "./parser.mjs";
-import { problem } from "./words.mjs";
+import { problem } from "./text.mjs";
 
 const firstRetry = 2_000;
 const longestRetry = 3_600_000;

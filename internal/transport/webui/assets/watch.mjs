@@ -2,7 +2,7 @@
 
 import { Rows } from "./rows.mjs";
 import { Stream } from "./stream.mjs";
-import { control, curlWatch, query } from "./words.mjs";
+import { control, curlWatch, query } from "./text.mjs";
 
 const labels = {
   connecting: "Connecting",
