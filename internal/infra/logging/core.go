@@ -38,7 +38,7 @@ func (c *core) Write(entry zapcore.Entry, fields []zapcore.Field) error {
 	if err != nil {
 		return err
 	}
-	c.queue.add(record.Bytes())
+	c.queue.add(record.Bytes(), entry.Level >= zapcore.ErrorLevel)
 	record.Free()
 	if entry.Level > zapcore.ErrorLevel { // the process may end before the goroutine writes
 		return c.Sync()

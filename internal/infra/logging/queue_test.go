@@ -93,7 +93,7 @@ func TestRecordsAreWrittenInOrder(t *testing.T) {
 		logger.Debug("not enabled")
 		synctest.Wait()
 		assert.Len(t, out.records(t), 1)
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(100 * time.Millisecond)
 		synctest.Wait()
 		records := out.records(t)
 		require.Len(t, records, 101)
@@ -103,6 +103,21 @@ func TestRecordsAreWrittenInOrder(t *testing.T) {
 		assert.Equal(t, 2, out.writes, "one write for many records")
 		require.NoError(t, q.Close(t.Context()))
 		assert.Zero(t, q.Dropped())
+	})
+}
+
+// The process may end after an error.
+func TestErrorsAreWrittenWithoutDelay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		out := newOutput(true)
+		q, logger := start(out)
+		logger.Info("first")
+		synctest.Wait()
+		logger.Info("second")
+		logger.Error("third")
+		synctest.Wait()
+		assert.Len(t, out.records(t), 3)
+		require.NoError(t, q.Close(t.Context()))
 	})
 }
 
