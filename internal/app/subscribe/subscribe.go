@@ -95,6 +95,10 @@ func (s *Subscriber) Open(ctx context.Context, rights access.Rights, req Request
 func (s *Subscriber) subscription(rights access.Rights, req Request) (sub pubsub.Subscription, err error) {
 	sub = pubsub.Subscription{Name: req.Name, Grant: rights.Subscribe}
 	if !rights.Expires.IsZero() {
+		if !time.Now().Before(rights.Expires) {
+			// The token is accepted within the leeway only. A stream would end at once and be opened again until the leeway ends.
+			return sub, access.ErrExpiredToken
+		}
 		// With a monotonic reading, so that later jumps of the wall clock change nothing.
 		sub.Expires = time.Now().Add(time.Until(rights.Expires))
 	}

@@ -118,6 +118,17 @@ func TestOpenKeepsTheExpiry(t *testing.T) {
 	})
 }
 
+// Within the leeway a token is still accepted, but a stream would end as soon as it is opened.
+func TestOpenRefusesRightsThatEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newSubscriber(t, subscribe.Limits{TopicsPerStream: 1})
+		rights := all
+		rights.Expires = time.Now()
+		_, err := s.Open(t.Context(), rights, subscribe.Request{})
+		require.ErrorIs(t, err, access.ErrExpiredToken)
+	})
+}
+
 func TestStreamLimits(t *testing.T) {
 	for name, c := range map[string]struct {
 		limits        subscribe.Limits

@@ -15,6 +15,16 @@ var (
 	ErrUnavailable = errors.New("keys unavailable")
 )
 
+// UnavailableError says when to try again. It matches [ErrUnavailable].
+type UnavailableError struct {
+	Wait time.Duration
+}
+
+func (e *UnavailableError) Error() string { return ErrUnavailable.Error() }
+
+// Unwrap returns [ErrUnavailable].
+func (e *UnavailableError) Unwrap() error { return ErrUnavailable }
+
 // Rights are the rights of a token, or of a request without one.
 type Rights struct {
 	// Subject identifies the owner. Tokens that may have different owners have different subjects; "" means anonymous.

@@ -115,7 +115,7 @@ func FuzzSignedClaims(f *testing.F) {
 		}
 		var head map[string]any
 		var said struct {
-			Exp      json.Number // which may stand in quotes: some issuers err, and nothing is lost
+			Exp      float64
 			Carillon struct{ Publish []string }
 		}
 		require.NoError(t, json.Unmarshal([]byte(header), &head))
@@ -123,9 +123,7 @@ func FuzzSignedClaims(f *testing.F) {
 		if _, critical := head["crit"]; critical || head["alg"] != "HS256" {
 			t.Fatalf("let in with the header %s", header)
 		}
-		exp, err := said.Exp.Float64()
-		require.NoError(t, err)
-		if now := time.Now(); exp < float64(now.Unix()) || !now.Before(rights.Expires) {
+		if now := time.Now(); said.Exp < float64(now.Unix()) || !now.Before(rights.Expires) {
 			t.Fatalf("let in although it is at an end: %s", body)
 		}
 		may := false

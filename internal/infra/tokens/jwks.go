@@ -28,16 +28,18 @@ const (
 	jwksFirstRetry = time.Second
 )
 
+// errNoUsableKey means that a set was read and is in use, but has no key for the algorithm.
+var errNoUsableKey = errors.New("no key is usable")
+
 // jwks is a set of keys at a URL. While fetching fails, the last set that was read stays in use.
 type jwks struct {
 	url       string
 	algorithm string
 	refresh   time.Duration
 	client    *http.Client
-	wanted    chan struct{}
-	unknown   *rate.Limiter
 	set       atomic.Pointer[keyfunc.Keyfunc]
 	failed    func(error)
+	renewal   renewal
 }
 
 func newJWKS(cfg JWT, failed func(error)) *jwks {
@@ -46,9 +48,8 @@ func newJWKS(cfg JWT, failed func(error)) *jwks {
 		algorithm: cfg.Algorithm,
 		refresh:   cfg.JWKSRefresh,
 		client:    &http.Client{Timeout: jwksTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
-		wanted:    make(chan struct{}, 1),
-		unknown:   rate.NewLimiter(rate.Every(jwksRetry), 1),
 		failed:    failed,
+		renewal:   renewal{wanted: make(chan struct{}, 1), allowed: rate.NewLimiter(rate.Every(jwksRetry), 1)},
 	}
 }
 
@@ -57,16 +58,24 @@ func (j *jwks) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	defer j.client.CloseIdleConnections()
+	defer j.renewal.stop()
 	retry := jwksFirstRetry
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
-		case <-j.wanted:
+		case <-j.renewal.wanted:
 		}
 		next := j.refresh
-		if err := j.fetch(ctx); err != nil && ctx.Err() == nil {
+		j.renewal.begin()
+		err := j.fetch(ctx)
+		if errors.Is(err, errNoUsableKey) {
+			j.renewal.end(nil) // the set was read, so it is known which keys it has
+		} else {
+			j.renewal.end(err)
+		}
+		if err != nil && ctx.Err() == nil {
 			next = min(retry, j.refresh)
 			retry = min(2*retry, jwksRetry)
 			j.failed(err)
@@ -114,23 +123,28 @@ func (j *jwks) fetch(ctx context.Context) error {
 	}
 	j.set.Store(&set) // even if it is empty: keys that were removed must not be accepted any longer
 	if usable == 0 {
-		return fmt.Errorf("reading keys: no key is usable for %s", j.algorithm)
+		return fmt.Errorf("reading keys: %w for %s", errNoUsableKey, j.algorithm)
 	}
 	return nil
 }
 
-// key returns the key that a token names.
-func (j *jwks) key(token *jwt.Token) (any, error) {
-	set := j.set.Load()
-	if set == nil {
-		return nil, access.ErrUnavailable
-	}
-	key, err := (*set).Keyfunc(token)
-	if errors.Is(err, jwkset.ErrKeyNotFound) && j.unknown.Allow() {
-		select { // the key may be new; this request is refused, a later one finds it
-		case j.wanted <- struct{}{}:
-		default:
+// key returns the key that a token names. It waits for a fetch when there is no such key: the token may be signed with a
+// new one. The key is unknown only when a fetch that began after the call did not return it.
+func (j *jwks) key(ctx context.Context, token *jwt.Token) (any, error) {
+	for rounds := 0; ; rounds++ {
+		set := j.set.Load()
+		if set == nil {
+			return nil, access.ErrUnavailable
+		}
+		key, err := (*set).Keyfunc(token)
+		if name, _ := token.Header["kid"].(string); name == "" || !errors.Is(err, jwkset.ErrKeyNotFound) || rounds == 2 {
+			return key, err
+		}
+		switch begun, waitErr := j.renewal.wait(ctx, func() bool { return j.set.Load() != set }); {
+		case waitErr != nil:
+			return nil, waitErr
+		case !begun:
+			rounds = 1 // this fetch is conclusive
 		}
 	}
-	return key, err
 }

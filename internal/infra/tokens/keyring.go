@@ -1,9 +1,9 @@
 package tokens
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
-	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 
@@ -19,8 +19,7 @@ type keyring struct {
 	anonymous access.Grant      // topics that may be subscribed to without a token
 	patterns  []event.Pattern   // of anonymous
 	parser    *jwt.Parser       // nil: no JWT is accepted
-	keyOf     jwt.Keyfunc
-	leeway    time.Duration
+	keyOf     func(context.Context, *jwt.Token) (any, error)
 	jwks      *jwks // nil: the keys are not at a URL
 }
 
@@ -58,7 +57,7 @@ func (k *keyring) useJWT(cfg JWT, failed func(error)) error {
 		for _, key := range keys {
 			set.Keys = append(set.Keys, key)
 		}
-		k.keyOf = func(*jwt.Token) (any, error) { return set, nil }
+		k.keyOf = func(context.Context, *jwt.Token) (any, error) { return set, nil }
 	default:
 		return nil
 	}
@@ -75,7 +74,6 @@ func (k *keyring) useJWT(cfg JWT, failed func(error)) error {
 	if cfg.Audience != "" {
 		options = append(options, jwt.WithAudience(cfg.Audience))
 	}
-	k.leeway = cfg.Leeway
 	k.parser = jwt.NewParser(options...)
 	return nil
 }

@@ -2,6 +2,7 @@ package tokens_test
 
 import (
 	"encoding/base64"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -88,6 +89,9 @@ func TestRefusals(t *testing.T) {
 
 		{"no exp", signed(map[string]any{"exp": nil}), access.ErrInvalidToken, "a required claim is missing"},
 		{"an exp that is text", signed(map[string]any{"exp": "tomorrow"}), access.ErrInvalidToken, "not a JWT"},
+		{"an exp that is a number in quotes", signed(map[string]any{"exp": fmt.Sprint(in(time.Hour))}), access.ErrInvalidToken, "not a JWT"},
+		{"an nbf that is a number in quotes", signed(map[string]any{"nbf": "1"}), access.ErrInvalidToken, "not a JWT"},
+		{"an iat that is a number in quotes", signed(map[string]any{"iat": "1"}), access.ErrInvalidToken, "not a JWT"},
 		{"expired", signed(map[string]any{"exp": in(-2 * time.Minute)}), access.ErrExpiredToken, ""},
 		{"expired long ago", signed(map[string]any{"exp": 0}), access.ErrExpiredToken, ""},
 		{"expired before the epoch", signed(map[string]any{"exp": -1e18}), access.ErrExpiredToken, ""},

@@ -11,6 +11,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -104,9 +105,10 @@ func (v *Verifier) Anonymous() access.Rights {
 	return access.Rights{Subscribe: v.ring.Load().anonymous}
 }
 
-// Authenticate returns the rights of a token. Its errors match [access.ErrInvalidToken], [access.ErrExpiredToken] and
-// [access.ErrUnavailable], and contain no part of the token.
-func (v *Verifier) Authenticate(_ context.Context, token string) (access.Rights, error) {
+// Authenticate returns the rights of a token. Its errors match [access.ErrInvalidToken], [access.ErrExpiredToken],
+// [access.ErrUnavailable] and [context.Canceled], and contain no part of the token. A token that names an unknown key waits
+// until the keys were fetched again, if that is allowed now; all such tokens share one fetch.
+func (v *Verifier) Authenticate(ctx context.Context, token string) (access.Rights, error) {
 	if len(token) > maxToken {
 		return access.Rights{}, fmt.Errorf("%w: more than %d bytes", access.ErrInvalidToken, maxToken)
 	}
@@ -120,7 +122,7 @@ func (v *Verifier) Authenticate(_ context.Context, token string) (access.Rights,
 		return access.Rights{}, access.ErrInvalidToken
 	}
 	var c claims
-	parsed, err := ring.parser.ParseWithClaims(token, &c, ring.keyOf)
+	parsed, err := ring.parser.ParseWithClaims(token, &c, func(t *jwt.Token) (any, error) { return ring.keyOf(ctx, t) })
 	if err != nil {
 		return access.Rights{}, reasonOf(err)
 	}
@@ -139,7 +141,7 @@ func (v *Verifier) Authenticate(_ context.Context, token string) (access.Rights,
 		Subject:   c.owner(token),
 		Subscribe: access.Allow(slices.Concat(ring.patterns, subscribe)...),
 		Publish:   access.Allow(publish...),
-		Expires:   c.ExpiresAt.Add(ring.leeway), // a token accepted within the leeway would otherwise end its stream at once
+		Expires:   c.ExpiresAt.Time, // without the leeway, which is only for accepting a token
 	}, nil
 }
 
@@ -148,6 +150,29 @@ type claims struct {
 	jwt.RegisteredClaims
 
 	Carillon claim `json:"carillon"`
+}
+
+// UnmarshalJSON refuses dates in quotes, which the JWT library accepts: a NumericDate is a number (RFC 7519, section 2).
+func (c *claims) UnmarshalJSON(text []byte) error {
+	var dates struct {
+		ExpiresAt notQuoted `json:"exp"`
+		NotBefore notQuoted `json:"nbf"`
+		IssuedAt  notQuoted `json:"iat"`
+	}
+	if err := json.Unmarshal(text, &dates); err != nil {
+		return err
+	}
+	type plain claims // without this method
+	return json.Unmarshal(text, (*plain)(c))
+}
+
+type notQuoted struct{}
+
+func (notQuoted) UnmarshalJSON(text []byte) error {
+	if text[0] == '"' {
+		return errors.New("must be a number")
+	}
+	return nil
 }
 
 // owner returns the owner of a token. Each token without a subject counts as an owner of its own, because nothing shows
@@ -168,7 +193,12 @@ type claim struct {
 
 // reasonOf converts an error of the JWT library, which may contain parts of the token, to one that does not.
 func reasonOf(err error) error {
+	if unavailable, ok := errors.AsType[*access.UnavailableError](err); ok {
+		return unavailable
+	}
 	switch {
+	case errors.Is(err, context.Canceled):
+		return context.Canceled
 	case errors.Is(err, access.ErrUnavailable):
 		return access.ErrUnavailable
 	case errors.Is(err, jwt.ErrTokenExpired):

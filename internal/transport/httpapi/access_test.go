@@ -74,6 +74,7 @@ func TestKeysThatAreAwayDoNotEndABrowsersStream(t *testing.T) {
 	} {
 		assert.Equal(t, http.StatusServiceUnavailable, a.status)
 		assert.Equal(t, "keys_unavailable", refused(t, a).Code)
+		assert.Equal(t, "7", a.header.Get("Retry-After"))
 	}
 }
 

@@ -63,7 +63,7 @@ func (a *tokens) Authenticate(_ context.Context, token string) (access.Rights, e
 	case tokenExpired:
 		return access.Rights{}, access.ErrExpiredToken
 	case tokenNoKeys:
-		return access.Rights{}, fmt.Errorf("fetching: %w", access.ErrUnavailable)
+		return access.Rights{}, fmt.Errorf("fetching: %w", &access.UnavailableError{Wait: 7 * time.Second})
 	}
 	rights, known := a.rights[token]
 	if !known {

@@ -85,6 +85,9 @@ func problemOf(err error) problem.Document {
 	if rate, ok := errors.AsType[*publish.RateError](err); ok {
 		p.RetryAfter = rate.Wait
 	}
+	if unavailable, ok := errors.AsType[*access.UnavailableError](err); ok {
+		p.RetryAfter = unavailable.Wait
+	}
 	return p
 }
 
