@@ -34,6 +34,11 @@ standard error.`,
   carillon subscribe 'orders/*' news --last 10
   carillon subscribe 'orders/**' --json | jq -r .data`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			for name, n := range map[string]int{"count": count, "last": request.Last} {
+				if n < 0 {
+					return usageError{fmt.Errorf("--%s: must be at least 0 (got %d)", name, n)}
+				}
+			}
 			request.Topics = args
 			c, err := server.dial()
 			if err != nil {
