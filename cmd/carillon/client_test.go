@@ -67,6 +67,11 @@ func TestPublishAndSubscribe(t *testing.T) {
 		require.NoError(t, json.Unmarshal([]byte(first), &event), "--count does not count control events")
 		assert.Equal(t, ids[2], event["id"])
 	})
+	t.Run("a URL with the route", func(t *testing.T) {
+		got := command("", "subscribe", "--count", "1", "--url", s.URL("/events"))
+		assert.Zero(t, got.Code, got.Stderr)
+		assert.NotEmpty(t, got.Stdout)
+	})
 	t.Run("the clock", func(t *testing.T) {
 		got := command("", "subscribe", "--count", "2")
 		assert.Zero(t, got.Code, got.Stderr)

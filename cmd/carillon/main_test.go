@@ -59,6 +59,8 @@ func TestCommandLine(t *testing.T) {
 		"no whole number":       {nil, []string{"subscribe", "--count", "x"}, 2, "", "carillon: --count: must be a whole number (got \"x\")\ncarillon: see carillon subscribe --help\n"},
 		"no number":             {nil, []string{"bench", "--rate=x"}, 2, "", "carillon: --rate: must be a number (got \"x\")\ncarillon: see carillon bench --help\n"},
 		"no duration":           {nil, []string{"bench", "--idle=5"}, 2, "", "carillon: --idle: must be a duration such as 500ms, 15s or 1h30m (got \"5\")\ncarillon: see carillon bench --help\n"},
+		"bench, URL with path":  {nil, []string{"bench", "--url", "http://me:secret@host/x"}, 2, "", "carillon: url: must have no path and no query, which --subscribe and --publish set (got \"http://me:xxxxx@host/x\")\ncarillon: see carillon bench --help\n"},
+		"bench, no URL":         {nil, []string{"bench", "--url", "http://me:secret@host:port"}, 2, "", "carillon: url: must be http://host:port or https://host:port\ncarillon: see carillon bench --help\n"},
 		"no truth value":        {nil, []string{"bench", "--json=x"}, 2, "", "carillon: --json: must be true or false (got \"x\")\ncarillon: see carillon bench --help\n"},
 		"negative count":        {nil, []string{"subscribe", "--count=-1"}, 2, "", "carillon: --count: must be at least 0 (got -1)\ncarillon: see carillon subscribe --help\n"},
 		"negative last":         {nil, []string{"subscribe", "--last=-1"}, 2, "", "carillon: --last: must be at least 0 (got -1)\ncarillon: see carillon subscribe --help\n"},
