@@ -64,16 +64,16 @@ with its paths, body and headers. In paths and body, {n} is replaced by the numb
 	flags.StringArrayVar(&f.publishHeaders, "publish-header", nil, "header `'NAME: VALUE'` to publish with; may be repeated")
 	flags.IntVar(&f.cfg.PID, "pid", 0, "process `ID` of the server, to measure its memory and processor time")
 	flags.BoolVar(&f.json, "json", false, "print the report as JSON")
-	flags.BoolVar(&f.quiet, "quiet", false, "do not print progress")
+	flags.BoolVar(&f.quiet, "quiet", false, "do not print progress on standard error")
 	return cmd
 }
 
 func (f *benchFlags) run(cmd *cobra.Command) error {
-	server, err := url.Parse(f.server.url)
-	if err != nil {
-		return usageError{fmt.Errorf("url: %w", err)}
+	var err error
+	f.cfg.URL, _ = url.Parse(f.server.url) // Validate reports nil; the error of url.Parse would show a password
+	if f.cfg.URL != nil && strings.Trim(f.cfg.URL.Path, "/") == "events" {
+		f.cfg.URL.Path = "" // as for the other commands
 	}
-	f.cfg.URL = server
 	if f.cfg.SubscribeHeader, err = headersOf(f.headers); err != nil {
 		return usageError{err}
 	}
@@ -90,11 +90,12 @@ func (f *benchFlags) run(cmd *cobra.Command) error {
 	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var progress func(loadgen.Progress)
+	terminal := isTerminal(cmd.ErrOrStderr())
 	if !f.quiet {
-		progress = func(p loadgen.Progress) { printProgress(cmd.ErrOrStderr(), p) }
+		progress = progressPrinter(cmd.ErrOrStderr(), terminal)
 	}
 	report, err := loadgen.Run(ctx, f.cfg, progress)
-	if progress != nil {
+	if progress != nil && terminal {
 		_, _ = fmt.Fprintln(cmd.ErrOrStderr())
 	}
 	if err != nil {
@@ -108,9 +109,20 @@ func (f *benchFlags) run(cmd *cobra.Command) error {
 	return report.Write(cmd.OutOrStdout())
 }
 
-// printProgress overwrites the progress line.
-func printProgress(out io.Writer, p loadgen.Progress) {
-	_, _ = fmt.Fprintf(out, "\r\033[K%s: %s, %d streams, %d published, %d delivered", p.Elapsed.Truncate(time.Second), p.Phase, p.Opened, p.Published, p.Delivered)
+// progressPrinter returns a function that prints progress. On a terminal it overwrites one line; elsewhere, where control
+// codes would remain in a file, it prints a line for each phase.
+func progressPrinter(out io.Writer, terminal bool) func(loadgen.Progress) {
+	start, end, phase := clearLine, "", loadgen.Phase("")
+	if !terminal {
+		start, end = "", "\n"
+	}
+	return func(p loadgen.Progress) {
+		if !terminal && p.Phase == phase {
+			return
+		}
+		phase = p.Phase
+		_, _ = fmt.Fprintf(out, "%s%s: %s, %d streams, %d published, %d delivered%s", start, p.Elapsed.Truncate(time.Second), p.Phase, p.Opened, p.Published, p.Delivered, end)
+	}
 }
 
 func headersOf(lines []string) (http.Header, error) {

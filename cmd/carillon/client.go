@@ -20,7 +20,7 @@ func serverURL() string { return cmp.Or(os.Getenv(config.EnvURL), defaultURL) }
 type remote struct{ url, token string }
 
 func (r *remote) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&r.url, "url", serverURL(), "`URL` of the server; also set by CARILLON_URL")
+	cmd.Flags().StringVar(&r.url, "url", serverURL(), "`URL` of the server, with or without /events; also set by CARILLON_URL")
 	cmd.Flags().StringVar(&r.token, "token", "", "bearer `TOKEN`; prefer CARILLON_TOKEN, which lists of processes do not show")
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"carillon/cmd/carillon/internal/servertest"
+	"carillon/internal/transport/sse"
 )
 
 func TestPublishAndSubscribe(t *testing.T) {
@@ -25,8 +27,8 @@ func TestPublishAndSubscribe(t *testing.T) {
 		ids = append(ids, strings.TrimSpace(got.Stdout))
 	}
 	publish("", "greetings/1", "hello, world")
-	publish("from standard\ninput", "greetings/2")
-	publish("a dash\n", "greetings/3", "-", "--type", "note", "--topic", "also", "--key", "k1")
+	publish("from standard\ninput\r\n", "greetings/2")
+	publish("a dash\n\n", "greetings/3", "-", "--type", "note", "--topic", "also", "--key", "k1")
 	publish("", "greetings/4", "\x1b[31mred \u00e9\x07")
 	again := command("", "publish", "greetings/3", "another", "--key", "k1")
 	assert.Equal(t, ids[2]+"\n", again.Stdout, "a key publishes once")
@@ -52,6 +54,23 @@ func TestPublishAndSubscribe(t *testing.T) {
 		assert.Zero(t, got.Code)
 		assert.Equal(t, ids[0]+"\tmessage\thello, world\n", got.Stdout)
 		assert.Contains(t, got.Stderr, `carillon: reset {"reason":"epoch"`)
+	})
+	t.Run("a reset as JSON", func(t *testing.T) {
+		got := command("", "subscribe", "also", "--json", "--last-event-id", "another-7", "--count", "1")
+		assert.Zero(t, got.Code)
+		assert.Empty(t, got.Stderr)
+		reset, first, _ := strings.Cut(got.Stdout, "\n")
+		var event map[string]string
+		require.NoError(t, json.Unmarshal([]byte(reset), &event))
+		assert.Equal(t, "carillon.reset", event["type"])
+		assert.Contains(t, event["data"], `"reason":"epoch"`)
+		require.NoError(t, json.Unmarshal([]byte(first), &event), "--count does not count control events")
+		assert.Equal(t, ids[2], event["id"])
+	})
+	t.Run("a URL with the route", func(t *testing.T) {
+		got := command("", "subscribe", "--count", "1", "--url", s.URL("/events"))
+		assert.Zero(t, got.Code, got.Stderr)
+		assert.NotEmpty(t, got.Stdout)
 	})
 	t.Run("the clock", func(t *testing.T) {
 		got := command("", "subscribe", "--count", "2")
@@ -87,5 +106,15 @@ func TestClientCommandErrors(t *testing.T) {
 				assert.NotContains(t, got.Stderr, c.token)
 			}
 		})
+	}
+}
+
+func TestSubscribePrintsControlEventsAsJSON(t *testing.T) {
+	for _, kind := range []string{sse.TypeReset, sse.TypeGoaway} {
+		var out, notes bytes.Buffer
+		p := printer{out: &out, notes: &notes, json: true, left: 1, done: func() { t.Error("a control event was counted") }}
+		require.NoError(t, p.print(sse.Message{ID: "a1-7", Type: kind, Data: `{"reason":"drain"}`}))
+		assert.Equal(t, `{"id":"a1-7","type":"`+kind+`","data":"{\"reason\":\"drain\"}"}`+"\n", out.String())
+		assert.Empty(t, notes.String())
 	}
 }

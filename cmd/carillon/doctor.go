@@ -57,7 +57,7 @@ found (with --strict also for warnings).`,
 			if err := cfg.Validate(); err != nil {
 				return usageError{err}
 			}
-			if f, ok := cmd.ErrOrStderr().(*os.File); ok && isatty.IsTerminal(f.Fd()) {
+			if isTerminal(cmd.ErrOrStderr()) {
 				cfg.Progress = progressLine(cmd.ErrOrStderr())
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
@@ -98,6 +98,11 @@ func writeReport(w io.Writer, report doctor.Report, asJSON bool) error {
 	out.SetEscapeHTML(false)
 	out.SetIndent("", "  ")
 	return out.Encode(report)
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && isatty.IsTerminal(f.Fd())
 }
 
 // clearLine moves to the start of a terminal's line and erases it.

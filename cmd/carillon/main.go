@@ -24,18 +24,13 @@ const (
 // errLogged ends the process with exitFailure without a message: the cause has been logged.
 var errLogged = errors.New("failed; the cause is logged")
 
-// usageError reports an invalid command line.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
-
 // run runs the program and returns its exit code.
 func run(args []string, stdout, stderr io.Writer) int {
 	root := newRoot()
 	root.SetArgs(append([]string{}, args...)) // cobra takes nil for os.Args
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.Execute()
+	cmd, err := root.ExecuteC()
 	if err == nil {
 		return 0
 	}
@@ -48,7 +43,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return exitProblems
 	}
 	if _, ok := errors.AsType[usageError](err); ok {
-		_, _ = fmt.Fprintln(stderr, "carillon: see carillon --help")
+		_, _ = fmt.Fprintln(stderr, "carillon: see "+cmd.CommandPath()+" --help")
 		return exitUsage
 	}
 	return exitFailure
@@ -69,9 +64,11 @@ file and from the environment; "carillon config" prints all of it.`
   carillon --config carillon.yaml           run it with a configuration file
   curl -N http://localhost:8080/events      receive its clock`
 	root.SilenceErrors, root.SilenceUsage = true, true
-	root.CompletionOptions.HiddenDefaultCmd = true
+	root.Version = thisBuild().String()
+	root.SetVersionTemplate("{{.Version}}\n")
+	root.Flags().Bool("version", false, "print the version")
 	root.PersistentFlags().StringVar(&file, "config", "", "configuration `FILE` in YAML (default $CARILLON_CONFIG)")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
 	root.AddCommand(
 		serveCommand(&file),
 		configCommand(&file),
@@ -83,15 +80,8 @@ file and from the environment; "carillon config" prints all of it.`
 		benchCommand(),
 		doctorCommand(),
 		versionCommand(),
+		completionCommand(),
 		manCommand(),
 	)
 	return root
-}
-
-// noArgs rejects arguments, which are mostly misspelt commands.
-func noArgs(cmd *cobra.Command, args []string) error {
-	if err := cobra.NoArgs(cmd, args); err != nil {
-		return usageError{err}
-	}
-	return nil
 }

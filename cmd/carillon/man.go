@@ -51,5 +51,6 @@ func manPage(root *cobra.Command) *cobra.Command {
 		})
 	}
 	page.Flags().AddFlagSet(root.PersistentFlags())
+	page.Flags().AddFlag(root.Flags().Lookup("version"))
 	return page
 }

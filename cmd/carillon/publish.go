@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,7 +20,7 @@ func publishCommand() *cobra.Command {
 		Use:   "publish TOPIC [DATA|-]",
 		Short: "Publish an event",
 		Long: `Publishes one event and prints its id. The data is the second argument. If that is missing or -, the data is
-read from standard input.`,
+read from standard input. One newline at the end of standard input is dropped, because most programs print one.`,
 		Example: `  carillon publish greetings 'hello, world'
   date | carillon publish times
   carillon publish orders/42 '{"status":"paid"}' --type order --topic customers/7`,
@@ -38,7 +39,7 @@ read from standard input.`,
 				if err != nil {
 					return fmt.Errorf("reading standard input: %w", err)
 				}
-				request.Data = string(input)
+				request.Data = withoutNewline(string(input))
 			}
 			c, err := server.dial()
 			if err != nil {
@@ -59,6 +60,14 @@ read from standard input.`,
 	cmd.Flags().DurationVar(&request.Retry, "retry", 0*time.Second, "reconnection `TIME` for the subscribers that receive the event")
 	cmd.Flags().StringVar(&request.Key, "key", "", "idempotency `KEY`: a second event with it is not published")
 	return cmd
+}
+
+// withoutNewline drops one newline from the end of the text.
+func withoutNewline(text string) string {
+	if rest, found := strings.CutSuffix(text, "\n"); found {
+		return strings.TrimSuffix(rest, "\r")
+	}
+	return text
 }
 
 // withAdvice adds to an error of a server that wants a token how to provide one.

@@ -28,12 +28,18 @@ func subscribeCommand() *cobra.Command {
 		Short: "Print events as they arrive",
 		Long: `Prints the events of topics and patterns until it is stopped. In a pattern, * matches one segment of a
 topic, and ** at the end matches the rest. Without a topic it prints the clock. When the connection is lost, it
-reconnects and resumes after the last event. Reconnections, and events that may be missing, are reported on
-standard error.`,
+reconnects and resumes after the last event. Reconnections are reported on standard error. So are the control
+events carillon.reset (events may be missing) and carillon.goaway (the server ends the stream); with --json
+they are printed as events, which --count does not count.`,
 		Example: `  carillon subscribe
   carillon subscribe 'orders/*' news --last 10
   carillon subscribe 'orders/**' --json | jq -r .data`,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			for name, n := range map[string]int{"count": count, "last": request.Last} {
+				if n < 0 {
+					return usageError{fmt.Errorf("--%s: must be at least 0 (got %d)", name, n)}
+				}
+			}
 			request.Topics = args
 			c, err := server.dial()
 			if err != nil {

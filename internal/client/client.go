@@ -16,12 +16,14 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"path"
+	"strings"
 	"time"
 )
 
 // Config configures the server and the time limits.
 type Config struct {
-	URL   string `mapstructure:"url"`   // of the server, such as http://localhost:8080; a path is kept as a prefix
+	URL   string `mapstructure:"url"`   // of the server, such as http://localhost:8080, or of its route /events; another path is kept as a prefix
 	Token string `mapstructure:"token"` // bearer token; "" sends none
 
 	Timeout  time.Duration `mapstructure:"timeout"`   // for a publish, and for the response header of a stream
@@ -65,6 +67,10 @@ func (c Config) events() (*url.URL, error) {
 	}
 	if (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
 		return nil, fmt.Errorf("%s (got %q)", problem, u.Redacted())
+	}
+	if path.Base(u.Path) == "events" {
+		u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), strings.TrimRight(u.RawPath, "/")
+		return u, nil
 	}
 	return u.JoinPath("events"), nil
 }

@@ -68,6 +68,24 @@ func TestPublishSendsTheEventAndReturnsItsID(t *testing.T) {
 	assert.Equal(t, "schlüssel 1", r.header.Get("Idempotency-Key"))
 }
 
+func TestURLWithAPath(t *testing.T) {
+	for given, want := range map[string]string{
+		"": "/events", "/": "/events", "/events": "/events", "/events/": "/events",
+		"/prefix": "/prefix/events", "/prefix/": "/prefix/events", "/a%2Fb": "/a%2Fb/events",
+		"/prefix/events": "/prefix/events", "/a%2Fb/events/": "/a%2Fb/events", "/my-events": "/my-events/events",
+	} {
+		var got string
+		web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			got = r.URL.EscapedPath()
+			_, _ = io.WriteString(w, `{"id":"a1-7"}`)
+		}))
+		_, err := newClient(t, config(web.URL+given), nil).Publish(t.Context(), client.PublishRequest{Topics: []string{"a"}})
+		require.NoError(t, err, given)
+		assert.Equal(t, want, got, given)
+		web.Close()
+	}
+}
+
 func TestPublishLeavesOutWhatIsNotSet(t *testing.T) {
 	c, got := serveResponse(t, http.StatusCreated, "application/json", `{"id":"a1-7"}`)
 	_, err := c.Publish(t.Context(), client.PublishRequest{Topics: []string{"a"}})

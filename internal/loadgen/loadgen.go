@@ -43,6 +43,8 @@ func (c Config) Validate() error {
 	switch {
 	case c.URL == nil || c.URL.Host == "" || c.URL.Scheme != "http" && c.URL.Scheme != "https":
 		return errors.New("url: must be http://host:port or https://host:port")
+	case c.URL.Path != "" && c.URL.Path != "/" || c.URL.RawQuery != "":
+		return fmt.Errorf("url: must have no path and no query, which --subscribe and --publish set (got %q)", c.URL.Redacted())
 	case c.Streams < 1:
 		return fmt.Errorf("streams: must be above 0 (got %d)", c.Streams)
 	case c.Stalled < 0 || c.Stalled >= c.Streams:

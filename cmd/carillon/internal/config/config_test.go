@@ -113,6 +113,36 @@ func TestEmptyVariableIsTheEmptyList(t *testing.T) {
 	assert.Empty(t, c.HTTP.TrustedProxies)
 }
 
+func TestListsFromTheEnvironment(t *testing.T) {
+	for text, want := range map[string][]string{
+		"":                       {},
+		"[]":                     {},
+		" [ ] ":                  {},
+		"orders/*, news":         {"orders/*", "news"},
+		`["orders/*","**"]`:      {"orders/*", "**"},
+		"[orders/*, news, '42']": {"orders/*", "news", "42"},
+		"[42]":                   {"42"},
+	} {
+		c, err := config.Load("", []string{"CARILLON_AUTH_ANONYMOUS_SUBSCRIBE=" + text})
+		require.NoError(t, err, text)
+		assert.Equal(t, want, c.Auth.Anonymous.Subscribe, text)
+	}
+	for _, text := range []string{"[", "[a", "[**]", "[[a]]", "[{a: b}]", "[a],b", "[a],[b]", "[a]\n---\n[b]"} {
+		_, err := config.Load("", []string{"CARILLON_AUTH_ANONYMOUS_SUBSCRIBE=" + text})
+		require.EqualError(t, err, fmt.Sprintf(`auth.anonymous.subscribe: must be a list such as a,b or ["a","b"] (got %q) (set in CARILLON_AUTH_ANONYMOUS_SUBSCRIBE)`, text), text)
+	}
+}
+
+// The origin of a list stands beside the list's key.
+func TestOriginOfAList(t *testing.T) {
+	c, err := config.Load("", []string{"CARILLON_HTTP_TRUSTED_PROXIES=10.0.0.0/8,::1", "CARILLON_AUTH_ANONYMOUS_SUBSCRIBE=[]"})
+	require.NoError(t, err)
+	text, err := c.YAML()
+	require.NoError(t, err)
+	assert.Contains(t, string(text), "trusted_proxies: # CARILLON_HTTP_TRUSTED_PROXIES\n        - 10.0.0.0/8\n        - ::1\n    cookie: \"\"\n")
+	assert.Contains(t, string(text), "subscribe: [] # CARILLON_AUTH_ANONYMOUS_SUBSCRIBE\n")
+}
+
 func TestLoadRefuses(t *testing.T) {
 	for name, c := range map[string]struct {
 		file    string

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"reflect"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 	"carillon/internal/domain/access"
 
 	"github.com/go-viper/mapstructure/v2"
+	"go.yaml.in/yaml/v3"
 )
 
 // strict makes viper reject values of the wrong type: by default it would read 5 as five nanoseconds, 1.9 as 1 and "no"
@@ -75,7 +77,11 @@ func decodeValue(from, to reflect.Value) (any, error) {
 		want = "text, in quotes if it looks like something else"
 	case kind == reflect.Slice:
 		if isText {
-			return listOf(text), nil
+			if list, ok := listOf(text); ok {
+				return list, nil
+			}
+			want = `a list such as a,b or ["a","b"]`
+			break
 		}
 		if from.Kind() == reflect.Slice {
 			return value, nil
@@ -125,15 +131,27 @@ func number(value any) (float64, bool) {
 	return 0, false
 }
 
-// listOf parses a list as the environment has it: a,b,c. Empty text is the empty list.
-func listOf(text string) []any {
+// listOf parses a list as the environment has it: a,b,c or, as in a file, [a, "b"]. Empty text is the empty list. It
+// reports whether the text is a list.
+func listOf(text string) ([]any, bool) {
 	list := []any{}
+	if strings.HasPrefix(strings.TrimSpace(text), "[") {
+		var items []string // an item that looks like a number is text, as it is without brackets
+		in := yaml.NewDecoder(strings.NewReader(text))
+		if in.Decode(&items) != nil || !errors.Is(in.Decode(new(any)), io.EOF) {
+			return nil, false
+		}
+		for _, item := range items {
+			list = append(list, item)
+		}
+		return list, true
+	}
 	for item := range strings.SplitSeq(text, ",") {
 		if item = strings.TrimSpace(item); item != "" {
 			list = append(list, item)
 		}
 	}
-	return list
+	return list, true
 }
 
 // maxShown is how many characters of a value an error shows.

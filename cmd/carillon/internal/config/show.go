@@ -50,7 +50,12 @@ func (c *Configuration) fill(mapping *yaml.Node, section string, values map[stri
 			return fmt.Errorf("%s: %w", key, err)
 		}
 		if origin, found := c.origins[key]; found {
-			fresh.LineComment = "# " + origin
+			// The comment of a list with items is written after the last item, where it seems to belong to the next key.
+			commented := &fresh
+			if fresh.Kind == yaml.SequenceNode && len(fresh.Content) > 0 {
+				commented = name
+			}
+			commented.LineComment = "# " + origin
 		}
 		*node = fresh
 	}
