@@ -66,7 +66,7 @@ func (a *API) logRequest(c *gin.Context) {
 		return
 	}
 	level := zap.InfoLevel
-	if route := c.FullPath(); route == "/healthz" || route == "/readyz" || c.Writer.Status() == http.StatusNotModified {
+	if route := c.FullPath(); route == "/healthz" || route == "/readyz" || slices.Contains([]int{http.StatusNotModified, statusClientClosed}, c.Writer.Status()) {
 		level = zap.DebugLevel
 	}
 	a.logger.Log(level, "request",
