@@ -48,9 +48,7 @@ func New(cfg Config, deps Deps) (*API, error) {
 		return nil, err
 	}
 	a := &API{deps: deps, guard: newGuard(cfg.Token)}
-	crossOrigin := http.NewCrossOriginProtection()
-	crossOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { a.fail(w, errOrigin) }))
-	a.handler = crossOrigin.Handler(a.routes())
+	a.handler = a.routes()
 	return a, nil
 }
 

@@ -54,6 +54,38 @@ func TestForeignPagesAreRefused(t *testing.T) {
 	assert.Equal(t, http.StatusOK, s.request(http.MethodPost, end).status)
 }
 
+// A page's image or form sends a GET, so every method is checked; with a token too.
+func TestRequestsForPagesOfOtherOriginsAreRefused(t *testing.T) {
+	for _, token := range []string{"", "the-admin-token"} {
+		s := newTestServer(t, token)
+		for _, path := range []string{"/status", "/metrics", "/debug/pprof/heap?gc=1", "/debug/pprof/profile?seconds=1"} {
+			for _, header := range [][]string{
+				{"Sec-Fetch-Site", "cross-site"},
+				{"Sec-Fetch-Site", "same-site"},
+				{"Sec-Fetch-Site", "cross-site", "Origin", s.admin.URL},
+				{"Origin", "https://evil.example"},
+				{"Origin", "http://localhost:1"},
+				{"Origin", "null"},
+				{"Origin", ""},
+			} {
+				a := s.request(http.MethodGet, path, header...)
+				if assert.Equal(t, http.StatusForbidden, a.status, "%s with %q", path, header) {
+					assert.Equal(t, "origin_refused", s.refused(a))
+				}
+			}
+		}
+		for _, header := range [][]string{
+			nil, // curl and Prometheus
+			{"Sec-Fetch-Site", "none"},
+			{"Sec-Fetch-Site", "same-origin"},
+			{"Origin", s.admin.URL},
+			{"Sec-Fetch-Site", "same-origin", "Origin", s.admin.URL},
+		} {
+			assert.Equal(t, http.StatusOK, s.request(http.MethodGet, "/status", header...).status, "%q", header)
+		}
+	}
+}
+
 func TestRoutes(t *testing.T) {
 	s := newTestServer(t, "")
 	for _, path := range []string{"/debug/pprof/", "/debug/pprof/cmdline", "/debug/pprof/goroutine?debug=1", "/debug/pprof/symbol"} {

@@ -58,6 +58,8 @@ type writer struct {
 func (w *writer) run(ctx context.Context) {
 	gone := ctx.Done()
 	for {
+		// A deadline that passes between two writes would reset an HTTP/2 stream.
+		_ = w.control.SetWriteDeadline(time.Time{})
 		select {
 		case <-w.wake:
 		case <-gone:

@@ -141,6 +141,19 @@ func TestAReaderThatIsTooSlowSkips(t *testing.T) {
 	})
 }
 
+// The timeout is that of a write, not of the time between two of them.
+func TestQuietStreamOutlivesTheWriteTimeout(t *testing.T) {
+	forEachKind(t, func(t *testing.T, kind connKind) {
+		s := newTestServer(t, kind, func(stream *delivery.Config, engine *pubsub.Config) {
+			stream.WriteTimeout, engine.Heartbeat = 100*time.Millisecond, 500*time.Millisecond
+		})
+		quiet := s.listen("topic=a")
+		quiet.waitLive(s)
+		s.publish("a", "after a while")
+		assert.Equal(t, "after a while", quiet.next().Data)
+	})
+}
+
 // A client that reads a large event slowly but steadily, for longer than the timeout of one write, gets all of it.
 func TestAClientThatIsSlowButSteadyStays(t *testing.T) {
 	forEachKind(t, func(t *testing.T, kind connKind) {

@@ -71,3 +71,34 @@ func (c *counting) Read(b []byte) (int, error) {
 	}
 	return n, nil
 }
+
+// A client that takes nothing of a response, by its HTTP/2 flow-control window too, must not hold a goroutine for ever.
+func TestResponseThatIsNotReadEnds(t *testing.T) {
+	for name, secure := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
+		t.Run(name, func(t *testing.T) {
+			ended := make(chan struct{})
+			s := serve(t, func(s *settings) {
+				s.http.ReadTimeout, s.secure = 200*time.Millisecond, secure
+				s.page = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+					defer close(ended)
+					for piece := make([]byte, 1<<20); ; {
+						if _, err := w.Write(piece); err != nil {
+							return
+						}
+					}
+				})
+			})
+			client := &http.Client{Transport: s.client.Transport.(describedTransport).next} // the other reads whole responses
+			response, err := client.Do(s.request(http.MethodGet, "/", ""))
+			require.NoError(t, err)
+			defer response.Body.Close()
+			select {
+			case <-ended:
+			case <-time.After(waitTimeout):
+				t.Error("the handler still writes")
+				response.Body.Close()
+				<-ended
+			}
+		})
+	}
+}

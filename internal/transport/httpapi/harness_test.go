@@ -40,6 +40,7 @@ const (
 	tokenOrders  = "may-publish-orders"
 	tokenExpired = "was-good-once"
 	tokenNoKeys  = "keys-are-away"
+	tokenBlocks  = "is-checked-until-the-client-leaves"
 )
 
 // tokens is an authenticator with a list.
@@ -58,8 +59,11 @@ func newTokens() *tokens {
 	}
 }
 
-func (a *tokens) Authenticate(_ context.Context, token string) (access.Rights, error) {
+func (a *tokens) Authenticate(ctx context.Context, token string) (access.Rights, error) {
 	switch token {
+	case tokenBlocks:
+		<-ctx.Done()
+		return access.Rights{}, ctx.Err()
 	case tokenExpired:
 		return access.Rights{}, access.ErrExpiredToken
 	case tokenNoKeys:

@@ -50,7 +50,11 @@ func plainID(s string) bool {
 
 // setDeadline bounds the time in which a request's body must arrive, whatever the response will be: net/http reads what
 // a handler leaves of a body, and would wait for it without limit.
+//
+// It also bounds the time in which the client must take the response, counted from the last moment at which the body may
+// arrive: an HTTP/2 client that closes its flow-control window would hold the handler's goroutine without limit.
 func (a *API) setDeadline(c *gin.Context) {
+	_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Now().Add(2 * a.cfg.ReadTimeout))
 	if c.Request.ContentLength != 0 {
 		// Only the writer of a test has no deadlines. net/http sets a new one for the connection's next request.
 		_ = http.NewResponseController(c.Writer).SetReadDeadline(time.Now().Add(a.cfg.ReadTimeout))
@@ -66,7 +70,7 @@ func (a *API) logRequest(c *gin.Context) {
 		return
 	}
 	level := zap.InfoLevel
-	if route := c.FullPath(); route == "/healthz" || route == "/readyz" || c.Writer.Status() == http.StatusNotModified {
+	if route := c.FullPath(); route == "/healthz" || route == "/readyz" || slices.Contains([]int{http.StatusNotModified, statusClientClosed}, c.Writer.Status()) {
 		level = zap.DebugLevel
 	}
 	a.logger.Log(level, "request",

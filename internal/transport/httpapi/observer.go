@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"context"
 	"errors"
 	"net/http"
 
@@ -24,7 +23,7 @@ type Observer interface {
 
 // observeRefusal reports a refused request to the observer. A request whose client left was not refused.
 func (a *API) observeRefusal(c *gin.Context, p problem.Document, err error) {
-	if a.deps.Observer == nil || errors.Is(err, context.Canceled) {
+	if a.deps.Observer == nil || clientLeft(c, err) {
 		return
 	}
 	if c.FullPath() == "/events" {

@@ -1,11 +1,15 @@
 package httpapi_test
 
 import (
+	"context"
 	"net/http"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
 
 	"carillon/internal/domain/access"
 	"carillon/internal/transport/httpapi"
@@ -77,5 +81,29 @@ func TestObserverIsToldOfWhatIsTurnedAway(t *testing.T) {
 			s.do(http.MethodGet, "/events?topic=a", "", header...)
 			assert.Equal(t, []string{"stream stream_limit"}, refusals.calls)
 		})
+	}
+}
+
+// A client that leaves during a request is neither an error of the server nor a refusal.
+func TestClientThatLeavesIsNoError(t *testing.T) {
+	for name, secure := range map[string]bool{"HTTP/1.1": false, "HTTP/2": true} {
+		for _, method := range []string{http.MethodPost, http.MethodGet} {
+			t.Run(name+" "+method, func(t *testing.T) {
+				refusals := &recorder{}
+				s := serve(t, func(s *settings) { s.observer, s.secure = refusals, secure })
+				ctx, leave := context.WithTimeout(t.Context(), 100*time.Millisecond)
+				defer leave()
+				_, err := s.client.Do(s.request(method, "/events?topic=a", "", "Authorization", "Bearer "+tokenBlocks).WithContext(ctx)) //nolint:bodyclose // there is no response
+				require.ErrorIs(t, err, context.DeadlineExceeded)
+				eventually(t, "a record", func() bool { return s.logs.FilterMessage("request").Len() == 1 })
+				record := s.logs.FilterMessage("request").All()[0]
+				assert.EqualValues(t, 499, record.ContextMap()["status"])
+				assert.Equal(t, zap.DebugLevel, record.Level)
+				refusals.mu.Lock()
+				defer refusals.mu.Unlock()
+				assert.Empty(t, refusals.calls)
+				assert.Zero(t, s.logs.FilterLevelExact(zap.ErrorLevel).Len())
+			})
+		}
 	}
 }

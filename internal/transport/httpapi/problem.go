@@ -91,16 +91,26 @@ func problemOf(err error) problem.Document {
 	return p
 }
 
+// statusClientClosed is the status in the log record of a request whose client left before the response, as in nginx.
+// The client does not receive it.
+const statusClientClosed = 499
+
+// clientLeft reports whether a request failed with err because its client left.
+func clientLeft(c *gin.Context, err error) bool {
+	return errors.Is(err, context.Canceled) && c.Request.Context().Err() != nil
+}
+
 // fail sends the problem of an error. It is the only place that logs it.
 func (a *API) fail(c *gin.Context, err error) {
+	if clientLeft(c, err) {
+		c.AbortWithStatus(statusClientClosed)
+		return
+	}
 	p := problemOf(err)
 	a.observeRefusal(c, p, err)
 	fields := []zap.Field{zap.String("request_id", requestID(c)), zap.String("route", c.FullPath()), zap.String("code", p.Code), zap.Error(err)}
 	switch {
 	case p.Code == "internal":
-		if errors.Is(err, context.Canceled) {
-			break // the client left
-		}
 		a.logger.Error("request failed", fields...)
 	case p.Status >= http.StatusInternalServerError:
 		a.logger.Warn("request refused", fields...)

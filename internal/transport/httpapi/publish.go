@@ -84,6 +84,8 @@ func readBody(c *gin.Context, limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("the body has more than %d bytes: %w", limit, errTooLarge)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, errSlowBody
+	case err != nil && c.Request.Context().Err() != nil:
+		return nil, c.Request.Context().Err() // the client left
 	case err != nil:
 		return nil, &event.InvalidError{Field: "body", Problem: "could not be read"}
 	}

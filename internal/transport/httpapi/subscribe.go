@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 	"go.uber.org/zap"
@@ -38,6 +39,8 @@ func (a *API) subscribe(c *gin.Context) {
 	c.Set(keyStream, true)
 	record := newStreamRecord(a.logger, req, opened.Admission)
 	record.opened(c, opened)
+	// The deadline is for responses that end. A stream has one for each write.
+	_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Time{})
 	a.deps.Streams.Serve(c.Writer, c.Request, opened.Stream, record)
 }
 
