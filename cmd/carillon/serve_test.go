@@ -44,7 +44,7 @@ func TestServeStreamsAndDrains(t *testing.T) {
 
 func TestServeWhileDraining(t *testing.T) {
 	// With one shard, the first stream ends at once, and the second half an hour later, or when its client leaves.
-	s := program.Start(t, "CLOCK_INTERVAL=20ms", "STREAM_SHARDS=1", "DRAIN_WINDOW=1h", "DRAIN_TIMEOUT=2h")
+	s := program.Start(t, "CLOCK_INTERVAL=20ms", "STREAM_SHARDS=1", "DRAIN_RATE=0", "DRAIN_WINDOW=1h", "DRAIN_TIMEOUT=2h")
 	streams := []*http.Response{servertest.OpenClock(t, s.URL("")), servertest.OpenClock(t, s.URL(""))}
 	healthcheck := func(args ...string) int {
 		return program.Run(t, "", append([]string{"healthcheck"}, args...), "HTTP_ADDR="+s.Addr).Code
@@ -84,7 +84,7 @@ func TestServeWarnsOfAShortHistory(t *testing.T) {
 }
 
 func TestServeEndsAtOnceOnTheSecondSignal(t *testing.T) {
-	s := program.Start(t, "CLOCK_INTERVAL=20ms", "STREAM_SHARDS=1", "DRAIN_WINDOW=1h", "DRAIN_TIMEOUT=2h")
+	s := program.Start(t, "CLOCK_INTERVAL=20ms", "STREAM_SHARDS=1", "DRAIN_RATE=0", "DRAIN_WINDOW=1h", "DRAIN_TIMEOUT=2h")
 	for range 2 {
 		servertest.NextData(t, bufio.NewReader(servertest.Get(t, s.URL("/events")).Body))
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/gin-gonic/gin"
 	"go.uber.org/zap"
@@ -84,6 +85,9 @@ func problemOf(err error) problem.Document {
 	}
 	if rate, ok := errors.AsType[*publish.RateError](err); ok {
 		p.RetryAfter = rate.Wait
+	}
+	if draining, ok := errors.AsType[*pubsub.DrainingError](err); ok {
+		p.RetryAfter = max(draining.Remaining, time.Second)
 	}
 	return p
 }
