@@ -7,6 +7,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
 
 	"carillon/cmd/carillon/internal/config"
@@ -17,9 +18,9 @@ func serveCommand(file *string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "serve",
 		Short: "Run the server (the default command)",
-		Long: `Runs the server until SIGTERM or Ctrl-C. It then refuses new streams, ends the open ones
-over drain.window, telling each client when to reconnect, and exits with 0.
-A second signal ends it at once.
+		Long: `Runs the server until SIGTERM or Ctrl-C. It then refuses new streams, ends the open ones,
+drain.rate per second and within drain.window, telling each client when to reconnect, and
+exits with 0. A second signal ends it at once.
 
 On SIGHUP it reads its configuration again and applies what may change while it runs: the log
 level, tokens and keys (their files are read again), CORS and limits. Streams stay open. The
@@ -31,13 +32,17 @@ standard output.`,
   CARILLON_CLOCK_INTERVAL=500ms carillon serve`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return serve(cmd.Context(), *file, cmd.OutOrStdout())
+			var notice io.Writer // only for a person: what else reads standard error has the log records
+			if f, ok := cmd.ErrOrStderr().(*os.File); ok && isatty.IsTerminal(f.Fd()) {
+				notice = f
+			}
+			return serve(cmd.Context(), *file, cmd.OutOrStdout(), notice)
 		},
 	}
 }
 
 // serve runs the server until a signal or a failure ends it.
-func serve(ctx context.Context, file string, out io.Writer) error {
+func serve(ctx context.Context, file string, out, notice io.Writer) error {
 	load := func() (*config.Configuration, error) { return config.Load(file, os.Environ()) }
 	loaded, err := load()
 	if err != nil {
@@ -54,7 +59,7 @@ func serve(ctx context.Context, file string, out io.Writer) error {
 	s, err := server.Start(ctx, server.Options{
 		Config: loaded, Reload: load,
 		Build:  server.Build{Version: b.version, Commit: b.commit, Go: b.goVersion},
-		Output: out,
+		Output: out, Notice: notice,
 	})
 	if err != nil {
 		return err

@@ -44,7 +44,7 @@ func TestServeStreamsAndDrains(t *testing.T) {
 
 func TestServeWhileDraining(t *testing.T) {
 	// With one shard, the first stream ends at once, and the second half an hour later, or when its client leaves.
-	s := program.Start(t, "CLOCK_INTERVAL=20ms", "STREAM_SHARDS=1", "DRAIN_WINDOW=1h", "DRAIN_TIMEOUT=2h")
+	s := program.Start(t, "CLOCK_INTERVAL=20ms", "STREAM_SHARDS=1", "DRAIN_RATE=0", "DRAIN_WINDOW=1h", "DRAIN_TIMEOUT=2h")
 	streams := []*http.Response{servertest.OpenClock(t, s.URL("")), servertest.OpenClock(t, s.URL(""))}
 	healthcheck := func(args ...string) int {
 		return program.Run(t, "", append([]string{"healthcheck"}, args...), "HTTP_ADDR="+s.Addr).Code
@@ -67,6 +67,44 @@ func TestServeWhileDraining(t *testing.T) {
 	assert.Equal(t, 0, s.Wait(t), "once the last client has left")
 }
 
+// Four streams are ended within milliseconds, whatever the window, and each client is told to come back after the process
+// has ended, so that a restart is not slower for it than a crash.
+func TestServeEndsFewStreamsAtOnce(t *testing.T) {
+	s := program.Start(t, "CLOCK_INTERVAL=20ms", "DRAIN_WINDOW=1h", "DRAIN_TIMEOUT=2h")
+	var streams [4]*http.Response
+	for i := range streams {
+		streams[i] = servertest.OpenClock(t, s.URL(""))
+	}
+	s.Terminate(t)
+	for _, stream := range streams {
+		assertDrained(t, stream)
+	}
+	assert.Zero(t, s.Wait(t), "long before drain.window is over")
+}
+
+// While draining, events are accepted only if they outlive the process. Ticks that stop then are no failure.
+func TestServePublishesWhileDraining(t *testing.T) {
+	for backend, want := range map[string]int{"memory": http.StatusServiceUnavailable, "disk": http.StatusCreated} {
+		t.Run(backend, func(t *testing.T) {
+			s := program.Start(t, "HISTORY_BACKEND="+backend, "HISTORY_DISK_PATH="+t.TempDir(), "AUTH_PUBLISH_TOKEN=sesame",
+				"CLOCK_INTERVAL=20ms", "STREAM_SHARDS=1", "DRAIN_RATE=0", "DRAIN_WINDOW=1h", "DRAIN_TIMEOUT=2h")
+			streams := []*http.Response{servertest.OpenClock(t, s.URL("")), servertest.OpenClock(t, s.URL(""))}
+			s.Terminate(t)
+			s.AwaitMessage(t, "stream closed")
+			response := servertest.Publish(t, s.URL("/events?topic=a"), "sesame", "hello")
+			assert.Equal(t, want, response.StatusCode)
+			assert.Equal(t, want == http.StatusServiceUnavailable, response.Header.Get("Retry-After") != "")
+			for range 3 { // the clock goes on for the clients that are still here
+				servertest.NextData(t, bufio.NewReader(streams[0].Body))
+			}
+			for _, stream := range streams {
+				require.NoError(t, stream.Body.Close())
+			}
+			assert.Zero(t, s.Wait(t))
+		})
+	}
+}
+
 func TestServeStartRecords(t *testing.T) {
 	s := program.Start(t, "LIMITS_MAX_STREAMS=7")
 	assert.EqualValues(t, 7, s.Started["max_streams"])
@@ -84,7 +122,7 @@ func TestServeWarnsOfAShortHistory(t *testing.T) {
 }
 
 func TestServeEndsAtOnceOnTheSecondSignal(t *testing.T) {
-	s := program.Start(t, "CLOCK_INTERVAL=20ms", "STREAM_SHARDS=1", "DRAIN_WINDOW=1h", "DRAIN_TIMEOUT=2h")
+	s := program.Start(t, "CLOCK_INTERVAL=20ms", "STREAM_SHARDS=1", "DRAIN_RATE=0", "DRAIN_WINDOW=1h", "DRAIN_TIMEOUT=2h")
 	for range 2 {
 		servertest.NextData(t, bufio.NewReader(servertest.Get(t, s.URL("/events")).Body))
 	}

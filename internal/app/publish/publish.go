@@ -14,6 +14,8 @@ import (
 
 // Engine appends events to the log.
 type Engine interface {
+	// Accepting returns why no events are accepted now, or nil.
+	Accepting() error
 	Publish(ctx context.Context, events ...event.Event) ([]event.Position, error)
 }
 
@@ -100,6 +102,9 @@ func (p *Publisher) PublishBatch(ctx context.Context, rights access.Rights, requ
 }
 
 func (p *Publisher) append(ctx context.Context, rights access.Rights, events ...event.Event) ([]event.Position, error) {
+	if err := p.engine.Accepting(); err != nil {
+		return nil, err
+	}
 	if err := p.rates.take(rights.Subject, len(events)); err != nil {
 		return nil, err
 	}

@@ -17,7 +17,12 @@ import (
 )
 
 // recordingEngine keeps the events that are published.
-type recordingEngine struct{ events []event.Event }
+type recordingEngine struct {
+	events  []event.Event
+	refusal error
+}
+
+func (e *recordingEngine) Accepting() error { return e.refusal }
 
 func (e *recordingEngine) Publish(_ context.Context, events ...event.Event) ([]event.Position, error) {
 	var positions []event.Position
@@ -108,6 +113,23 @@ func TestKeysAreScopedToTheirPublisher(t *testing.T) {
 	}
 	assert.NotEqual(t, engine.events[0].Key, engine.events[1].Key)
 	assert.Equal(t, engine.events[0].Key, engine.events[2].Key)
+}
+
+// Nothing is published, and no rate used up, while the engine accepts no events.
+func TestPublishWhileRefused(t *testing.T) {
+	limits := limits
+	limits.BatchEvents, limits.PublishRate, limits.PublishBurst = 1, 0.001, 1
+	p, engine := newPublisher(t, limits)
+	req := publish.Request{Topics: []string{"a"}}
+	engine.refusal = errors.New("stopping")
+	_, err := p.Publish(t.Context(), rights(t, "s", "**"), req)
+	require.ErrorIs(t, err, engine.refusal)
+	_, err = p.PublishBatch(t.Context(), rights(t, "s", "**"), func(yield func(publish.Request, error) bool) { yield(req, nil) })
+	require.ErrorIs(t, err, engine.refusal)
+	assert.Empty(t, engine.events)
+	engine.refusal = nil
+	_, err = p.Publish(t.Context(), rights(t, "s", "**"), req)
+	require.NoError(t, err)
 }
 
 func TestPublishBatch(t *testing.T) {

@@ -6,11 +6,13 @@ import (
 )
 
 // Drain refuses new streams and ends the attached ones, spread evenly over a period, each with [EndDrain]. It returns
-// when all have ended or the context has.
+// when all have ended or the context has. Of several calls, the first determines the period.
 func (e *Engine) Drain(ctx context.Context, period time.Duration) error {
-	e.draining.Store(true)
-	for _, s := range e.shards {
-		s.post(message{kind: msgDrain, drain: period})
+	end := time.Now().Add(period)
+	if e.drainEnd.CompareAndSwap(nil, &end) {
+		for _, s := range e.shards {
+			s.post(message{kind: msgDrain, drain: period})
+		}
 	}
 	for e.streams.Load() > 0 {
 		select {
@@ -24,7 +26,34 @@ func (e *Engine) Drain(ctx context.Context, period time.Duration) error {
 }
 
 // Draining reports whether the engine refuses new streams because it is stopping.
-func (e *Engine) Draining() bool { return e.draining.Load() }
+func (e *Engine) Draining() bool { return e.drainEnd.Load() != nil }
+
+// refusal returns why the engine refuses new streams, which is a [*DrainingError], or nil.
+func (e *Engine) refusal() error {
+	end := e.drainEnd.Load()
+	if end == nil {
+		return nil
+	}
+	return &DrainingError{Remaining: max(time.Until(*end), 0)}
+}
+
+// Accepting returns nil if events of publishers are accepted, else a [*DrainingError]. While the engine drains, a log
+// that ends with the process would lose what it acknowledges; a [Durable] log keeps it. [Engine.Publish] does not check
+// it, so that the streams that are still attached receive the ticks of the server's own clock until they end.
+func (e *Engine) Accepting() error {
+	if durable, ok := e.log.(Durable); ok && durable.Durable() {
+		return nil
+	}
+	return e.refusal()
+}
+
+// DrainingError is the [ErrDraining] of an engine that drains.
+type DrainingError struct {
+	Remaining time.Duration // until the last stream is ended
+}
+
+func (*DrainingError) Error() string { return ErrDraining.Error() }
+func (*DrainingError) Unwrap() error { return ErrDraining }
 
 // streamEnded counts an attached stream that ended.
 func (e *Engine) streamEnded(why EndReason) {

@@ -35,6 +35,7 @@ func TestDrain(t *testing.T) {
 		time.Sleep(time.Second)
 		_, err := f.engine.Open(t.Context(), pubsub.Subscription{Patterns: patterns("a")})
 		require.ErrorIs(t, err, pubsub.ErrDraining)
+		require.Equal(t, &pubsub.DrainingError{Remaining: 9 * time.Second}, err)
 		sink := newSink()
 		late.Attach(sink) // opened before Drain, attached during it
 		failing.Fail()
@@ -60,6 +61,36 @@ func TestDrain(t *testing.T) {
 			assert.InDelta(t, 100, n, 8, "ends in each second: %v", second)
 		}
 	})
+}
+
+// While draining, events of publishers are refused unless the log outlives the process.
+func TestAcceptingWhileDraining(t *testing.T) {
+	for _, durable := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			log := newLog(0)
+			log.durable = durable
+			f := start(t, config(), log)
+			f.listen(next, "a")
+			f.listen(next, "a")
+			synctest.Wait()
+			require.NoError(t, f.engine.Accepting())
+			drained := make(chan error, 1)
+			go func() { drained <- f.engine.Drain(t.Context(), 10*time.Second) }()
+			time.Sleep(4 * time.Second)
+			if durable {
+				require.NoError(t, f.engine.Accepting())
+			} else {
+				require.Equal(t, &pubsub.DrainingError{Remaining: 6 * time.Second}, f.engine.Accepting())
+			}
+			require.NoError(t, <-drained)
+			time.Sleep(time.Minute)
+			if durable {
+				require.NoError(t, f.engine.Accepting())
+			} else {
+				require.Equal(t, &pubsub.DrainingError{}, f.engine.Accepting(), "the time does not become negative")
+			}
+		})
+	}
 }
 
 func TestDrainWithoutStreams(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 
 // Errors of the [Engine].
 var (
-	// ErrDraining means that the server is stopping and takes no new streams.
+	// ErrDraining means that the server is stopping and takes no new streams, nor events that would be lost.
 	ErrDraining = errors.New("server is stopping")
 	// ErrNoPattern means that a subscription has no pattern.
 	ErrNoPattern = errors.New("subscription without a topic")
@@ -34,8 +34,8 @@ type Engine struct {
 	newest  atomic.Uint64 // the newest offset in the window
 	streams atomic.Int64  // attached streams
 
-	draining atomic.Bool
-	drained  chan struct{} // signalled when no stream is left
+	drainEnd atomic.Pointer[time.Time] // when the last stream is ended; nil unless the engine drains
+	drained  chan struct{}             // signalled when no stream is left
 }
 
 // New returns an engine over a log. [Engine.Run] starts it.
@@ -160,8 +160,8 @@ func (e *Engine) Open(ctx context.Context, sub Subscription) (*Stream, error) {
 	if len(sub.Patterns) == 0 {
 		return nil, ErrNoPattern
 	}
-	if e.draining.Load() {
-		return nil, ErrDraining
+	if err := e.refusal(); err != nil {
+		return nil, err
 	}
 	at, reset, err := e.findStart(ctx, sub)
 	if err != nil {

@@ -14,7 +14,8 @@ import (
 
 // fakeLog is a log in a slice, with faults: it can be unavailable or slow, trim, and skip offsets and deliveries.
 type fakeLog struct {
-	keep int // how many entries are kept; 0 means all
+	keep    int  // how many entries are kept; 0 means all
+	durable bool // what Durable returns
 
 	mu        sync.Mutex
 	epoch     event.Epoch
@@ -36,6 +37,8 @@ func newLog(keep int) *fakeLog {
 		followers: make(map[*func([]event.Entry)]bool),
 	}
 }
+
+func (l *fakeLog) Durable() bool { return l.durable }
 
 func (l *fakeLog) Append(ctx context.Context, events []event.Event) ([]event.Position, error) {
 	l.mu.Lock()

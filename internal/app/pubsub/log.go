@@ -34,6 +34,12 @@ type Log interface {
 	Follow(ctx context.Context, after uint64, deliver func([]event.Entry)) error
 }
 
+// Durable is an optional ability of a [Log].
+type Durable interface {
+	// Durable reports whether events that were appended outlive the process.
+	Durable() bool
+}
+
 // Extent is what a log keeps: the entries with offsets Oldest to Newest. An empty log has Oldest = Newest + 1.
 type Extent struct {
 	Epoch  event.Epoch

@@ -58,6 +58,9 @@ func newLog(cfg Config) *Log {
 // Opening returns what Open found and did.
 func (l *Log) Opening() Opening { return l.opening }
 
+// Durable reports true: what was appended is on disk and outlives the process.
+func (*Log) Durable() bool { return true }
+
 // Close closes the file. Run must have returned. Reads fail from then on.
 func (l *Log) Close() error {
 	if errors.Is(l.broken, ErrDamaged) { // bbolt may have panicked with its lock held

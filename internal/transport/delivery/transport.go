@@ -3,6 +3,7 @@ package delivery
 import (
 	"errors"
 	"net/http"
+	"time"
 
 	"carillon/internal/app/pubsub"
 )
@@ -53,15 +54,26 @@ func (t *Transport) Serve(w http.ResponseWriter, r *http.Request, stream *pubsub
 // CanRefuse reports whether the format has a refusal of its own; other formats' clients are refused with a status.
 func (t *Transport) CanRefuse() bool { return t.refuser != nil }
 
-// Refuse responds with the format's refusal. It must be called only if [Transport.CanRefuse] reports true.
+// Refuse responds with the format's refusal. It must be called only if [Transport.CanRefuse] reports true. The client is
+// told to come back after stream.refused_retry to twice that.
 func (t *Transport) Refuse(w http.ResponseWriter, r *http.Request, reason string) {
+	t.refuse(w, r, reason, jitter(t.server.cfg.RefusedRetry))
+}
+
+// RefuseFor refuses like [Transport.Refuse] a client that will be accepted after a known time: it is told to come back
+// after that time and stream.retry to twice that.
+func (t *Transport) RefuseFor(w http.ResponseWriter, r *http.Request, reason string, wait time.Duration) {
+	t.refuse(w, r, reason, (wait + jitter(t.server.cfg.Retry)).Truncate(time.Millisecond))
+}
+
+func (t *Transport) refuse(w http.ResponseWriter, r *http.Request, reason string, retry time.Duration) {
 	t.setHeader(w, r)
 	if r.ProtoMajor == 1 {
 		w.Header().Set("Connection", "close") // in HTTP/2 it would end the client's other streams too
 	}
 	w.WriteHeader(http.StatusOK)
 	// Whether the client is still there to read it makes no difference.
-	_, _ = w.Write(t.refuser.AppendRefusal(nil, reason, jitter(t.server.cfg.RefusedRetry)))
+	_, _ = w.Write(t.refuser.AppendRefusal(nil, reason, retry))
 }
 
 // setHeader sets the headers of every stream, which forbid proxies to buffer, store or change it, and those of the

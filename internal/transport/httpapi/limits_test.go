@@ -1,8 +1,12 @@
 package httpapi_test
 
 import (
+	"context"
 	"net/http"
+	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -99,10 +103,40 @@ func TestDrainingTurnsAwayKindly(t *testing.T) {
 		assert.Equal(t, "draining", refused(t, a).Code)
 		a = s.do(http.MethodGet, "/events", "", "Accept", "text/event-stream")
 		assert.Equal(t, http.StatusOK, a.status)
-		assert.Regexp(t, `\Aretry: [5-9]\d\d\d\nevent: carillon.goaway\ndata: {"reason":"drain"}\n\n\z`, a.body)
+		assert.Regexp(t, `\Aretry: [23]\d\d\d\nevent: carillon.goaway\ndata: {"reason":"drain"}\n\n\z`, a.body)
 		a = s.do(http.MethodGet, "/events", "")
 		assert.Equal(t, http.StatusServiceUnavailable, a.status)
+		assert.Equal(t, "1", a.header.Get("Retry-After"))
 		assert.Equal(t, "draining", refused(t, a).Code)
 		assert.Equal(t, "ok\n", s.do(http.MethodGet, "/healthz", "").body)
 	})
+}
+
+// A client that is refused during a drain is told to come back after it, not after stream.refused_retry, and the events of
+// publishers are refused, because the log in memory would lose them.
+func TestRefusalsTellTheRestOfTheDrain(t *testing.T) {
+	s := serve(t, func(s *settings) { s.engine.Shards = 1 }) // which ends its second stream half an hour after the first
+	s.listen("topic=a")
+	st, _ := s.listen("topic=a")
+	ctx, cancel := context.WithCancel(t.Context())
+	drained := make(chan error, 1)
+	go func() { drained <- s.engine.Drain(ctx, time.Hour) }()
+	st.rest() // the newest stream ends at once
+
+	a := s.do(http.MethodGet, "/events", "", "Accept", "text/event-stream")
+	retry, rest, found := strings.Cut(strings.TrimPrefix(a.body, "retry: "), "\n")
+	require.True(t, found, a.body)
+	assert.Equal(t, "event: carillon.goaway\ndata: {\"reason\":\"drain\"}\n\n", rest)
+	ms, err := strconv.Atoi(retry)
+	require.NoError(t, err)
+	assert.InDelta(t, 3600_000, ms, 60_000)
+
+	a = s.post("topic=a", "hello")
+	assert.Equal(t, http.StatusServiceUnavailable, a.status)
+	seconds, err := strconv.Atoi(a.header.Get("Retry-After"))
+	require.NoError(t, err)
+	assert.InDelta(t, 3600, seconds, 60)
+	assert.Equal(t, "draining", refused(t, a).Code)
+	cancel()
+	require.ErrorIs(t, <-drained, context.Canceled)
 }

@@ -93,7 +93,7 @@ func TestClientThatLeavesIsNoError(t *testing.T) {
 				s := serve(t, func(s *settings) { s.observer, s.secure = refusals, secure })
 				ctx, leave := context.WithTimeout(t.Context(), 100*time.Millisecond)
 				defer leave()
-				_, err := s.client.Do(s.request(method, "/events?topic=a", "", "Authorization", "Bearer "+tokenBlocks).WithContext(ctx)) //nolint:bodyclose // there is no response
+				_, err := s.client.Do(s.request(method, "/events?topic=a", "", "Authorization", "Bearer "+tokenBlocks).WithContext(ctx))
 				require.ErrorIs(t, err, context.DeadlineExceeded)
 				eventually(t, "a record", func() bool { return s.logs.FilterMessage("request").Len() == 1 })
 				record := s.logs.FilterMessage("request").All()[0]

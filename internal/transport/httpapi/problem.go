@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/gin-gonic/gin"
 	"go.uber.org/zap"
@@ -87,6 +88,9 @@ func problemOf(err error) problem.Document {
 	}
 	if unavailable, ok := errors.AsType[*access.UnavailableError](err); ok {
 		p.RetryAfter = unavailable.Wait
+	}
+	if draining, ok := errors.AsType[*pubsub.DrainingError](err); ok {
+		p.RetryAfter = max(draining.Remaining, time.Second)
 	}
 	return p
 }

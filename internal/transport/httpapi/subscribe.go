@@ -85,6 +85,11 @@ func (a *API) refuse(c *gin.Context, err error) {
 		reason = "limit"
 	}
 	c.Set(keyStream, true)
+	if draining, ok := errors.AsType[*pubsub.DrainingError](err); ok {
+		// The server, or the one that replaces it, accepts clients soon after the drain.
+		a.deps.Streams.RefuseFor(c.Writer, c.Request, reason, draining.Remaining)
+		return
+	}
 	a.deps.Streams.Refuse(c.Writer, c.Request, reason)
 }
 

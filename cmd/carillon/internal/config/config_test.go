@@ -177,6 +177,7 @@ func TestLoadRefuses(t *testing.T) {
 		"invalid value":                          {environ: []string{"CARILLON_LOG_LEVEL=loud"}, want: []string{`log.level: must be debug, info, warn or error (got "loud") (set in CARILLON_LOG_LEVEL)`}},
 		"invalid combination":                    {environ: []string{"CARILLON_DRAIN_TIMEOUT=20s"}, want: []string{"drain.timeout: must be longer than drain.window, which is 20s (got 20s) (set in CARILLON_DRAIN_TIMEOUT)"}},
 		"invalid combination of another package": {file: "http: {cors: {origins: ['*'], credentials: true}}", want: []string{"http.cors.credentials: "}},
+		"negative rate":                          {environ: []string{"CARILLON_DRAIN_RATE=-1"}, want: []string{"drain.rate: must be between 0 and 1000000 (got -1) (set in CARILLON_DRAIN_RATE)"}},
 		"several":                                {file: "log: {encoding: xml}", environ: []string{"CARILLON_DRAIN_WINDOW=-1s"}, want: []string{"drain.window: must be between 0s and 1h (got -1s) (set in CARILLON_DRAIN_WINDOW)", `log.encoding: must be auto, json or console (got "xml") (set in FILE)`}},
 		"several of each kind":                   {file: "colour: 3\nclock: {interval: 5}", environ: []string{"CARILLON_COLOUR=1"}, want: []string{"colour in FILE: unknown key", "CARILLON_COLOUR: unknown setting", "clock.interval: must be a duration such as 500ms, 15s or 1h30m (got 5) (set in FILE)"}},
 	} {
@@ -333,4 +334,31 @@ func TestAdminListenerNeedsATokenOrALoopbackAddress(t *testing.T) {
 	require.ErrorContains(t, err, "(set in CARILLON_ADMIN_ADDR)")
 	_, err = config.Load("", []string{"CARILLON_ADMIN_ADDR=:9090", "CARILLON_ADMIN_TOKEN=secret"})
 	require.NoError(t, err)
+}
+
+// Few streams are ended at once, and many within the window.
+func TestDrainPeriod(t *testing.T) {
+	for _, c := range []struct {
+		rate, streams int
+		want          time.Duration
+	}{
+		{1000, 0, 0},
+		{1000, 4, 4 * time.Millisecond},
+		{1000, 1000, time.Second},
+		{1000, 10_000, 10 * time.Second},
+		{1000, 1_000_000, 20 * time.Second},
+		{0, 0, 20 * time.Second},
+		{0, 4, 20 * time.Second},
+	} {
+		drain := config.Drain{Rate: c.rate, Window: 20 * time.Second, Timeout: 30 * time.Second}
+		require.NoError(t, drain.Validate())
+		assert.Equal(t, c.want, drain.Period(c.streams), "%d streams at %d per second", c.streams, c.rate)
+	}
+}
+
+// With the defaults, 1000 streams have ended well before the client of the first one is back, so that a restart of the only
+// node is no slower for a client than a crash.
+func TestDefaultDrainIsShorterThanTheRetry(t *testing.T) {
+	c := defaults(t)
+	assert.LessOrEqual(t, c.Drain.Period(1000), c.Stream.Retry/2)
 }

@@ -82,6 +82,7 @@ func (a Admin) API() adminapi.Config {
 
 // Drain configures how the server stops. Its keys live under "drain".
 type Drain struct {
+	Rate    int           `mapstructure:"rate"` // streams ended per second; 0: as many as the window needs
 	Window  time.Duration `mapstructure:"window"`
 	Timeout time.Duration `mapstructure:"timeout"`
 }
@@ -89,12 +90,23 @@ type Drain struct {
 // Validate returns an error for the first key that is out of range.
 func (d Drain) Validate() error {
 	switch {
+	case d.Rate < 0 || d.Rate > 1_000_000:
+		return fmt.Errorf("drain.rate: must be between 0 and 1000000 (got %d)", d.Rate)
 	case d.Window < 0 || d.Window > time.Hour:
 		return fmt.Errorf("drain.window: must be between 0s and 1h (got %s)", d.Window)
 	case d.Timeout <= d.Window:
 		return fmt.Errorf("drain.timeout: must be longer than drain.window, which is %s (got %s)", d.Window, d.Timeout)
 	}
 	return nil
+}
+
+// Period returns how long ending a number of streams takes. A few streams end at once: their clients cannot overload
+// another node, and the sooner the process ends, the sooner its successor serves them.
+func (d Drain) Period(streams int) time.Duration {
+	if d.Rate == 0 {
+		return d.Window
+	}
+	return min(d.Window, time.Duration(float64(streams)/float64(d.Rate)*float64(time.Second)))
 }
 
 // Log configures the log records of the server. Its keys live under "log".

@@ -45,7 +45,7 @@ func TestAdminListener(t *testing.T) {
 // The admin listener stays until the streams have ended, so that the stop can be observed.
 func TestAdminListenerWhileDraining(t *testing.T) {
 	s := servertest.Start(t, servertest.Options{Settings: []string{
-		"CLOCK_INTERVAL=20ms", "STREAM_SHARDS=1", "DRAIN_WINDOW=1h", "DRAIN_TIMEOUT=2h",
+		"CLOCK_INTERVAL=20ms", "STREAM_SHARDS=1", "DRAIN_RATE=0", "DRAIN_WINDOW=1h", "DRAIN_TIMEOUT=2h",
 	}})
 	streams := []*http.Response{servertest.OpenClock(t, s.URL("")), servertest.OpenClock(t, s.URL(""))}
 	stopped := make(chan error, 1)

@@ -98,8 +98,10 @@ func (l lifecycle) appendDrain(cfg config.Drain, engine *pubsub.Engine) {
 	l.Lifecycle.Append(fx.StopHook(func(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, cfg.Timeout)
 		defer cancel()
-		l.Logger.Info("draining", zap.Int("streams", engine.Streams()), zap.Duration("window", cfg.Window))
-		if err := engine.Drain(ctx, cfg.Window); err != nil {
+		streams := engine.Streams()
+		period := cfg.Period(streams)
+		l.Logger.Info("draining", zap.Int("streams", streams), zap.Duration("period", period), zap.Duration("window", cfg.Window))
+		if err := engine.Drain(ctx, period); err != nil {
 			l.Logger.Warn("drain was cut short", zap.Int("streams", engine.Streams()), zap.Error(err))
 		}
 	}))

@@ -30,6 +30,7 @@ type Options struct {
 	Reload func() (*config.Configuration, error) // reads the configuration again, for [Server.Reload]
 	Build  Build
 	Output io.Writer // takes the log records
+	Notice io.Writer // takes what a person at a terminal is told; nil if there is none
 }
 
 // Build identifies the program that is running.
@@ -46,6 +47,8 @@ type Server struct {
 	stopErr  error
 	parts    parts
 	reloader reloader
+	drain    config.Drain
+	notice   io.Writer
 }
 
 // Start starts a server. It listens when Start returns.
@@ -54,7 +57,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{records: records, logger: logger, failure: newFailure(), started: time.Now()}
+	s := &Server{records: records, logger: logger, failure: newFailure(), started: time.Now(), drain: o.Config.Drain, notice: o.Notice}
 	limit, limited := fileLimit()
 	streams := newCapacity(o.Config.Limits.MaxStreams, limit, limited)
 	s.app = fx.New(modules(o, streams, s), fx.Populate(&s.parts))

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"sync"
 	"time"
@@ -26,6 +27,9 @@ func (s *Server) Run(ctx context.Context, stop, reload <-chan os.Signal) error {
 	reason, err := s.await(stop, reload)
 	watching()
 	s.notify(daemon.SdNotifyStopping)
+	if err == nil {
+		s.noticeDrain()
+	}
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -58,6 +62,17 @@ func (s *Server) await(stop, reload <-chan os.Signal) (reason string, err error)
 			s.notify(daemon.SdNotifyReady)
 		}
 	}
+}
+
+// noticeDrain tells a person at the terminal what the stop waits for, and how to end it sooner.
+func (s *Server) noticeDrain() {
+	streams := s.parts.Engine.Streams()
+	if s.notice == nil || streams == 0 {
+		return
+	}
+	// A terminal that has gone is no reason not to stop.
+	_, _ = fmt.Fprintf(s.notice, "carillon: waiting for %d streams to end, for %s at most; press Ctrl-C again to stop at once\n",
+		streams, s.drain.Timeout)
 }
 
 // notify tells the service manager a state. Without a service manager it does nothing.

@@ -39,6 +39,7 @@ func environ(settings []string) []string {
 type Options struct {
 	Settings []string  // of the form KEY=VALUE, such as CLOCK_INTERVAL=1h
 	Output   io.Writer // takes the log records; nil: [Server.Records]
+	Notice   io.Writer // takes what a person at a terminal is told; nil if there is none
 }
 
 // Server is a server in the process of the test.
@@ -59,7 +60,7 @@ func Start(t testing.TB, o Options) *Server {
 		o.Output = records
 	}
 	srv, err := server.Start(t.Context(), server.Options{
-		Config: loaded, Reload: load, Build: server.Build{Version: "test"}, Output: o.Output,
+		Config: loaded, Reload: load, Build: server.Build{Version: "test"}, Output: o.Output, Notice: o.Notice,
 	})
 	require.NoError(t, err)
 	s := &Server{Server: srv, Records: records}

@@ -189,7 +189,7 @@ func TestProxySendsStreamsToANodeThatIsReady(t *testing.T) {
 	for _, proxy := range proxies {
 		t.Run(proxy.name, func(t *testing.T) {
 			proxy.ready(t)
-			stopping := startNode(t, "DRAIN_WINDOW=15s", "DRAIN_TIMEOUT=20s", "CLOCK_INTERVAL=1h")
+			stopping := startNode(t, "DRAIN_RATE=0", "DRAIN_WINDOW=15s", "DRAIN_TIMEOUT=20s", "CLOCK_INTERVAL=1h")
 			staying := startNode(t, "CLOCK_INTERVAL=1h")
 			base := "https://" + proxy.start(t, []string{stopping.Addr, staying.Addr})
 			// Direct streams, so that the node takes long to stop.

@@ -28,9 +28,9 @@ type scale struct {
 // chosenScale returns a small scale, or with CARILLON_ROLLING=1 a realistic one, with the times of configs/default.yaml.
 func chosenScale() scale {
 	if os.Getenv("CARILLON_ROLLING") != "" {
-		return scale{2000, 250 * time.Millisecond, []string{"DRAIN_WINDOW=20s", "DRAIN_TIMEOUT=30s"}}
+		return scale{2000, 250 * time.Millisecond, []string{"DRAIN_RATE=0", "DRAIN_WINDOW=20s", "DRAIN_TIMEOUT=30s"}}
 	}
-	return scale{100, 50 * time.Millisecond, []string{"DRAIN_WINDOW=3s", "STREAM_RETRY=200ms"}}
+	return scale{100, 50 * time.Millisecond, []string{"DRAIN_RATE=0", "DRAIN_WINDOW=3s", "STREAM_RETRY=200ms"}}
 }
 
 // Two instances behind nginx are restarted one after the other, while events are published to both and clients reconnect
