@@ -40,6 +40,7 @@ func TestArrivalTimes(t *testing.T) {
 		{"bursts", handler{event: "data: x\n\n", many: 4, every: 700 * time.Millisecond}, "buffering", doctor.Warn, "bursts"},
 		{"bursts of a clock", handler{event: ": carillon\ndata: x\n\n", many: 4, every: 700 * time.Millisecond}, "buffering", doctor.Fail, "bursts"},
 		{"halves of frames", handler{event: "data: x\n\ndata:", every: 400 * time.Millisecond}, "buffering", doctor.Fail, "split_frames"},
+		{"heartbeats without a blank line", handler{event: "data: x\n\nretry: 5\n:\n", every: 400 * time.Millisecond}, "buffering", doctor.OK, "unbuffered"},
 		{"nothing", handler{}, "buffering", doctor.Info, "nothing_arrived"},
 		{"nothing, compressed", handler{header: map[string]string{"Content-Encoding": "gzip"}}, "buffering", doctor.Fail, "body_held_back"},
 		{"events one by one", handler{event: "data: x\n\n", every: 100 * time.Millisecond}, "buffering", doctor.OK, "unbuffered"},

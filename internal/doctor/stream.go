@@ -131,9 +131,12 @@ func (s *stream) close(o *observation) {
 type recorder struct {
 	in    io.Reader
 	send  func(item)
-	tail  [2]byte // the last bytes, without CR
+	line  []byte // the first bytes of the line being read, without CR; enough to tell its field
+	open  bool   // a frame has begun that only a blank line ends
 	begun bool
 }
+
+const retryField = "retry:"
 
 func (r *recorder) Read(p []byte) (int, error) {
 	if r.begun {
@@ -141,13 +144,29 @@ func (r *recorder) Read(p []byte) (int, error) {
 	}
 	n, err := r.in.Read(p)
 	for _, c := range p[:n] {
-		if c != '\r' {
-			r.tail = [2]byte{r.tail[1], c}
-		}
+		r.record(c)
 	}
 	if n > 0 {
 		r.begun = true
-		r.send(item{bytes: n, whole: r.tail == [2]byte{'\n', '\n'}})
+		r.send(item{bytes: n, whole: !r.open && len(r.line) == 0})
 	}
 	return n, err
+}
+
+// record follows frames. Comments and retry lines count at once, so a server may send them without a blank line.
+func (r *recorder) record(c byte) {
+	switch {
+	case c == '\r':
+		return
+	case c != '\n':
+		if len(r.line) < len(retryField) {
+			r.line = append(r.line, c)
+		}
+		return
+	case len(r.line) == 0:
+		r.open = false
+	case r.line[0] != ':' && string(r.line) != retryField:
+		r.open = true
+	}
+	r.line = r.line[:0]
 }

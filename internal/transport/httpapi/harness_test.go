@@ -288,7 +288,14 @@ type stream struct {
 func (s *server) listen(query string, header ...string) (*stream, string) {
 	s.Helper()
 	st := s.open("/events?"+query, header...)
-	return st, st.block()
+	resumed := strings.Contains(query, "last_event_id=")
+	for i := 0; i < len(header); i += 2 {
+		resumed = resumed || header[i] == "Last-Event-ID" && header[i+1] != ""
+	}
+	if !resumed {
+		return st, st.block()
+	}
+	return st, st.line() + st.line() // without a bookmark, there is no blank line
 }
 
 func (s *server) open(path string, header ...string) *stream {
@@ -310,16 +317,23 @@ func (s *server) open(path string, header ...string) *stream {
 func (st *stream) block() string {
 	st.t.Helper()
 	var all strings.Builder
-	guard := time.AfterFunc(waitTimeout, st.close)
-	defer guard.Stop()
 	for {
-		line, err := st.body.ReadString('\n')
+		line := st.line()
 		all.WriteString(line)
-		require.NoError(st.t, err, "after %q", all.String())
 		if line == "\n" {
 			return all.String()
 		}
 	}
+}
+
+// line reads up to and with the next line end.
+func (st *stream) line() string {
+	st.t.Helper()
+	guard := time.AfterFunc(waitTimeout, st.close)
+	defer guard.Stop()
+	line, err := st.body.ReadString('\n')
+	require.NoError(st.t, err, "after %q", line)
+	return line
 }
 
 // rest reads to the end of the stream, which must be a clean one.

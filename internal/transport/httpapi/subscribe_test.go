@@ -19,7 +19,7 @@ import (
 var opening = regexp.MustCompile(`\Aretry: (\d+)\n: carillon\nid: [A-Za-z0-9]+-\d+\n\n\z`)
 
 // resumedOpening matches the start of a stream whose client knows the position or gets it with the reset that follows.
-var resumedOpening = regexp.MustCompile(`\Aretry: (\d+)\n: carillon\n\n\z`)
+var resumedOpening = regexp.MustCompile(`\Aretry: (\d+)\n: carillon\n\z`)
 
 // everyPath runs a test over a connection that is taken over and over those that are not.
 func everyPath(t *testing.T, test func(t *testing.T, path func(*settings))) {

@@ -15,16 +15,24 @@ const (
 )
 
 // AppendOpening writes what every stream begins with: the reconnection time, a comment that makes proxies pass the head
-// on, and a bookmark, so that a client that is disconnected before its first event can resume.
+// on, and a bookmark unless the position is zero, so that a client that is disconnected before its first event can resume.
 func AppendOpening(b []byte, retry time.Duration, at event.Position) []byte {
 	b = AppendRetry(b, retry)
-	b = append(b, ": carillon\n"...)
-	return append(AppendID(b, at), '\n')
+	return appendBookmark(append(b, ": carillon\n"...), at)
 }
 
 // AppendHeartbeat writes a heartbeat: a comment, and a bookmark unless the position is zero.
 func AppendHeartbeat(b []byte, at event.Position) []byte {
-	return append(AppendID(append(b, ":\n"...), at), '\n')
+	return appendBookmark(append(b, ":\n"...), at)
+}
+
+// appendBookmark writes an id line and the blank line that makes it count, or nothing for the zero position. Comments and
+// retry lines count without a blank line, and several clients dispatch an empty event for each one.
+func appendBookmark(b []byte, at event.Position) []byte {
+	if at.IsZero() {
+		return b
+	}
+	return append(AppendID(b, at), '\n')
 }
 
 // AppendReset writes a carillon.reset. Its id is the position from which the stream continues. What the client

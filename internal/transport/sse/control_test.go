@@ -17,9 +17,10 @@ func TestOpeningAndHeartbeatWriteExactBytes(t *testing.T) {
 	assert.Equal(t, "retry: 2345\n: carillon\nid: a1-7\n\n", string(sse.AppendOpening(nil, retry, at)))
 	assert.Equal(t, "retry: 2345\n: carillon\nid: a1-0\n\n", string(sse.AppendOpening(nil, retry, event.Position{Epoch: "a1"})),
 		"the start of an empty log is a place to resume from")
-	assert.Equal(t, "retry: 2345\n: carillon\n\n", string(sse.AppendOpening(nil, retry, none)))
+	assert.Equal(t, "retry: 2345\n: carillon\n", string(sse.AppendOpening(nil, retry, none)),
+		"clients that dispatch at each blank line would see an empty event")
 	assert.Equal(t, ":\nid: a1-7\n\n", string(sse.AppendHeartbeat(nil, at)))
-	assert.Equal(t, ":\n\n", string(sse.AppendHeartbeat(nil, none)))
+	assert.Equal(t, ":\n", string(sse.AppendHeartbeat(nil, none)))
 }
 
 func TestAppendResetWritesExactBytes(t *testing.T) {

@@ -115,6 +115,24 @@ func TestHostileTextComesBackTheSameFromEveryParser(t *testing.T) {
 	}
 }
 
+// Neither an opening nor heartbeats without a bookmark are an event, nor do they change the one that follows: also for
+// clients that dispatch at each blank line, so they write none.
+func TestOpeningAndHeartbeatsAreNoEvents(t *testing.T) {
+	stream := sse.AppendOpening(nil, time.Second, event.Position{})
+	stream = sse.AppendHeartbeat(sse.AppendHeartbeat(stream, event.Position{}), event.Position{})
+	stream, err := sse.AppendEvent(stream, entry(t, "tick", "one", 0))
+	require.NoError(t, err)
+	stream = sse.AppendHeartbeat(stream, event.Position{})
+	stream, err = sse.AppendEvent(stream, entry(t, "tick", "two", 0))
+	require.NoError(t, err)
+	assert.Equal(t, 2, bytes.Count(stream, []byte("\n\n")))
+	for name, parse := range parsers {
+		got, err := parse(bytes.NewReader(stream))
+		require.NoError(t, err, name)
+		assert.Equal(t, []seen{{"a1-7", "tick", "one"}, {"a1-7", "tick", "two"}}, got, name)
+	}
+}
+
 func TestInvalidUTF8IsNoData(t *testing.T) {
 	for _, data := range []string{"\xff", "a\xc3", "\xed\xa0\x80", "\xc0\xaf", "\xf4\x90\x80\x80"} {
 		_, err := event.ParseData(data)
@@ -144,10 +162,10 @@ func FuzzEncodeRoundTrip(f *testing.F) {
 			Position: event.Position{Epoch: event.Epoch(epoch), Offset: offset},
 			Event:    event.Event{Type: kind, Data: payload, Retry: retry},
 		}
-		stream, encErr := sse.AppendEvent([]byte(":\n\n"), e)
+		stream, encErr := sse.AppendEvent([]byte(":\n"), e)
 		if encErr != nil {
 			require.ErrorIs(t, encErr, sse.ErrUnencodable)
-			require.Equal(t, ":\n\n", string(stream))
+			require.Equal(t, ":\n", string(stream))
 			return
 		}
 		require.NoError(t, dataErr, "what is no data was encoded")
