@@ -54,6 +54,8 @@ func New(cfg Config, deps Deps) (*API, error) {
 
 // ServeHTTP serves a request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	// Only the writers of tests have no deadlines.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(responseTime(r)))
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "no-store")
 	if err := a.guard.check(r); err != nil {
