@@ -2,8 +2,6 @@ package httpapi
 
 import (
 	"net/http"
-	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -45,24 +43,4 @@ func (a *API) token(r *http.Request) (string, error) {
 		return "", errOrigin
 	}
 	return cookie.Value, nil
-}
-
-// ownOrigin reports whether a request was sent by a page of this server or of an allowed origin. A browser names the
-// origin in Origin, which it may omit for a GET of the same origin, and then says so in Sec-Fetch-Site.
-func (a *API) ownOrigin(r *http.Request) bool {
-	if origin := r.Header.Get("Origin"); origin != "" {
-		if slices.Contains(a.cors.Load().Origins, origin) {
-			return true
-		}
-		u, err := url.Parse(origin)
-		return err == nil && u.Host != "" && u.Host == r.Host
-	}
-	switch r.Header.Get("Sec-Fetch-Site") {
-	case "same-origin", "none":
-		return true
-	case "":
-		// Not a browser, or one without Sec-Fetch-Site. A publish by cookie needs an origin.
-		return r.Method == http.MethodGet
-	}
-	return false
 }
