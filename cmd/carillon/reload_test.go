@@ -53,7 +53,7 @@ func TestServiceManagerIsNotified(t *testing.T) {
 	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
 	require.NoError(t, err)
 	defer manager.Close()
-	require.NoError(t, manager.SetReadDeadline(time.Now().Add(servertest.Patience)))
+	require.NoError(t, manager.SetReadDeadline(time.Now().Add(servertest.WaitTimeout)))
 	receive := func() string {
 		buffer := make([]byte, 256)
 		n, err := manager.Read(buffer)

@@ -125,7 +125,7 @@ func (p *page) noted(what *[]string) []string {
 
 func (p *page) do(actions ...chromedp.Action[chromedp.Void]) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	ctx, cancel := context.WithTimeout(p.ctx, waitTimeout)
 	defer cancel()
 	require.NoError(p.t, chromedp.Do(ctx, actions...))
 }
@@ -133,7 +133,7 @@ func (p *page) do(actions ...chromedp.Action[chromedp.Void]) {
 // eval runs JavaScript in the tab and returns its value; a promise is awaited.
 func eval[T any](p *page, js string) T {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	ctx, cancel := context.WithTimeout(p.ctx, waitTimeout)
 	defer cancel()
 	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](js, chromedp.EvalAwaitPromise))
 	require.NoError(p.t, err, "%s", js)
@@ -144,7 +144,7 @@ func eval[T any](p *page, js string) T {
 // text.
 func (p *page) until(condition string) {
 	p.t.Helper()
-	limit, again := time.After(patience), time.NewTicker(25*time.Millisecond)
+	limit, again := time.After(waitTimeout), time.NewTicker(25*time.Millisecond)
 	defer again.Stop()
 	for !eval[bool](p, "Boolean("+condition+")") {
 		select {
@@ -162,5 +162,5 @@ func (p *page) untilNoted(what *[]string, fits func(string) bool) {
 	require.EventuallyWithT(p.t, func(c *assert.CollectT) {
 		noted := p.noted(what)
 		assert.True(c, slices.ContainsFunc(noted, fits), "%q", noted)
-	}, patience, 25*time.Millisecond)
+	}, waitTimeout, 25*time.Millisecond)
 }

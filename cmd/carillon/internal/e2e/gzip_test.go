@@ -62,7 +62,7 @@ func TestCurlReceivesCompressedEventsAtOnce(t *testing.T) {
 		t.Run(delivery, func(t *testing.T) {
 			n := startCompressing(t, delivery)
 			head := filepath.Join(t.TempDir(), "head")
-			cmd := exec.CommandContext(t.Context(), "curl", "-sSN", "--compressed", "--max-time", fmt.Sprint(patience.Seconds()), "-D", head, n.URL("/events?topic=news"))
+			cmd := exec.CommandContext(t.Context(), "curl", "-sSN", "--compressed", "--max-time", fmt.Sprint(waitTimeout.Seconds()), "-D", head, n.URL("/events?topic=news"))
 			cmd.Stderr = os.Stderr
 			out, err := cmd.StdoutPipe()
 			require.NoError(t, err)
@@ -99,7 +99,7 @@ func TestCompressedStreamEndsWithItsChecksum(t *testing.T) {
 			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, n.URL("/events?topic=news&last=5"), http.NoBody)
 			require.NoError(t, err)
 			req.Header.Set("Accept-Encoding", "gzip")
-			client := &http.Client{Transport: &http.Transport{DisableCompression: true}, Timeout: patience}
+			client := &http.Client{Transport: &http.Transport{DisableCompression: true}, Timeout: waitTimeout}
 			resp, err := client.Do(req)
 			require.NoError(t, err)
 			defer resp.Body.Close()
@@ -137,7 +137,7 @@ func next(t *testing.T, events *sse.Decoder) shownEvent {
 	case m, ok := <-got:
 		require.True(t, ok, "%v", failed)
 		return shownEvent{ID: m.ID, Type: m.Type, Data: m.Data}
-	case <-time.After(patience):
+	case <-time.After(waitTimeout):
 		require.FailNow(t, "no event came")
 	}
 	return shownEvent{}

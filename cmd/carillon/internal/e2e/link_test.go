@@ -154,7 +154,7 @@ func (l *link) awaitID(t *testing.T, offset int) (id string) {
 		id = streams[len(streams)-1].lastID()
 		require.NotEmpty(c, id)
 		require.GreaterOrEqual(c, offsetOf(t, id), offset)
-	}, patience, 10*time.Millisecond)
+	}, waitTimeout, 10*time.Millisecond)
 	return id
 }
 

@@ -14,8 +14,8 @@ import (
 	"carillon/cmd/carillon/internal/servertest"
 )
 
-// patience bounds every wait for something that should happen soon.
-const patience = servertest.Patience
+// waitTimeout bounds every wait for something that should happen soon.
+const waitTimeout = servertest.WaitTimeout
 
 // program is the program under test, and chromium the browser that all tests share. Neither is set with -short.
 var (

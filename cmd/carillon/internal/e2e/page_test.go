@@ -53,7 +53,7 @@ func TestPageShowsTheServersTime(t *testing.T) {
 	shown := eval[[]string](p, `shown`)
 	at, err := time.ParseInLocation(time.DateTime, shown[0], zone)
 	require.NoError(t, err)
-	assert.WithinDuration(t, began, at, patience)
+	assert.WithinDuration(t, began, at, waitTimeout)
 	for i, text := range shown {
 		assert.Equal(t, at.Add(time.Duration(i)*time.Second).Format(time.DateTime), text, "%q", shown)
 	}

@@ -104,7 +104,7 @@ func (s *Process) Wait(t testing.TB) int {
 	t.Helper()
 	select {
 	case <-s.ended:
-	case <-time.After(Patience + drainPatience):
+	case <-time.After(WaitTimeout + drainPatience):
 		_ = s.cmd.Process.Kill()
 		<-s.ended
 		t.Error("the server did not stop")

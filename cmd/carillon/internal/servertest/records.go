@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Patience bounds every wait for something that should happen soon. It is long because test machines can be slow.
-const Patience = 20 * time.Second
+// WaitTimeout bounds every wait for something that should happen soon. It is long because test machines can be slow.
+const WaitTimeout = 20 * time.Second
 
 // Record is a log record.
 type Record map[string]any
@@ -58,7 +58,7 @@ func (r *Records) Write(p []byte) (int, error) {
 // Await returns the first record that fits, past or to come.
 func (r *Records) Await(t testing.TB, what string, fits func(Record) bool) Record {
 	t.Helper()
-	timeout := time.After(Patience)
+	timeout := time.After(WaitTimeout)
 	ended := false
 	for next := 0; ; {
 		r.mu.Lock()

@@ -65,7 +65,7 @@ func TestHeartbeatsKeepStreamsThroughProxy(t *testing.T) {
 				select {
 				case _, ok := <-s.events:
 					assert.False(t, ok, "an event that nobody published")
-				case <-time.After(patience):
+				case <-time.After(waitTimeout):
 					t.Error("the proxy did not end the stream: the test proves nothing")
 				}
 			})
@@ -81,7 +81,7 @@ func TestHeartbeatsKeepStreamsThroughProxy(t *testing.T) {
 					case <-s.beats:
 					case m := <-s.events:
 						require.FailNow(t, "the stream ended, or an event that nobody published", "%+v", m)
-					case <-time.After(patience):
+					case <-time.After(waitTimeout):
 						require.FailNow(t, "no heartbeat arrived")
 					}
 				}
@@ -157,7 +157,7 @@ func TestCompressionInProxyDelaysNothing(t *testing.T) {
 			n := startNode(t, "STREAM_HEARTBEAT=1h", "CLOCK_INTERVAL=1h")
 			base := "https://" + proxy.start(t, []string{n.Addr}, on[proxy.name])
 			tr := transport(t, 2, clientA)
-			ctx, leave := context.WithTimeout(t.Context(), patience)
+			ctx, leave := context.WithTimeout(t.Context(), waitTimeout)
 			defer leave()
 			req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/events?topic=news", http.NoBody)
 			require.NoError(t, err)

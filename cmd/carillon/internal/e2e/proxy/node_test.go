@@ -7,8 +7,8 @@ import (
 	"carillon/cmd/carillon/internal/servertest"
 )
 
-// patience bounds every wait for something that should happen soon.
-const patience = servertest.Patience
+// waitTimeout bounds every wait for something that should happen soon.
+const waitTimeout = servertest.WaitTimeout
 
 // drainLimit is longer than the drain of any node in these tests.
 const drainLimit = 40 * time.Second

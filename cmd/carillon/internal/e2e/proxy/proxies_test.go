@@ -117,7 +117,7 @@ func runProxy(t *testing.T, addr string, cmd *exec.Cmd) {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		select {
 		case <-ended:
-		case <-time.After(patience):
+		case <-time.After(waitTimeout):
 			_ = cmd.Process.Kill()
 			<-ended
 		}
@@ -126,7 +126,7 @@ func runProxy(t *testing.T, addr string, cmd *exec.Cmd) {
 			t.Logf("output of %s:\n%s", filepath.Base(cmd.Path), output[:min(len(output), 4000)])
 		}
 	})
-	limit, again := time.After(patience), time.NewTicker(20*time.Millisecond)
+	limit, again := time.After(waitTimeout), time.NewTicker(20*time.Millisecond)
 	defer again.Stop()
 	for {
 		if conn, err := net.Dial("tcp", addr); err == nil {

@@ -72,7 +72,7 @@ func TestRollingRestart(t *testing.T) {
 // until waits for a condition.
 func until(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	limit, again := time.After(patience+drainLimit), time.NewTicker(20*time.Millisecond)
+	limit, again := time.After(waitTimeout+drainLimit), time.NewTicker(20*time.Millisecond)
 	defer again.Stop()
 	for !holds() {
 		select {
@@ -187,7 +187,7 @@ func (l *publisher) report(t *testing.T) {
 func newClient(t *testing.T, base string, version int, from string) *client.Client {
 	t.Helper()
 	c, err := client.New(client.Config{
-		URL: base, Token: secret, Timeout: patience, Silence: 40 * time.Second,
+		URL: base, Token: secret, Timeout: waitTimeout, Silence: 40 * time.Second,
 		Retry: 500 * time.Millisecond, MaxRetry: 10 * time.Second, MaxEvent: 1 << 20,
 	}, transport(t, version, from))
 	require.NoError(t, err)

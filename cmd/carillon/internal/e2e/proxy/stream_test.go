@@ -49,7 +49,7 @@ func open(t *testing.T, tr http.RoundTripper, address string, header http.Header
 	require.NoError(t, err)
 	req.Header.Set("Accept", "text/event-stream")
 	maps.Copy(req.Header, header)
-	timeout := time.AfterFunc(patience, leave)
+	timeout := time.AfterFunc(waitTimeout, leave)
 	resp, err := tr.RoundTrip(req)
 	timeout.Stop()
 	require.NoError(t, err)
@@ -93,7 +93,7 @@ func (s *stream) next(t *testing.T) sse.Message {
 	case m, ok := <-s.events:
 		require.True(t, ok, "the stream ended")
 		return m
-	case <-time.After(patience):
+	case <-time.After(waitTimeout):
 		require.FailNow(t, "no event arrived")
 	}
 	return sse.Message{}
@@ -102,7 +102,7 @@ func (s *stream) next(t *testing.T) sse.Message {
 // publish publishes an event on the topic news.
 func publish(t *testing.T, tr http.RoundTripper, base, data string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), waitTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/events?topic=news", strings.NewReader(data))
 	require.NoError(t, err)
