@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -105,11 +104,13 @@ func (s *Subscriber) subscription(rights access.Rights, req Request) (sub pubsub
 	if sub.Patterns, err = s.patterns(req.Topics); err != nil {
 		return sub, err
 	}
-	if !slices.ContainsFunc(sub.Patterns, func(p event.Pattern) bool { return !rights.Subscribe.Overlaps(p) }) {
-		sub.Start, err = parseStart(req)
-		return sub, err
+	for _, pattern := range sub.Patterns {
+		if !rights.Subscribe.Overlaps(pattern) {
+			return sub, fmt.Errorf("topic %q is %w", pattern.String(), ErrForbidden)
+		}
 	}
-	return sub, ErrForbidden
+	sub.Start, err = parseStart(req)
+	return sub, err
 }
 
 // patterns returns a request's patterns without duplicates.

@@ -27,7 +27,7 @@ func (a *API) publish(c *gin.Context) {
 		a.fail(c, err)
 		return
 	}
-	query, err := parseQuery(c.Request)
+	query, err := parseQuery(c.Request, publishParameters)
 	if err != nil {
 		a.fail(c, err)
 		return

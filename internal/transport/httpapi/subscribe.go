@@ -4,7 +4,6 @@ import (
 	"errors"
 	"mime"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -13,7 +12,6 @@ import (
 
 	"carillon/internal/app/pubsub"
 	"carillon/internal/app/subscribe"
-	"carillon/internal/domain/event"
 )
 
 // subscribe serves GET /events with a stream.
@@ -46,7 +44,7 @@ func (a *API) subscribe(c *gin.Context) {
 
 // subscribeRequest returns the subscription that the query and the headers describe.
 func subscribeRequest(c *gin.Context) (req subscribe.Request, err error) {
-	query, err := parseQuery(c.Request)
+	query, err := parseQuery(c.Request, subscribeParameters)
 	if err != nil {
 		return req, err
 	}
@@ -100,21 +98,4 @@ func acceptsStream(r *http.Request) bool {
 		}
 	}
 	return false
-}
-
-// parseQuery returns a request's query. Unlike [url.URL.Query] it reports malformed parts instead of omitting them.
-func parseQuery(r *http.Request) (url.Values, error) {
-	query, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return nil, &event.InvalidError{Field: "query", Problem: "is malformed"}
-	}
-	return query, nil
-}
-
-// single returns a parameter that may be given once, or "".
-func single(query url.Values, name string) (string, error) {
-	if len(query[name]) > 1 {
-		return "", &event.InvalidError{Field: name, Problem: "is given more than once"}
-	}
-	return query.Get(name), nil
 }
