@@ -81,6 +81,9 @@ func parseLine(line []byte) (req publish.Request, err error) {
 		if wrong, is := errors.AsType[*json.UnmarshalTypeError](err); is && wrong.Field != "" {
 			return req, &event.InvalidError{Field: wrong.Field, Problem: "is not a string"}
 		}
+		if name, unknown := strings.CutPrefix(err.Error(), "json: unknown field "); unknown { // encoding/json has no type for it
+			return req, &event.InvalidError{Field: "body", Problem: "has an unknown field " + name + "; known are topic, data, type, retry and key"}
+		}
 		return req, &event.InvalidError{Field: "body", Problem: "is not a JSON object with topic, data, type, retry and key"}
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -42,10 +43,16 @@ func (a *API) publish(c *gin.Context) {
 	}
 }
 
+// jsonTypes are the media types of a publisher that may expect the body to name the topics.
+var jsonTypes = []string{"application/json", "application/ndjson", "application/jsonl", "application/json-seq"}
+
 func (a *API) publishOne(c *gin.Context, rights access.Rights, query url.Values) error {
 	req, err := a.publishRequest(c, query)
 	if err != nil {
 		return err
+	}
+	if mediaType, _, _ := mime.ParseMediaType(c.ContentType()); len(req.Topics) == 0 && slices.Contains(jsonTypes, mediaType) {
+		return &event.InvalidError{Field: "topic", Problem: "is missing; to name topics in the body, send lines of JSON as application/x-ndjson"}
 	}
 	position, err := a.publisher.Publish(c.Request.Context(), rights, req)
 	if err != nil {

@@ -34,6 +34,17 @@ func TestMistypedParameterIsRefused(t *testing.T) {
 		defer response.Body.Close()
 		assert.Equal(t, http.StatusCreated, response.StatusCode)
 	})
+	t.Run("an event in a body of JSON is pointed to batches", func(t *testing.T) {
+		a := s.do(http.MethodPost, "/events", `{"topic":"orders/1","data":"x"}`, "Authorization", "Bearer "+tokenOrders, "Content-Type", "application/json")
+		assert.Equal(t, http.StatusBadRequest, a.status)
+		assert.Equal(t, "invalid_topic", refused(t, a).Code)
+		assert.Contains(t, refused(t, a).Detail, "application/x-ndjson")
+	})
+	t.Run("an unknown field of a batch is named", func(t *testing.T) {
+		a := s.do(http.MethodPost, "/events", `{"topic":"orders/1","dta":"x"}`, "Authorization", "Bearer "+tokenOrders, "Content-Type", "application/x-ndjson")
+		assert.Equal(t, http.StatusBadRequest, a.status)
+		assert.Contains(t, refused(t, a).Detail, `unknown field "dta"; known are topic, data, type, retry and key`)
+	})
 	t.Run("a 403 names the topic", func(t *testing.T) {
 		a := s.do(http.MethodPost, "/events?topic=orders/1&topic=news/1", "x", "Authorization", "Bearer "+tokenOrders)
 		assert.Equal(t, http.StatusForbidden, a.status)
