@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -170,20 +169,6 @@ func TestLifecycle(t *testing.T) {
 	require.ErrorIs(t, err, pubsub.ErrUnavailable)
 	_, err = log.Read(t.Context(), 0, 1)
 	require.ErrorIs(t, err, pubsub.ErrUnavailable)
-}
-
-func TestFailedWrite(t *testing.T) {
-	log := open(t, config(t.TempDir(), pubsubtest.LargeLimits()))
-	publish(t, log, say(t, "one", ""))
-	require.NoError(t, log.BreakFile())
-	for range 2 {
-		_, err := log.Append(t.Context(), batch(t, 1))
-		require.ErrorIs(t, err, pubsub.ErrUnavailable)
-		require.ErrorContains(t, err, "no more appends until a restart")
-		require.ErrorIs(t, err, syscall.EBADF)
-	}
-	assert.Equal(t, []string{"one"}, texts(readAll(t, log)), "what is kept can be read")
-	assert.EqualValues(t, 1, log.Extent().Newest)
 }
 
 func TestConfig(t *testing.T) {
