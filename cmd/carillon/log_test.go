@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -59,9 +60,7 @@ func TestLog(t *testing.T) {
 		for _, file := range files {
 			content, err := os.ReadFile(file)
 			require.NoError(t, err)
-			for i := 8192; i < len(content); i += 512 {
-				content[i] ^= 0xff
-			}
+			content = bytes.ReplaceAll(content, []byte("three"), []byte("tHree")) // all copies: old pages may hold some
 			require.NoError(t, os.WriteFile(file, content, 0o600))
 		}
 		got := program.Run(t, "", []string{"log", "--path", dir, "--check"})

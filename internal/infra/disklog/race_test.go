@@ -1,0 +1,5 @@
+//go:build race
+
+package disklog_test
+
+const raceDetector = true
