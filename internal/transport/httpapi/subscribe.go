@@ -26,7 +26,7 @@ func (a *API) subscribe(c *gin.Context) {
 		a.fail(c, err)
 		return
 	}
-	opened, err := a.subscriber.Open(c.Request.Context(), rights, req)
+	opened, err := a.deps.Subscriber.Open(c.Request.Context(), rights, req)
 	if errors.Is(err, subscribe.ErrForbidden) && !given {
 		err = errNoToken
 	}

@@ -8,7 +8,9 @@ import (
 	"go.uber.org/zap"
 
 	"carillon/cmd/carillon/internal/config"
+	"carillon/internal/app/publish"
 	"carillon/internal/app/pubsub"
+	"carillon/internal/app/subscribe"
 	"carillon/internal/app/timefeed"
 	"carillon/internal/domain/event"
 	"carillon/internal/infra/logging"
@@ -81,17 +83,24 @@ func httpModule(s config.Settings, streams capacity) fx.Option {
 	limits.MaxStreams = streams.streams
 	return fx.Module("http",
 		fx.Provide(
+			func(engine *pubsub.Engine) (*publish.Publisher, error) {
+				return publish.New(limits.PublishLimits, engine)
+			},
+			func(engine *pubsub.Engine) (*subscribe.Subscriber, error) {
+				return subscribe.New(limits.SubscribeLimits, engine, event.PatternOf(timefeed.Topic))
+			},
 			func() (*delivery.Server, error) { return delivery.New(s.Stream.Config) },
 			webui.New,
 			func(deps apiDeps) (*httpapi.API, error) {
-				return httpapi.New(s.HTTP, limits, httpapi.Deps{
-					Engine:   deps.Engine,
-					Streams:  deps.Streams.Transport(sse.Codec{}),
-					Auth:     deps.Auth,
-					Page:     deps.Page,
-					Default:  event.PatternOf(timefeed.Topic),
-					Observer: deps.Metrics,
-					Logger:   deps.Logger.Named("http"),
+				return httpapi.New(s.HTTP, httpapi.Deps{
+					Publisher:  deps.Publisher,
+					Subscriber: deps.Subscriber,
+					Draining:   deps.Engine.Draining,
+					Streams:    deps.Streams.Transport(sse.Codec{}),
+					Auth:       deps.Auth,
+					Page:       deps.Page,
+					Observer:   deps.Metrics,
+					Logger:     deps.Logger.Named("http"),
 				})
 			},
 			func(api *httpapi.API, logger *zap.Logger) *listener {
@@ -104,12 +113,14 @@ func httpModule(s config.Settings, streams capacity) fx.Option {
 type apiDeps struct {
 	fx.In
 
-	Engine  *pubsub.Engine
-	Streams *delivery.Server
-	Auth    *tokens.Verifier
-	Page    *webui.Page
-	Metrics *metrics.Metrics
-	Logger  *zap.Logger
+	Engine     *pubsub.Engine
+	Publisher  *publish.Publisher
+	Subscriber *subscribe.Subscriber
+	Streams    *delivery.Server
+	Auth       *tokens.Verifier
+	Page       *webui.Page
+	Metrics    *metrics.Metrics
+	Logger     *zap.Logger
 }
 
 // metricsModule counts what the other components do.
@@ -143,14 +154,16 @@ type metricsSources struct {
 type parts struct {
 	fx.In
 
-	Log     logLife
-	Engine  *pubsub.Engine
-	Streams *delivery.Server
-	Feed    *timefeed.Feed
-	Tokens  *tokens.Verifier
-	API     *httpapi.API
-	Public  *listener
-	Admin   adminListener
+	Log        logLife
+	Engine     *pubsub.Engine
+	Publisher  *publish.Publisher
+	Subscriber *subscribe.Subscriber
+	Streams    *delivery.Server
+	Feed       *timefeed.Feed
+	Tokens     *tokens.Verifier
+	API        *httpapi.API
+	Public     *listener
+	Admin      adminListener
 }
 
 // appendAll determines the order in which the components start. They stop in the reverse order: streams, then the public
