@@ -12,7 +12,6 @@ import (
 	"carillon/internal/app/pubsub"
 	"carillon/internal/app/subscribe"
 	"carillon/internal/domain/access"
-	"carillon/internal/transport/delivery"
 )
 
 // Authenticator returns the rights of a token, or of a client without one. Its errors match those of package access.
@@ -26,10 +25,11 @@ type Deps struct {
 	Publisher  *publish.Publisher
 	Subscriber *subscribe.Subscriber
 	Draining   func() bool // reports whether the server is stopping
-	Streams    *delivery.Transport
-	Auth       Authenticator
-	Page       http.Handler // serves "/" and "/assets/"
-	Observer   Observer     // may be nil
+	// Representations are what clients choose from with Accept, the server's own preference first.
+	Representations []Representation
+	Auth            Authenticator
+	Page            http.Handler // serves "/" and "/assets/"
+	Observer        Observer     // may be nil
 	// Logger must not block: streams log from goroutines that serve other streams too.
 	Logger *zap.Logger
 }

@@ -30,6 +30,7 @@ import (
 	"carillon/internal/domain/event"
 	"carillon/internal/transport/delivery"
 	"carillon/internal/transport/httpapi"
+	"carillon/internal/transport/ndjson"
 	"carillon/internal/transport/sse"
 )
 
@@ -171,7 +172,7 @@ func serve(t testing.TB, change ...func(*settings)) *server {
 	subscriber, err := subscribe.New(set.limits.subscribeLimits, engine, clock)
 	require.NoError(t, err)
 	api, err := httpapi.New(set.http, httpapi.Deps{
-		Publisher: publisher, Subscriber: subscriber, Draining: engine.Draining, Streams: streams.Transport(sse.Codec{}),
+		Publisher: publisher, Subscriber: subscriber, Draining: engine.Draining, Representations: representations(streams),
 		Auth: set.auth, Page: set.page, Observer: set.observer, Logger: zap.New(core),
 	})
 	require.NoError(t, err)
@@ -203,6 +204,17 @@ func serve(t testing.TB, change ...func(*settings)) *server {
 		web.Close()
 	})
 	return s
+}
+
+// representations are those of the real server, in its order.
+func representations(streams *delivery.Server) []httpapi.Representation {
+	return []httpapi.Representation{
+		{
+			Name: "sse", MediaType: sse.MediaType,
+			Transport: streams.Transport("sse", sse.Codec{}), JSON: streams.Transport("sse", sse.JSONCodec{}),
+		},
+		{Name: "ndjson", MediaType: ndjson.MediaType, Transport: streams.Transport("ndjson", ndjson.Codec{})},
+	}
 }
 
 func start(running *sync.WaitGroup, run func(context.Context) error) context.CancelFunc {

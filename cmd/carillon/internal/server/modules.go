@@ -18,6 +18,7 @@ import (
 	"carillon/internal/infra/tokens"
 	"carillon/internal/transport/delivery"
 	"carillon/internal/transport/httpapi"
+	"carillon/internal/transport/ndjson"
 	"carillon/internal/transport/sse"
 	"carillon/internal/transport/webui"
 )
@@ -96,11 +97,17 @@ func httpModule(s config.Settings, streams capacity) fx.Option {
 					Publisher:  deps.Publisher,
 					Subscriber: deps.Subscriber,
 					Draining:   deps.Engine.Draining,
-					Streams:    deps.Streams.Transport(sse.Codec{}),
-					Auth:       deps.Auth,
-					Page:       deps.Page,
-					Observer:   deps.Metrics,
-					Logger:     deps.Logger.Named("http"),
+					Representations: []httpapi.Representation{
+						{
+							Name: "sse", MediaType: sse.MediaType,
+							Transport: deps.Streams.Transport("sse", sse.Codec{}), JSON: deps.Streams.Transport("sse", sse.JSONCodec{}),
+						},
+						{Name: "ndjson", MediaType: ndjson.MediaType, Transport: deps.Streams.Transport("ndjson", ndjson.Codec{})},
+					},
+					Auth:     deps.Auth,
+					Page:     deps.Page,
+					Observer: deps.Metrics,
+					Logger:   deps.Logger.Named("http"),
 				})
 			},
 			func(api *httpapi.API, logger *zap.Logger) *listener {
@@ -130,9 +137,12 @@ func metricsModule() fx.Option {
 		fx.Invoke(func(count *metrics.Metrics, s metricsSources) error {
 			return count.Watch(metrics.Sources{
 				Engine: s.Engine, Log: s.Log, Clock: s.Clock,
-				Streams: func() (map[string]int64, int64) {
-					stats := s.Streams.Stats()
-					return stats.Open, stats.Bytes
+				Streams: func() []metrics.Transport {
+					var transports []metrics.Transport
+					for _, stats := range s.Streams.Stats() {
+						transports = append(transports, metrics.Transport{Name: stats.Transport, Open: stats.Open, Bytes: stats.Bytes})
+					}
+					return transports
 				},
 				LogRecordsDropped: s.Records.Dropped,
 			})
