@@ -44,6 +44,7 @@ var allowed = []struct {
 	{"internal/app/publish", []string{"github.com/hashicorp/golang-lru", "golang.org/x/time"}}, // rates per publisher, in bounded memory
 	{"internal/transport", []string{domain, app, transport, problem, "go.uber.org/zap", "golang.org/x/sys"}},
 	{"internal/transport/httpapi", []string{"github.com/gin-gonic/gin", "github.com/gin-contrib"}},
+	{"internal/transport/ws", []string{"github.com/coder/websocket"}},
 	{"internal/problem", nil},
 	{"internal/client", []string{domain, problem, transport + "/sse"}},
 	{"internal/doctor", []string{domain, transport + "/sse"}},

@@ -12,6 +12,7 @@ import (
 	"carillon/internal/app/pubsub"
 	"carillon/internal/app/subscribe"
 	"carillon/internal/domain/access"
+	"carillon/internal/transport/ws"
 )
 
 // Authenticator returns the rights of a token, or of a client without one. Its errors match those of package access.
@@ -27,6 +28,7 @@ type Deps struct {
 	Draining   func() bool // reports whether the server is stopping
 	// Representations are what clients choose from with Accept, the server's own preference first.
 	Representations []Representation
+	Sockets         *ws.Server
 	Auth            Authenticator
 	Page            http.Handler // serves "/" and "/assets/"
 	Observer        Observer     // may be nil

@@ -33,6 +33,7 @@ import (
 	"carillon/internal/transport/longpoll"
 	"carillon/internal/transport/ndjson"
 	"carillon/internal/transport/sse"
+	"carillon/internal/transport/ws"
 )
 
 // waitTimeout bounds every wait. It only ends tests that would hang.
@@ -110,6 +111,7 @@ type settings struct {
 	http     httpapi.Config
 	limits   limits
 	stream   delivery.Config
+	sockets  ws.Config
 	engine   pubsub.Config
 	auth     *tokens
 	history  int
@@ -132,6 +134,10 @@ func defaults() settings {
 			Retry: 2 * time.Second, RefusedRetry: 5 * time.Second, WriteTimeout: 5 * time.Second,
 			MaxBatchBytes: 64 << 10, TakeOver: true,
 		},
+		sockets: ws.Config{
+			Heartbeat: time.Minute, DeadAfter: waitTimeout, Retry: 2 * time.Second, WriteTimeout: 5 * time.Second,
+			ReadTimeout: 5 * time.Second, BatchBytes: 64 << 10, FirstFrame: 5 * time.Second,
+		},
 		engine: pubsub.Config{
 			Window:    pubsub.WindowConfig{Events: 1 << 16, Bytes: 64 << 20, Age: time.Hour},
 			Heartbeat: time.Minute,
@@ -147,11 +153,12 @@ func defaults() settings {
 type server struct {
 	*testing.T
 
-	url    string
-	api    *httpapi.API
-	engine *pubsub.Engine
-	logs   *observer.ObservedLogs
-	client *http.Client
+	url     string
+	api     *httpapi.API
+	engine  *pubsub.Engine
+	sockets *ws.Server
+	logs    *observer.ObservedLogs
+	client  *http.Client
 }
 
 // serve starts a server with the settings as change leaves them, and stops it when the test ends.
@@ -172,8 +179,10 @@ func serve(t testing.TB, change ...func(*settings)) *server {
 	require.NoError(t, err)
 	subscriber, err := subscribe.New(set.limits.subscribeLimits, engine, clock)
 	require.NoError(t, err)
+	list, jsonLines := representations(streams)
+	sockets := ws.New("ws", jsonLines, set.sockets)
 	api, err := httpapi.New(set.http, httpapi.Deps{
-		Publisher: publisher, Subscriber: subscriber, Draining: engine.Draining, Representations: representations(streams),
+		Publisher: publisher, Subscriber: subscriber, Draining: engine.Draining, Representations: list, Sockets: sockets,
 		Auth: set.auth, Page: set.page, Observer: set.observer, Logger: zap.New(core),
 	})
 	require.NoError(t, err)
@@ -191,14 +200,17 @@ func serve(t testing.TB, change ...func(*settings)) *server {
 	}
 
 	// The poller outlives the streams, as it must.
-	var engineRunning, pollerRunning sync.WaitGroup
+	var engineRunning, pollerRunning, socketsRunning sync.WaitGroup
+	stopSockets := start(&socketsRunning, sockets.Run)
 	stopEngine := start(&engineRunning, engine.Run)
 	stopPoller := start(&pollerRunning, streams.Run)
-	s := &server{url: web.URL, api: api, engine: engine, logs: logs, client: newClient(t, web)}
+	s := &server{url: web.URL, api: api, engine: engine, sockets: sockets, logs: logs, client: newClient(t, web)}
 	s.T, _ = t.(*testing.T)
 	t.Cleanup(func() {
 		stopEngine()
 		engineRunning.Wait()
+		stopSockets()
+		socketsRunning.Wait()
 		stopPoller()
 		pollerRunning.Wait()
 		s.client.CloseIdleConnections()
@@ -208,7 +220,7 @@ func serve(t testing.TB, change ...func(*settings)) *server {
 }
 
 // representations are those of the real server, in its order.
-func representations(streams *delivery.Server) []httpapi.Representation {
+func representations(streams *delivery.Server) ([]httpapi.Representation, *delivery.Transport) {
 	jsonLines := streams.Transport("ndjson", ndjson.Codec{})
 	return []httpapi.Representation{
 		{
@@ -217,7 +229,7 @@ func representations(streams *delivery.Server) []httpapi.Representation {
 		},
 		{Name: "ndjson", MediaType: ndjson.MediaType, Transport: jsonLines},
 		{Name: "poll", MediaType: longpoll.MediaType, Transport: longpoll.New("poll", jsonLines, 5*time.Second), Brief: true},
-	}
+	}, jsonLines
 }
 
 func start(running *sync.WaitGroup, run func(context.Context) error) context.CancelFunc {

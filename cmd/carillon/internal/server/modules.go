@@ -89,7 +89,7 @@ func httpModule(s config.Settings, streams capacity) fx.Option {
 				return subscribe.New(limits.SubscribeLimits, engine, event.PatternOf(timefeed.Topic))
 			},
 			func() (*delivery.Server, error) { return delivery.New(s.Stream.Config) },
-			func(streams *delivery.Server) *transports { return newTransports(streams, s.Stream) },
+			func(streams *delivery.Server) *transports { return newTransports(streams, s) },
 			webui.New,
 			func(deps apiDeps) (*httpapi.API, error) {
 				return httpapi.New(s.HTTP, httpapi.Deps{
@@ -97,6 +97,7 @@ func httpModule(s config.Settings, streams capacity) fx.Option {
 					Subscriber:      deps.Subscriber,
 					Draining:        deps.Engine.Draining,
 					Representations: deps.Transports.representations(),
+					Sockets:         deps.Transports.sockets,
 					Auth:            deps.Auth,
 					Page:            deps.Page,
 					Observer:        deps.Metrics,
@@ -156,6 +157,7 @@ type parts struct {
 	Publisher  *publish.Publisher
 	Subscriber *subscribe.Subscriber
 	Streams    *delivery.Server
+	Transports *transports
 	Feed       *timefeed.Feed
 	Tokens     *tokens.Verifier
 	API        *httpapi.API
@@ -171,9 +173,10 @@ func appendAll(l lifecycle, drain config.Drain, p parts) {
 	}
 	l.appendRunner("keys", p.Tokens.Run)
 	l.appendRunner("stream writer", p.Streams.Run) // the engine ends its streams last
-	l.appendLog(p.Log)                             // until the engine no longer follows it
+	l.appendRunner("websocket connections", p.Transports.sockets.Run)
+	l.appendLog(p.Log) // until the engine no longer follows it
 	l.appendRunner("engine", p.Engine.Run)
 	l.appendRunner("clock", p.Feed.Run)
 	l.appendListener(p.Public)
-	l.appendDrain(drain, p.Engine)
+	l.appendDrain(drain, p.Engine, p.Transports.sockets)
 }
