@@ -34,6 +34,8 @@ type Engine struct {
 	newest  atomic.Uint64 // the newest offset in the window
 	streams atomic.Int64  // attached streams
 
+	judge atomic.Pointer[func(Subscription) EndReason] // of [Engine.Enforce]; nil before its first call
+
 	drainEnd atomic.Pointer[time.Time] // when the last stream is ended; nil unless the engine drains
 	drained  chan struct{}             // signalled when no stream is left
 }

@@ -11,9 +11,11 @@ import (
 type Subscription struct {
 	Patterns []event.Pattern // at least one; an event is delivered once even if several of them match
 	Grant    access.Grant    // checked for each event when it is sent
-	Start    Start
-	Expires  time.Time // when the right to subscribe ends; zero means never
-	Name     string    // identifies the stream in log records and to operators
+	// Credential is what the grant rests on; nil for a client without a token.
+	Credential *access.Credential
+	Start      Start
+	Expires    time.Time // when the right to subscribe ends; zero means never
+	Name       string    // identifies the stream in log records and to operators
 }
 
 // Start is where in the log a subscription starts. The zero Start delivers only what is published later.
@@ -70,11 +72,12 @@ type EndReason string
 
 // The reasons of an end. A client that can still be reached is sent the reason in a goaway.
 const (
-	EndGone    EndReason = "gone"    // the client left
-	EndFailed  EndReason = "failed"  // its connection broke
-	EndDead    EndReason = "dead"    // its connection accepted nothing for too long
-	EndSlow    EndReason = "slow"    // it read too slowly
-	EndExpired EndReason = "expired" // its right to subscribe ended
-	EndDrain   EndReason = "drain"   // the server is stopping
-	EndClosed  EndReason = "closed"  // an operator closed it
+	EndGone    EndReason = "gone"           // the client left
+	EndFailed  EndReason = "failed"         // its connection broke
+	EndDead    EndReason = "dead"           // its connection accepted nothing for too long
+	EndSlow    EndReason = "slow"           // it read too slowly
+	EndExpired EndReason = "expired"        // its right to subscribe ended
+	EndDrain   EndReason = "drain"          // the server is stopping
+	EndClosed  EndReason = "closed"         // an operator closed it
+	EndRights  EndReason = "rights_changed" // the rules or keys that it was opened by have changed
 )

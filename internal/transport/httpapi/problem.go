@@ -38,6 +38,7 @@ var table = []struct {
 	{errNoToken, http.StatusUnauthorized, "unauthorized", "A token is required"},
 	{access.ErrExpiredToken, http.StatusUnauthorized, "token_expired", "The token has expired"},
 	{access.ErrInvalidToken, http.StatusUnauthorized, "token_invalid", "The token is not valid"},
+	{access.ErrDenied, http.StatusForbidden, "subject_denied", "This subject is kept out for a time"},
 	{access.ErrUnavailable, http.StatusServiceUnavailable, "keys_unavailable", "The signing keys are unavailable"},
 	{publish.ErrForbidden, http.StatusForbidden, "forbidden", "The token does not allow this"},
 	{subscribe.ErrForbidden, http.StatusForbidden, "forbidden", "The token does not allow this"},
@@ -89,6 +90,9 @@ func problemOf(err error) problem.Document {
 	}
 	if rate, ok := errors.AsType[*publish.RateError](err); ok {
 		p.RetryAfter = rate.Wait
+	}
+	if denied, ok := errors.AsType[*access.DeniedError](err); ok {
+		p.RetryAfter = denied.Wait
 	}
 	if unavailable, ok := errors.AsType[*access.UnavailableError](err); ok {
 		p.RetryAfter = unavailable.Wait

@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"carillon/cmd/carillon/internal/config"
+	"carillon/internal/app/authority"
 	"carillon/internal/app/pubsub"
 	"carillon/internal/app/timefeed"
 	"carillon/internal/domain/event"
@@ -64,14 +65,19 @@ func engineModule(s config.Settings) fx.Option {
 	)
 }
 
-// accessModule verifies tokens.
+// accessModule verifies tokens and ends the streams whose rights are gone.
 func accessModule(s config.Settings) fx.Option {
 	return fx.Module("access",
 		fx.Supply(s.Auth),
-		fx.Provide(func(cfg tokens.Config, logger *zap.Logger) (*tokens.Verifier, error) {
-			logger = logger.Named("access")
-			return tokens.New(cfg, func(err error) { logger.Warn("cannot fetch signing keys", zap.Error(err)) })
-		}),
+		fx.Provide(
+			func(cfg tokens.Config, logger *zap.Logger) (*tokens.Verifier, error) {
+				logger = logger.Named("access")
+				return tokens.New(cfg, func(err error) { logger.Warn("cannot fetch signing keys", zap.Error(err)) })
+			},
+			func(verifier *tokens.Verifier, engine *pubsub.Engine, logger *zap.Logger) *authority.Authority {
+				return authority.New(verifier, engine, rightsObserver{logger.Named("access")})
+			},
+		),
 	)
 }
 
@@ -106,7 +112,7 @@ type apiDeps struct {
 
 	Engine  *pubsub.Engine
 	Streams *delivery.Server
-	Auth    *tokens.Verifier
+	Auth    *authority.Authority
 	Page    *webui.Page
 	Metrics *metrics.Metrics
 	Logger  *zap.Logger
@@ -148,6 +154,7 @@ type parts struct {
 	Streams *delivery.Server
 	Feed    *timefeed.Feed
 	Tokens  *tokens.Verifier
+	Rights  *authority.Authority
 	API     *httpapi.API
 	Public  *listener
 	Admin   adminListener
@@ -163,6 +170,7 @@ func appendAll(l lifecycle, drain config.Drain, p parts) {
 	l.appendRunner("stream writer", p.Streams.Run) // the engine ends its streams last
 	l.appendLog(p.Log)                             // until the engine no longer follows it
 	l.appendRunner("engine", p.Engine.Run)
+	l.appendRunner("rights", p.Rights.Run)
 	l.appendRunner("clock", p.Feed.Run)
 	l.appendListener(p.Public)
 	l.appendDrain(drain, p.Engine)

@@ -12,6 +12,7 @@ const goaways = {
   drain: "the server is stopping",
   slow: "this page read too slowly",
   expired: "the token ran out",
+  rights_changed: "the rules that allowed this stream have changed",
   closed: "an operator closed this stream",
   limit: "there are too many streams",
   dead: "the connection took nothing for too long",
