@@ -53,6 +53,9 @@ func newMetrics(t testing.TB, q *fakeSources) *metrics.Metrics {
 		Engine: q, Log: newLog(t), Clock: q,
 		Streams:           func() (map[string]int64, int64) { return map[string]int64{"taken_over": 2, "http1": 1}, 99 },
 		LogRecordsDropped: func() uint64 { return 14 },
+		Certificate: func() metrics.Certificate {
+			return metrics.Certificate{NotAfter: time.Unix(1_800_000_000, 0), Failures: 15}
+		},
 	}))
 	return m
 }
@@ -126,6 +129,8 @@ func TestCounts(t *testing.T) {
 		"window_oldest_age_seconds":                                   "1.5",
 		"history_events":                                              "0",
 		"log_records_dropped_total":                                   "14",
+		"tls_certificate_not_after_timestamp_seconds":                 "1.8e+09",
+		"tls_certificate_renewal_failures_total":                      "15",
 		"history_bytes":                                               "0",
 		"history_oldest_age_seconds":                                  "0",
 		"clock_ticks_total":                                           "11",
@@ -214,4 +219,5 @@ func TestLogThatTellsLess(t *testing.T) {
 	text := scrape(t, m)
 	assert.Contains(t, text, "carillon_history_events 0")
 	assert.NotContains(t, text, "carillon_history_bytes")
+	assert.NotContains(t, text, "carillon_tls_", "there is no certificate")
 }

@@ -16,7 +16,14 @@ type Sources struct {
 	Clock   Clock
 	Streams func() (open map[string]int64, bytes int64) // open streams by transport, and bytes written to all
 
-	LogRecordsDropped func() uint64 // log records that were dropped; nil means no such metric
+	LogRecordsDropped func() uint64      // log records that were dropped; nil means no such metric
+	Certificate       func() Certificate // nil without TLS
+}
+
+// Certificate is the state of the server's certificate.
+type Certificate struct {
+	NotAfter time.Time // the end of the one in use
+	Failures uint64    // renewals that could not be used
 }
 
 // Engine is the part of the engine that is read at each scrape.
@@ -55,6 +62,10 @@ func (m *Metrics) Watch(sources Sources) error {
 		s.historyBytes = s.desc("history_bytes", "Bytes of the events in the history, as history.bytes counts them.")
 		s.historyAge = s.desc("history_oldest_age_seconds", "Age of the oldest event in the history; 0 when there is none.")
 	}
+	if sources.Certificate != nil {
+		s.certificateEnd = s.desc("tls_certificate_not_after_timestamp_seconds", "When the certificate in use ends, as a Unix time.")
+		s.certificateFailures = s.desc("tls_certificate_renewal_failures_total", "Times the files of the certificate changed to something that cannot be used.")
+	}
 	return m.registry.Register(s)
 }
 
@@ -69,6 +80,7 @@ type state struct {
 	historyEvents, historyBytes, historyAge *prometheus.Desc
 	recordsDropped                          *prometheus.Desc
 	ticks, ticksSkipped, ticksFailed        *prometheus.Desc
+	certificateEnd, certificateFailures     *prometheus.Desc
 }
 
 func (s *state) desc(name, help string, labels ...string) *prometheus.Desc {
@@ -115,6 +127,12 @@ func (s *state) Collect(out chan<- prometheus.Metric) {
 
 	if s.sources.LogRecordsDropped != nil {
 		counter(s.recordsDropped, float64(s.sources.LogRecordsDropped()))
+	}
+
+	if s.sources.Certificate != nil {
+		certificate := s.sources.Certificate()
+		gauge(s.certificateEnd, float64(certificate.NotAfter.Unix()))
+		counter(s.certificateFailures, float64(certificate.Failures))
 	}
 
 	clock := s.sources.Clock.Stats()

@@ -94,8 +94,11 @@ func httpModule(s config.Settings, streams capacity) fx.Option {
 					Logger:   deps.Logger.Named("http"),
 				})
 			},
-			func(api *httpapi.API, logger *zap.Logger) *listener {
-				return newPublicListener(s.HTTP, s.Stream.Options, api, logger.Named("http"))
+			func(logger *zap.Logger) (serverCertificate, error) {
+				return loadCertificate(s.HTTP.TLS, logger.Named("tls"))
+			},
+			func(api *httpapi.API, pair serverCertificate, logger *zap.Logger) *listener {
+				return newPublicListener(s.HTTP, s.Stream.Options, pair, api, logger.Named("http"))
 			},
 		),
 	)
@@ -124,6 +127,7 @@ func metricsModule() fx.Option {
 					return stats.Open, stats.Bytes
 				},
 				LogRecordsDropped: s.Records.Dropped,
+				Certificate:       s.Certificate.metrics(),
 			})
 		}),
 	)
@@ -137,6 +141,8 @@ type metricsSources struct {
 	Clock   *timefeed.Feed
 	Streams *delivery.Server
 	Records *logging.Queue
+
+	Certificate serverCertificate
 }
 
 // parts are the components that run from start to stop.
@@ -151,6 +157,8 @@ type parts struct {
 	API     *httpapi.API
 	Public  *listener
 	Admin   adminListener
+
+	Certificate serverCertificate
 }
 
 // appendAll determines the order in which the components start. They stop in the reverse order: streams, then the public
@@ -164,6 +172,9 @@ func appendAll(l lifecycle, drain config.Drain, p parts) {
 	l.appendLog(p.Log)                             // until the engine no longer follows it
 	l.appendRunner("engine", p.Engine.Run)
 	l.appendRunner("clock", p.Feed.Run)
+	if p.Certificate.Pair != nil {
+		l.appendRunner("certificate", p.Certificate.Run)
+	}
 	l.appendListener(p.Public)
 	l.appendDrain(drain, p.Engine)
 }
