@@ -12,6 +12,9 @@ func (s *shard) open(st *Stream) {
 	st.cursor, st.knownOffset = st.start.Offset, st.start.Offset
 	st.lastWrite = s.wheel.tick
 	s.queueCatchUp(st)
+	if st.sub.Notices != nil {
+		st.sub.Notices.Begin(st)
+	}
 	switch {
 	case st.pendingEnd != "":
 		s.end(st, st.pendingEnd)
@@ -37,6 +40,7 @@ func (s *shard) ready(st *Stream) {
 		}
 	case stateNew, stateClosed:
 	}
+	s.notify(st)
 }
 
 // end removes the stream from the shard and closes its sink. It does nothing for a stream that has ended.
@@ -63,5 +67,8 @@ func (s *shard) end(st *Stream, why EndReason) {
 	}
 	st.sink.Close(why)
 	st.sink = nil
+	if st.sub.Notices != nil {
+		st.sub.Notices.End()
+	}
 	s.engine.streamEnded(why)
 }
