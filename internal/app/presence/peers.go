@@ -37,7 +37,7 @@ type peers struct {
 	asks     []event.Topic // that this node began to watch
 	answers  []*room       // whose state another node needs
 	requests []want
-	greet    bool // a node was heard first
+	greet    bool // this node, or one that it has heard, is new
 	digested time.Time
 }
 

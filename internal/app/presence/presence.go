@@ -75,6 +75,7 @@ func (p *Presence) Run(ctx context.Context) error {
 	}
 	var receiving sync.WaitGroup
 	receiving.Go(func() { p.peers.receiveAll(ctx) })
+	p.peers.later(func() { p.peers.greet = true })
 	p.run(ctx, p.peers.urgent)
 	receiving.Wait()
 	p.peers.leave()

@@ -228,7 +228,7 @@ func (r *room) current(list bool) *announcement {
 func (r *room) announce(now time.Time) *announcement {
 	r.changed = false
 	last := r.announced.Load()
-	next := &announcement{topic: r.topic, at: now, count: r.count(), listed: r.listers > 0}
+	next := &announcement{topic: r.topic, at: now, count: r.count(), listed: r.listers > 0, version: 1}
 	if next.listed {
 		next.list, next.truncated = r.list()
 	}
