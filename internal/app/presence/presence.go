@@ -104,6 +104,9 @@ func (p *Presence) run(ctx context.Context, urgent <-chan struct{}) {
 	}
 }
 
+// PublicCount reports whether whoever may subscribe to a topic may see its count.
+func (p *Presence) PublicCount() bool { return p.cfg.PublicCount }
+
 // tick tells what changed since the last tick.
 func (p *Presence) tick(now time.Time) {
 	p.pace.tick(now)

@@ -21,9 +21,9 @@ type message struct {
 type messageKind uint8
 
 const (
-	msgOpen  messageKind = iota
-	msgReady             // the sink can take more
-	msgNotify            // there may be a notice for the stream
+	msgOpen   messageKind = iota
+	msgReady              // the sink can take more
+	msgNotify             // there may be a notice for the stream
 	msgEnd
 	msgPage // a page of history was read for the stream, or for the shard when there is none
 	msgDrain

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"carillon/internal/app/presence"
 	"carillon/internal/app/pubsub"
 	"carillon/internal/app/timefeed"
 	"carillon/internal/infra/memlog"
@@ -53,6 +54,9 @@ func newMetrics(t testing.TB, q *fakeSources) *metrics.Metrics {
 		Engine: q, Log: newLog(t), Clock: q,
 		Streams:           func() (map[string]int64, int64) { return map[string]int64{"taken_over": 2, "http1": 1}, 99 },
 		LogRecordsDropped: func() uint64 { return 14 },
+		Presence: func() presence.Stats {
+			return presence.Stats{Topics: 21, Members: 22, Nodes: 23, Sent: 24, Received: 25}
+		},
 	}))
 	return m
 }
@@ -117,6 +121,11 @@ func TestCounts(t *testing.T) {
 		`publishes_refused_total{reason="too_large"}`:                 "1",
 		`streams_refused_total{reason="stream_limit"}`:                "1",
 		`auth_failures_total{reason="token_expired"}`:                 "1",
+		"presence_watched_topics":                                     "21",
+		"presence_members":                                            "22",
+		"presence_nodes":                                              "23",
+		"presence_messages_sent_total":                                "24",
+		"presence_messages_received_total":                            "25",
 		`streams_open{transport="taken_over"}`:                        "2",
 		`streams_open{transport="http1"}`:                             "1",
 		"stream_written_bytes_total":                                  "99",

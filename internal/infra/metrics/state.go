@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"carillon/internal/app/presence"
 	"carillon/internal/app/pubsub"
 	"carillon/internal/app/timefeed"
 )
@@ -15,6 +16,8 @@ type Sources struct {
 	Log     pubsub.Log
 	Clock   Clock
 	Streams func() (open map[string]int64, bytes int64) // open streams by transport, and bytes written to all
+
+	Presence func() presence.Stats // nil means no such metrics
 
 	LogRecordsDropped func() uint64 // log records that were dropped; nil means no such metric
 }
@@ -55,6 +58,13 @@ func (m *Metrics) Watch(sources Sources) error {
 		s.historyBytes = s.desc("history_bytes", "Bytes of the events in the history, as history.bytes counts them.")
 		s.historyAge = s.desc("history_oldest_age_seconds", "Age of the oldest event in the history; 0 when there is none.")
 	}
+	if sources.Presence != nil {
+		s.presenceTopics = s.desc("presence_watched_topics", "Topics whose presence a stream of this node watches.")
+		s.presenceMembers = s.desc("presence_members", "Members of the topics whose presence is watched, each counted once for each topic.")
+		s.presenceNodes = s.desc("presence_nodes", "Other nodes that presence was heard from lately.")
+		s.presenceSent = s.desc("presence_messages_sent_total", "Presence messages sent to other nodes.")
+		s.presenceReceived = s.desc("presence_messages_received_total", "Presence messages received from other nodes.")
+	}
 	return m.registry.Register(s)
 }
 
@@ -68,7 +78,9 @@ type state struct {
 	windowEvents, windowBytes, windowAge    *prometheus.Desc
 	historyEvents, historyBytes, historyAge *prometheus.Desc
 	recordsDropped                          *prometheus.Desc
-	ticks, ticksSkipped, ticksFailed        *prometheus.Desc
+
+	presenceTopics, presenceMembers, presenceNodes, presenceSent, presenceReceived *prometheus.Desc
+	ticks, ticksSkipped, ticksFailed                                               *prometheus.Desc
 }
 
 func (s *state) desc(name, help string, labels ...string) *prometheus.Desc {
@@ -115,6 +127,15 @@ func (s *state) Collect(out chan<- prometheus.Metric) {
 
 	if s.sources.LogRecordsDropped != nil {
 		counter(s.recordsDropped, float64(s.sources.LogRecordsDropped()))
+	}
+
+	if s.sources.Presence != nil {
+		stats := s.sources.Presence()
+		gauge(s.presenceTopics, float64(stats.Topics))
+		gauge(s.presenceMembers, float64(stats.Members))
+		gauge(s.presenceNodes, float64(stats.Nodes))
+		counter(s.presenceSent, float64(stats.Sent))
+		counter(s.presenceReceived, float64(stats.Received))
 	}
 
 	clock := s.sources.Clock.Stats()

@@ -26,6 +26,7 @@ type Authenticator interface {
 // Deps are the dependencies of the interface.
 type Deps struct {
 	Engine   *pubsub.Engine
+	Presence subscribe.Presence
 	Streams  *delivery.Transport
 	Auth     Authenticator
 	Page     http.Handler  // serves "/" and "/assets/"
@@ -62,7 +63,7 @@ func New(cfg Config, limits Limits, deps Deps) (*API, error) {
 	if err != nil {
 		return nil, err
 	}
-	subscriber, err := subscribe.New(limits.SubscribeLimits, deps.Engine, deps.Default)
+	subscriber, err := subscribe.New(limits.SubscribeLimits, deps.Engine, deps.Presence, deps.Default)
 	if err != nil {
 		return nil, err
 	}
@@ -98,6 +99,7 @@ func (a *API) route() error {
 
 	e.GET("/events", a.subscribe)
 	e.POST("/events", a.publish)
+	e.GET("/presence", a.presence)
 	page := gin.WrapH(a.deps.Page)
 	for path, handler := range map[string]gin.HandlerFunc{
 		"/healthz": a.healthy, "/readyz": a.ready, "/openapi.yaml": a.describe, "/": page, "/assets/*file": page,

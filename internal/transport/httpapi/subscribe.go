@@ -49,6 +49,9 @@ func subscribeRequest(c *gin.Context) (req subscribe.Request, err error) {
 		return req, err
 	}
 	req = subscribe.Request{Name: newID(), Address: c.ClientIP(), Topics: query["topic"]}
+	if req.Presence, err = single(query, "presence"); err != nil {
+		return req, err
+	}
 	// The header has what a browser saw last; the parameters are fixed in its URL, so they only count for its first request.
 	if req.LastEventID = c.GetHeader("Last-Event-ID"); req.LastEventID != "" {
 		return req, nil

@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"carillon/cmd/carillon/internal/config"
+	"carillon/internal/app/presence"
 	"carillon/internal/app/pubsub"
 	"carillon/internal/app/timefeed"
 	"carillon/internal/domain/event"
@@ -30,6 +31,7 @@ func modules(o Options, streams capacity, s *Server) fx.Option {
 
 		clockModule(settings),
 		engineModule(settings),
+		presenceModule(settings),
 		accessModule(settings),
 		httpModule(settings, streams),
 		metricsModule(),
@@ -64,6 +66,15 @@ func engineModule(s config.Settings) fx.Option {
 	)
 }
 
+// presenceModule tells streams who subscribes to their topics.
+func presenceModule(s config.Settings) fx.Option {
+	return fx.Module("presence",
+		fx.Provide(func(engine *pubsub.Engine) (*presence.Presence, error) {
+			return presence.New(s.Presence, engine, nil) // without other nodes there is nothing to exchange
+		}),
+	)
+}
+
 // accessModule verifies tokens.
 func accessModule(s config.Settings) fx.Option {
 	return fx.Module("access",
@@ -86,6 +97,7 @@ func httpModule(s config.Settings, streams capacity) fx.Option {
 			func(deps apiDeps) (*httpapi.API, error) {
 				return httpapi.New(s.HTTP, limits, httpapi.Deps{
 					Engine:   deps.Engine,
+					Presence: deps.Presence,
 					Streams:  deps.Streams.Transport(sse.Codec{}),
 					Auth:     deps.Auth,
 					Page:     deps.Page,
@@ -104,12 +116,13 @@ func httpModule(s config.Settings, streams capacity) fx.Option {
 type apiDeps struct {
 	fx.In
 
-	Engine  *pubsub.Engine
-	Streams *delivery.Server
-	Auth    *tokens.Verifier
-	Page    *webui.Page
-	Metrics *metrics.Metrics
-	Logger  *zap.Logger
+	Engine   *pubsub.Engine
+	Presence *presence.Presence
+	Streams  *delivery.Server
+	Auth     *tokens.Verifier
+	Page     *webui.Page
+	Metrics  *metrics.Metrics
+	Logger   *zap.Logger
 }
 
 // metricsModule counts what the other components do.
@@ -123,6 +136,7 @@ func metricsModule() fx.Option {
 					stats := s.Streams.Stats()
 					return stats.Open, stats.Bytes
 				},
+				Presence:          s.Presence.Stats,
 				LogRecordsDropped: s.Records.Dropped,
 			})
 		}),
@@ -132,25 +146,27 @@ func metricsModule() fx.Option {
 type metricsSources struct {
 	fx.In
 
-	Engine  *pubsub.Engine
-	Log     pubsub.Log
-	Clock   *timefeed.Feed
-	Streams *delivery.Server
-	Records *logging.Queue
+	Presence *presence.Presence
+	Engine   *pubsub.Engine
+	Log      pubsub.Log
+	Clock    *timefeed.Feed
+	Streams  *delivery.Server
+	Records  *logging.Queue
 }
 
 // parts are the components that run from start to stop.
 type parts struct {
 	fx.In
 
-	Log     logLife
-	Engine  *pubsub.Engine
-	Streams *delivery.Server
-	Feed    *timefeed.Feed
-	Tokens  *tokens.Verifier
-	API     *httpapi.API
-	Public  *listener
-	Admin   adminListener
+	Presence *presence.Presence
+	Log      logLife
+	Engine   *pubsub.Engine
+	Streams  *delivery.Server
+	Feed     *timefeed.Feed
+	Tokens   *tokens.Verifier
+	API      *httpapi.API
+	Public   *listener
+	Admin    adminListener
 }
 
 // appendAll determines the order in which the components start. They stop in the reverse order: streams, then the public
@@ -162,6 +178,7 @@ func appendAll(l lifecycle, drain config.Drain, p parts) {
 	l.appendRunner("keys", p.Tokens.Run)
 	l.appendRunner("stream writer", p.Streams.Run) // the engine ends its streams last
 	l.appendLog(p.Log)                             // until the engine no longer follows it
+	l.appendRunner("presence", p.Presence.Run)     // until the engine's streams have ended
 	l.appendRunner("engine", p.Engine.Run)
 	l.appendRunner("clock", p.Feed.Run)
 	l.appendListener(p.Public)
