@@ -36,13 +36,13 @@ func (a *API) publishBatch(c *gin.Context, rights access.Rights, query url.Value
 	if c.GetHeader("Idempotency-Key") != "" {
 		return &event.InvalidError{Field: "key", Problem: "must be in each line of a batch, not in the header"}
 	}
-	body, err := readBody(c, a.publisher.Limits().BatchBytes)
+	body, err := readBody(c, a.deps.Publisher.Limits().BatchBytes)
 	if err != nil {
 		return err
 	}
 	var lines []int // the number of each event's line, from 1
 	number := 0
-	appended, err := a.publisher.PublishBatch(c.Request.Context(), rights, func(yield func(publish.Request, error) bool) {
+	appended, err := a.deps.Publisher.PublishBatch(c.Request.Context(), rights, func(yield func(publish.Request, error) bool) {
 		for line := range bytes.Lines(body) {
 			number++
 			if line = bytes.TrimSpace(line); len(line) == 0 {

@@ -55,7 +55,7 @@ func (a *API) publishOne(c *gin.Context, rights access.Rights, query url.Values)
 	if mediaType, _, _ := mime.ParseMediaType(c.ContentType()); len(req.Topics) == 0 && slices.Contains(jsonTypes, mediaType) {
 		return &event.InvalidError{Field: "topic", Problem: "is missing; to name topics in the body, send lines of JSON as application/x-ndjson"}
 	}
-	appended, err := a.publisher.Publish(c.Request.Context(), rights, req)
+	appended, err := a.deps.Publisher.Publish(c.Request.Context(), rights, req)
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ import (
 	"carillon/internal/domain/access"
 )
 
-const ndjson = "application/x-ndjson"
+const batchType = "application/x-ndjson"
 
 func TestPublishOneEvent(t *testing.T) {
 	s := serve(t)
@@ -124,14 +124,14 @@ func TestARepeatedKeyPublishesNothing(t *testing.T) {
 	assert.Equal(t, "id: "+idOf(t, first)+"\ndata: one\n\n", st.block())
 	assert.Equal(t, "id: "+idOf(t, other)+"\ndata: three\n\n", st.block())
 
-	batch := s.post("", "{\"topic\":\"a\",\"data\":\"one\",\"key\":\"k 1\"}\n{\"topic\":\"a\",\"data\":\"five\",\"key\":\"k2\"}\n{\"topic\":\"a\",\"data\":\"five\",\"key\":\"k2\"}", "Content-Type", ndjson)
+	batch := s.post("", "{\"topic\":\"a\",\"data\":\"one\",\"key\":\"k 1\"}\n{\"topic\":\"a\",\"data\":\"five\",\"key\":\"k2\"}\n{\"topic\":\"a\",\"data\":\"five\",\"key\":\"k2\"}", "Content-Type", batchType)
 	assert.Empty(t, batch.header.Get("Idempotency-Replayed"), "one of its events is new")
 	ids := idsOf(t, batch)
 	require.Len(t, ids, 3)
 	assert.Equal(t, idOf(t, first), ids[0])
 	assert.Equal(t, ids[1], ids[2])
 	assert.Equal(t, "id: "+ids[1]+"\ndata: five\n\n", st.block())
-	batch = s.post("", "{\"topic\":\"a\",\"data\":\"five\",\"key\":\"k2\"}\n", "Content-Type", ndjson)
+	batch = s.post("", "{\"topic\":\"a\",\"data\":\"five\",\"key\":\"k2\"}\n", "Content-Type", batchType)
 	assert.Equal(t, ids[1:2], idsOf(t, batch))
 	assert.Equal(t, "true", batch.header.Get("Idempotency-Replayed"))
 }
@@ -150,7 +150,7 @@ func TestAKeyOfAnotherEventIsRefused(t *testing.T) {
 		assert.Equal(t, "key", refused(t, again).Field, query)
 		assert.Empty(t, again.header.Get("Idempotency-Replayed"))
 	}
-	batch := s.post("", "{\"topic\":\"a\",\"data\":\"x\",\"key\":\"l\"}\n\n{\"topic\":\"a\",\"data\":\"two\",\"key\":\"k\"}\n{\"topic\":\"a\",\"data\":\"y\"}\n", "Content-Type", ndjson)
+	batch := s.post("", "{\"topic\":\"a\",\"data\":\"x\",\"key\":\"l\"}\n\n{\"topic\":\"a\",\"data\":\"two\",\"key\":\"k\"}\n{\"topic\":\"a\",\"data\":\"y\"}\n", "Content-Type", batchType)
 	assert.Equal(t, http.StatusUnprocessableEntity, batch.status)
 	assert.Equal(t, "key_reused", refused(t, batch).Code)
 	assert.Equal(t, 3, refused(t, batch).Line, "blank lines count")
@@ -163,8 +163,8 @@ func TestPublishRate(t *testing.T) {
 		s.limits.BatchEvents, s.limits.PublishRate, s.limits.PublishBurst = 5, 0.001, 5
 	})
 	batch := strings.Repeat("{\"topic\":\"orders/1\"}\n", 4)
-	require.Equal(t, http.StatusOK, s.post("", batch, "Content-Type", ndjson).status)
-	for _, a := range []reply{s.post("", batch, "Content-Type", ndjson)} {
+	require.Equal(t, http.StatusOK, s.post("", batch, "Content-Type", batchType).status)
+	for _, a := range []reply{s.post("", batch, "Content-Type", batchType)} {
 		assert.Equal(t, http.StatusTooManyRequests, a.status)
 		assert.Equal(t, "rate_limited", refused(t, a).Code)
 		var seconds int

@@ -9,7 +9,10 @@ import (
 
 	"carillon/cmd/carillon/internal/config"
 	"carillon/internal/app/authority"
+	"carillon/internal/app/presence"
+	"carillon/internal/app/publish"
 	"carillon/internal/app/pubsub"
+	"carillon/internal/app/subscribe"
 	"carillon/internal/app/timefeed"
 	"carillon/internal/domain/event"
 	"carillon/internal/infra/logging"
@@ -17,6 +20,7 @@ import (
 	"carillon/internal/infra/tokens"
 	"carillon/internal/transport/delivery"
 	"carillon/internal/transport/httpapi"
+	"carillon/internal/transport/ndjson"
 	"carillon/internal/transport/sse"
 	"carillon/internal/transport/webui"
 )
@@ -31,6 +35,7 @@ func modules(o Options, streams capacity, s *Server) fx.Option {
 
 		clockModule(settings),
 		engineModule(settings),
+		presenceModule(settings),
 		accessModule(settings),
 		httpModule(settings, streams),
 		metricsModule(),
@@ -58,10 +63,19 @@ func engineModule(s config.Settings) fx.Option {
 		fx.Supply(s.History),
 		fx.Provide(
 			openEventLog,
-			func(log pubsub.Log, count *metrics.Metrics) (*pubsub.Engine, error) {
-				return pubsub.New(s.Engine(), log, count)
+			func(log pubsub.Log, count *metrics.Metrics, logger *zap.Logger) (*pubsub.Engine, error) {
+				return pubsub.New(s.Engine(), log, engineObserver{count, logger.Named("engine")})
 			},
 		),
+	)
+}
+
+// presenceModule tells streams who subscribes to their topics.
+func presenceModule(s config.Settings) fx.Option {
+	return fx.Module("presence",
+		fx.Provide(func(engine *pubsub.Engine) (*presence.Presence, error) {
+			return presence.New(s.Presence, engine, nil) // without other nodes there is nothing to exchange
+		}),
 	)
 }
 
@@ -87,21 +101,37 @@ func httpModule(s config.Settings, streams capacity) fx.Option {
 	limits.MaxStreams = streams.streams
 	return fx.Module("http",
 		fx.Provide(
+			func(engine *pubsub.Engine) (*publish.Publisher, error) {
+				return publish.New(limits.PublishLimits, engine)
+			},
+			func(engine *pubsub.Engine, present *presence.Presence) (*subscribe.Subscriber, error) {
+				return subscribe.New(limits.SubscribeLimits, engine, present, event.PatternOf(timefeed.Topic))
+			},
 			func() (*delivery.Server, error) { return delivery.New(s.Stream.Config) },
 			webui.New,
 			func(deps apiDeps) (*httpapi.API, error) {
-				return httpapi.New(s.HTTP, limits, httpapi.Deps{
-					Engine:   deps.Engine,
-					Streams:  deps.Streams.Transport(sse.Codec{}),
+				return httpapi.New(s.HTTP, httpapi.Deps{
+					Publisher:  deps.Publisher,
+					Subscriber: deps.Subscriber,
+					Ready:      deps.Engine.Ready,
+					Representations: []httpapi.Representation{
+						{
+							Name: "sse", MediaType: sse.MediaType,
+							Transport: deps.Streams.Transport("sse", sse.Codec{}), JSON: deps.Streams.Transport("sse", sse.JSONCodec{}),
+						},
+						{Name: "ndjson", MediaType: ndjson.MediaType, Transport: deps.Streams.Transport("ndjson", ndjson.Codec{})},
+					},
 					Auth:     deps.Auth,
 					Page:     deps.Page,
-					Default:  event.PatternOf(timefeed.Topic),
 					Observer: deps.Metrics,
 					Logger:   deps.Logger.Named("http"),
 				})
 			},
-			func(api *httpapi.API, logger *zap.Logger) *listener {
-				return newPublicListener(s.HTTP, s.Stream.Options, api, logger.Named("http"))
+			func(logger *zap.Logger) (serverCertificate, error) {
+				return loadCertificate(s.HTTP.TLS, logger.Named("tls"))
+			},
+			func(api *httpapi.API, pair serverCertificate, logger *zap.Logger) *listener {
+				return newPublicListener(s.HTTP, s.Stream.Options, pair, api, logger.Named("http"))
 			},
 		),
 	)
@@ -110,12 +140,15 @@ func httpModule(s config.Settings, streams capacity) fx.Option {
 type apiDeps struct {
 	fx.In
 
-	Engine  *pubsub.Engine
-	Streams *delivery.Server
-	Auth    *authority.Authority
-	Page    *webui.Page
-	Metrics *metrics.Metrics
-	Logger  *zap.Logger
+	Engine     *pubsub.Engine
+	Publisher  *publish.Publisher
+	Subscriber *subscribe.Subscriber
+	Presence   *presence.Presence
+	Streams    *delivery.Server
+	Auth       *authority.Authority
+	Page       *webui.Page
+	Metrics    *metrics.Metrics
+	Logger     *zap.Logger
 }
 
 // metricsModule counts what the other components do.
@@ -125,11 +158,16 @@ func metricsModule() fx.Option {
 		fx.Invoke(func(count *metrics.Metrics, s metricsSources) error {
 			return count.Watch(metrics.Sources{
 				Engine: s.Engine, Log: s.Log, Clock: s.Clock,
-				Streams: func() (map[string]int64, int64) {
-					stats := s.Streams.Stats()
-					return stats.Open, stats.Bytes
+				Streams: func() []metrics.Transport {
+					var transports []metrics.Transport
+					for _, stats := range s.Streams.Stats() {
+						transports = append(transports, metrics.Transport{Name: stats.Transport, Open: stats.Open, Bytes: stats.Bytes})
+					}
+					return transports
 				},
+				Presence:          s.Presence.Stats,
 				LogRecordsDropped: s.Records.Dropped,
+				Certificate:       s.Certificate.metrics(),
 			})
 		}),
 	)
@@ -138,26 +176,34 @@ func metricsModule() fx.Option {
 type metricsSources struct {
 	fx.In
 
-	Engine  *pubsub.Engine
-	Log     pubsub.Log
-	Clock   *timefeed.Feed
-	Streams *delivery.Server
-	Records *logging.Queue
+	Engine   *pubsub.Engine
+	Presence *presence.Presence
+	Log      pubsub.Log
+	Clock    *timefeed.Feed
+	Streams  *delivery.Server
+	Records  *logging.Queue
+
+	Certificate serverCertificate
 }
 
 // parts are the components that run from start to stop.
 type parts struct {
 	fx.In
 
-	Log     logLife
-	Engine  *pubsub.Engine
-	Streams *delivery.Server
-	Feed    *timefeed.Feed
-	Tokens  *tokens.Verifier
-	Rights  *authority.Authority
-	API     *httpapi.API
-	Public  *listener
-	Admin   adminListener
+	Log        logLife
+	Engine     *pubsub.Engine
+	Publisher  *publish.Publisher
+	Subscriber *subscribe.Subscriber
+	Presence   *presence.Presence
+	Streams    *delivery.Server
+	Feed       *timefeed.Feed
+	Tokens     *tokens.Verifier
+	Rights     *authority.Authority
+	API        *httpapi.API
+	Public     *listener
+	Admin      adminListener
+
+	Certificate serverCertificate
 }
 
 // appendAll determines the order in which the components start. They stop in the reverse order: streams, then the public
@@ -169,9 +215,13 @@ func appendAll(l lifecycle, drain config.Drain, p parts) {
 	l.appendRunner("keys", p.Tokens.Run)
 	l.appendRunner("stream writer", p.Streams.Run) // the engine ends its streams last
 	l.appendLog(p.Log)                             // until the engine no longer follows it
+	l.appendRunner("presence", p.Presence.Run)     // until the engine's streams have ended
 	l.appendRunner("engine", p.Engine.Run)
 	l.appendRunner("rights", p.Rights.Run)
 	l.appendRunner("clock", p.Feed.Run)
+	if p.Certificate.Pair != nil {
+		l.appendRunner("certificate", p.Certificate.Run)
+	}
 	l.appendListener(p.Public)
 	l.appendDrain(drain, p.Engine)
 }
