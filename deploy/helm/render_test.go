@@ -229,7 +229,7 @@ func TestRefusals(t *testing.T) {
 		"config: {auth: {publish_token: x}}":                         "config.auth.publish_token: must not be in a ConfigMap",
 		"config: {auth: {jwt: {key: x}}}":                            "config.auth.jwt.key: must not be in a ConfigMap",
 		"config: {http: {tls: {cert_file: x}}}":                      "config.http.tls: must not be set",
-		"config: {http: {addr: ':9090'}}":                            "config.http.addr: must not have port 9090",
+		"config: {http: {addr: ':8079'}}":                            "config.http.addr: must not have port 8079",
 		"config: {drain: {timeout: 40s}}":                            "terminationGracePeriodSeconds: must be greater than config.drain.timeout plus 5s, 45s (got 45)",
 		"config: {drain: {timeout: 1h1m1s}}":                         "3666s",
 		"terminationGracePeriodSeconds: 35":                          "35s (got 35)",

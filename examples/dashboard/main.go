@@ -18,7 +18,7 @@ import (
 //go:embed index.html app.js
 var page embed.FS
 
-var admin = flag.String("admin", "http://localhost:9090", "`URL` of Carillon's admin listener; CARILLON_ADMIN_TOKEN is its token, if it has one")
+var admin = flag.String("admin", "http://localhost:8079", "`URL` of Carillon's admin listener; CARILLON_ADMIN_TOKEN is its token, if it has one")
 
 func main() { demo.App{Page: page, Work: publish}.Main() }
 

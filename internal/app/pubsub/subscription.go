@@ -43,10 +43,12 @@ const (
 // another.
 func After(requested string) Start { return Start{kind: startAfter, requested: requested} }
 
-// Last starts with the newest n matching events that the log keeps.
+// Last starts with the newest n matching events that the log keeps. If it keeps fewer and has trimmed some, which may have
+// matched, a [Reset] says so.
 func Last(n int) Start { return Start{kind: startLast, last: n} }
 
-// Since starts with the oldest event that the log keeps and that is not older than age.
+// Since starts with the oldest event that the log keeps and that is not older than age. If the log has trimmed events that
+// may not have been older, a [Reset] says so.
 func Since(age time.Duration) Start { return Start{kind: startSince, since: age} }
 
 // ResetReason is why a stream could not continue where its client stopped.
@@ -54,7 +56,7 @@ type ResetReason string
 
 // The reasons of a [Reset].
 const (
-	ResetExpired   ResetReason = "expired"   // older than the history that is kept
+	ResetExpired   ResetReason = "expired"   // older than the history that is kept, or asking for more than that
 	ResetEpoch     ResetReason = "epoch"     // of another log: the server lost or replaced it
 	ResetMalformed ResetReason = "malformed" // not a position
 	ResetFuture    ResetReason = "future"    // newer than anything the log holds

@@ -108,7 +108,7 @@ func httpModule(s config.Settings, streams capacity) fx.Option {
 				return subscribe.New(limits.SubscribeLimits, engine, present, event.PatternOf(timefeed.Topic))
 			},
 			func() (*delivery.Server, error) { return delivery.New(s.Stream.Config) },
-			webui.New,
+			func() (*webui.Page, error) { return webui.New(webui.Config{Clock: s.Clock.Enabled}) },
 			func(deps apiDeps) (*httpapi.API, error) {
 				return httpapi.New(s.HTTP, httpapi.Deps{
 					Publisher:  deps.Publisher,
