@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/gin-gonic/gin"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
 	"carillon/internal/app/publish"
@@ -31,6 +32,7 @@ type Deps struct {
 	Page     http.Handler  // serves "/" and "/assets/"
 	Default  event.Pattern // the topics of a subscription that names none
 	Observer Observer      // may be nil
+	Tracer   trace.Tracer  // nil: requests are not traced
 	// Logger must not block: streams log from goroutines that serve other streams too.
 	Logger *zap.Logger
 }
@@ -45,6 +47,9 @@ type API struct {
 	subscriber *subscribe.Subscriber
 	router     *gin.Engine
 }
+
+// routeEvents is the route of the requests to publish and to subscribe.
+const routeEvents = "/events"
 
 // corsRules are the CORS configuration in force and the middleware that applies it. They are replaced as a whole.
 type corsRules struct {
@@ -92,12 +97,16 @@ func (a *API) route() error {
 	if err := e.SetTrustedProxies(a.cfg.TrustedProxies); err != nil {
 		return err
 	}
-	e.Use(a.identify, a.logRequest, a.recoverPanic, a.setDeadline, a.crossOrigin)
+	e.Use(a.identify, a.logRequest, a.recoverPanic)
+	if a.deps.Tracer != nil {
+		e.Use(a.traceRequest)
+	}
+	e.Use(a.setDeadline, a.crossOrigin)
 	e.NoRoute(func(c *gin.Context) { a.fail(c, errNotFound) })
 	e.NoMethod(func(c *gin.Context) { a.fail(c, errMethod) })
 
-	e.GET("/events", a.subscribe)
-	e.POST("/events", a.publish)
+	e.GET(routeEvents, a.subscribe)
+	e.POST(routeEvents, a.publish)
 	page := gin.WrapH(a.deps.Page)
 	for path, handler := range map[string]gin.HandlerFunc{
 		"/healthz": a.healthy, "/readyz": a.ready, "/openapi.yaml": a.describe, "/": page, "/assets/*file": page,

@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
@@ -101,6 +102,7 @@ type settings struct {
 	page     http.Handler
 	secure   bool // TLS, with HTTP/2
 	observer httpapi.Observer
+	tracer   trace.Tracer
 }
 
 func defaults() settings {
@@ -154,7 +156,7 @@ func serve(t testing.TB, change ...func(*settings)) *server {
 	clock, err := event.ParsePattern("clock")
 	require.NoError(t, err)
 	api, err := httpapi.New(set.http, set.limits, httpapi.Deps{
-		Engine: engine, Streams: streams.Transport(sse.Codec{}), Auth: set.auth, Page: set.page, Default: clock, Observer: set.observer, Logger: zap.New(core),
+		Engine: engine, Streams: streams.Transport(sse.Codec{}), Auth: set.auth, Page: set.page, Default: clock, Observer: set.observer, Tracer: set.tracer, Logger: zap.New(core),
 	})
 	require.NoError(t, err)
 

@@ -39,6 +39,8 @@ func (a *API) subscribe(c *gin.Context) {
 	record.opened(c, opened)
 	// The deadline is for responses that end. A stream has one for each write.
 	_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Time{})
+	noteStream(c, req.Name)
+	endSpan(c, http.StatusOK)
 	a.deps.Streams.Serve(c.Writer, c.Request, opened.Stream, record)
 }
 
@@ -74,7 +76,7 @@ func (a *API) refuse(c *gin.Context, err error) {
 		return
 	}
 	a.observeRefusal(c, p, err)
-	a.logger.Info("stream refused", zap.String("request_id", requestID(c)), zap.String("peer", c.ClientIP()), zap.String("code", p.Code))
+	a.logger.Info("stream refused", append(identity(c), zap.String("peer", c.ClientIP()), zap.String("code", p.Code))...)
 	reason := p.Code
 	switch p.Code {
 	case "draining":

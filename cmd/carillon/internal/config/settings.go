@@ -8,6 +8,7 @@ import (
 	"carillon/internal/app/pubsub"
 	"carillon/internal/app/timefeed"
 	"carillon/internal/domain/access"
+	"carillon/internal/infra/telemetry"
 	"carillon/internal/infra/tokens"
 	"carillon/internal/transport/adminapi"
 	"carillon/internal/transport/delivery"
@@ -28,6 +29,8 @@ type Settings struct {
 	Admin   Admin               `mapstructure:"admin"`
 	Drain   Drain               `mapstructure:"drain"`
 	Log     Log                 `mapstructure:"log"`
+
+	Telemetry telemetry.Config `mapstructure:"telemetry"`
 }
 
 // Stream holds all settings of a stream, whichever component applies them. Its keys live under "stream".
@@ -54,6 +57,7 @@ func (s Settings) Validate() error {
 		s.Admin.API().Validate(),
 		s.Drain.Validate(),
 		s.Log.Validate(),
+		s.Telemetry.Validate(),
 	)
 }
 
