@@ -44,15 +44,18 @@ var table = []struct {
 	{errOrigin, http.StatusForbidden, "origin_refused", "This origin is not allowed"},
 	{errNotFound, http.StatusNotFound, "not_found", "No such resource"},
 	{errMethod, http.StatusMethodNotAllowed, "method_not_allowed", "Method not allowed"},
+	{errNotAcceptable, http.StatusNotAcceptable, "not_acceptable", "Not acceptable"},
 	{errTooLarge, http.StatusRequestEntityTooLarge, "too_large", "Payload too large"},
 	{publish.ErrTooLarge, http.StatusRequestEntityTooLarge, "too_large", "Payload too large"},
 	{errSlowBody, http.StatusRequestTimeout, "timeout", "The request took too long to arrive"},
 	{publish.ErrRate, http.StatusTooManyRequests, "rate_limited", "Too many events a second"},
 	{subscribe.ErrTooManyClientStreams, http.StatusTooManyRequests, "stream_limit", "Too many streams from this address"},
 	{subscribe.ErrTooManyStreams, http.StatusServiceUnavailable, "stream_limit", "Too many streams on this server"},
+	{pubsub.ErrKeyReused, http.StatusUnprocessableEntity, "key_reused", "The idempotency key belongs to another event"},
 	{event.ErrInvalid, http.StatusBadRequest, "invalid", "The request is not valid"},
 	{pubsub.ErrNoPattern, http.StatusBadRequest, "invalid_topic", "The request is not valid"},
 	{pubsub.ErrDraining, http.StatusServiceUnavailable, "draining", "The server is stopping"},
+	{pubsub.ErrUnknownOutcome, http.StatusServiceUnavailable, "unknown_outcome", "The events may have been published"},
 	{pubsub.ErrUnavailable, http.StatusServiceUnavailable, "log_unavailable", "The event log is unavailable"},
 	{context.DeadlineExceeded, http.StatusServiceUnavailable, "timeout", "The server took too long"},
 }
@@ -80,6 +83,9 @@ func problemOf(err error) problem.Document {
 		p.Field = invalid.Field
 		p.Code = "invalid_" + invalid.Field
 	}
+	if errors.Is(err, pubsub.ErrKeyReused) {
+		p.Field = "key"
+	}
 	if line, ok := errors.AsType[*lineError](err); ok {
 		p.Line = line.line
 	}
@@ -89,11 +95,17 @@ func problemOf(err error) problem.Document {
 	if unavailable, ok := errors.AsType[*access.UnavailableError](err); ok {
 		p.RetryAfter = unavailable.Wait
 	}
+	if errors.Is(err, pubsub.ErrUnavailable) {
+		p.RetryAfter = logRetryAfter
+	}
 	if draining, ok := errors.AsType[*pubsub.DrainingError](err); ok {
 		p.RetryAfter = max(draining.Remaining, time.Second)
 	}
 	return p
 }
+
+// logRetryAfter is when a client may try again while the log is unavailable. The engine looks at such a log every second.
+const logRetryAfter = 2 * time.Second
 
 // statusClientClosed is the status in the log record of a request whose client left before the response, as in nginx.
 // The client does not receive it.

@@ -8,7 +8,10 @@ import (
 	"go.uber.org/zap"
 
 	"carillon/cmd/carillon/internal/config"
+	"carillon/internal/app/presence"
+	"carillon/internal/app/publish"
 	"carillon/internal/app/pubsub"
+	"carillon/internal/app/subscribe"
 	"carillon/internal/app/timefeed"
 	"carillon/internal/domain/event"
 	"carillon/internal/infra/logging"
@@ -16,6 +19,7 @@ import (
 	"carillon/internal/infra/tokens"
 	"carillon/internal/transport/delivery"
 	"carillon/internal/transport/httpapi"
+	"carillon/internal/transport/ndjson"
 	"carillon/internal/transport/sse"
 	"carillon/internal/transport/webui"
 )
@@ -30,6 +34,7 @@ func modules(o Options, streams capacity, s *Server) fx.Option {
 
 		clockModule(settings),
 		engineModule(settings),
+		presenceModule(settings),
 		accessModule(settings),
 		httpModule(settings, streams),
 		metricsModule(),
@@ -58,10 +63,19 @@ func engineModule(s config.Settings) fx.Option {
 		fx.Supply(s.History),
 		fx.Provide(
 			openEventLog,
-			func(log pubsub.Log, count *metrics.Metrics) (*pubsub.Engine, error) {
-				return pubsub.New(s.Engine(), log, count)
+			func(log pubsub.Log, count *metrics.Metrics, logger *zap.Logger) (*pubsub.Engine, error) {
+				return pubsub.New(s.Engine(), log, engineObserver{count, logger.Named("engine")})
 			},
 		),
+	)
+}
+
+// presenceModule tells streams who subscribes to their topics.
+func presenceModule(s config.Settings) fx.Option {
+	return fx.Module("presence",
+		fx.Provide(func(engine *pubsub.Engine) (*presence.Presence, error) {
+			return presence.New(s.Presence, engine, nil) // without other nodes there is nothing to exchange
+		}),
 	)
 }
 
@@ -82,15 +96,28 @@ func httpModule(s config.Settings, streams capacity) fx.Option {
 	limits.MaxStreams = streams.streams
 	return fx.Module("http",
 		fx.Provide(
+			func(engine *pubsub.Engine) (*publish.Publisher, error) {
+				return publish.New(limits.PublishLimits, engine)
+			},
+			func(engine *pubsub.Engine, present *presence.Presence) (*subscribe.Subscriber, error) {
+				return subscribe.New(limits.SubscribeLimits, engine, present, event.PatternOf(timefeed.Topic))
+			},
 			func() (*delivery.Server, error) { return delivery.New(s.Stream.Config) },
 			webui.New,
 			func(deps apiDeps) (*httpapi.API, error) {
-				return httpapi.New(s.HTTP, limits, httpapi.Deps{
-					Engine:   deps.Engine,
-					Streams:  deps.Streams.Transport(sse.Codec{}),
+				return httpapi.New(s.HTTP, httpapi.Deps{
+					Publisher:  deps.Publisher,
+					Subscriber: deps.Subscriber,
+					Ready:      deps.Engine.Ready,
+					Representations: []httpapi.Representation{
+						{
+							Name: "sse", MediaType: sse.MediaType,
+							Transport: deps.Streams.Transport("sse", sse.Codec{}), JSON: deps.Streams.Transport("sse", sse.JSONCodec{}),
+						},
+						{Name: "ndjson", MediaType: ndjson.MediaType, Transport: deps.Streams.Transport("ndjson", ndjson.Codec{})},
+					},
 					Auth:     deps.Auth,
 					Page:     deps.Page,
-					Default:  event.PatternOf(timefeed.Topic),
 					Observer: deps.Metrics,
 					Tracer:   deps.Traces.tracer(),
 					Logger:   deps.Logger.Named("http"),
@@ -109,13 +136,16 @@ func httpModule(s config.Settings, streams capacity) fx.Option {
 type apiDeps struct {
 	fx.In
 
-	Engine  *pubsub.Engine
-	Streams *delivery.Server
-	Auth    *tokens.Verifier
-	Page    *webui.Page
-	Metrics *metrics.Metrics
-	Traces  traces
-	Logger  *zap.Logger
+	Engine     *pubsub.Engine
+	Publisher  *publish.Publisher
+	Subscriber *subscribe.Subscriber
+	Presence   *presence.Presence
+	Streams    *delivery.Server
+	Auth       *tokens.Verifier
+	Page       *webui.Page
+	Metrics    *metrics.Metrics
+	Traces     traces
+	Logger     *zap.Logger
 }
 
 // metricsModule counts what the other components do.
@@ -125,10 +155,14 @@ func metricsModule() fx.Option {
 		fx.Invoke(func(count *metrics.Metrics, s metricsSources) error {
 			return count.Watch(metrics.Sources{
 				Engine: s.Engine, Log: s.Log, Clock: s.Clock,
-				Streams: func() (map[string]int64, int64) {
-					stats := s.Streams.Stats()
-					return stats.Open, stats.Bytes
+				Streams: func() []metrics.Transport {
+					var transports []metrics.Transport
+					for _, stats := range s.Streams.Stats() {
+						transports = append(transports, metrics.Transport{Name: stats.Transport, Open: stats.Open, Bytes: stats.Bytes})
+					}
+					return transports
 				},
+				Presence:          s.Presence.Stats,
 				LogRecordsDropped: s.Records.Dropped,
 				Certificate:       s.Certificate.metrics(),
 			})
@@ -139,11 +173,12 @@ func metricsModule() fx.Option {
 type metricsSources struct {
 	fx.In
 
-	Engine  *pubsub.Engine
-	Log     pubsub.Log
-	Clock   *timefeed.Feed
-	Streams *delivery.Server
-	Records *logging.Queue
+	Engine   *pubsub.Engine
+	Presence *presence.Presence
+	Log      pubsub.Log
+	Clock    *timefeed.Feed
+	Streams  *delivery.Server
+	Records  *logging.Queue
 
 	Certificate serverCertificate
 }
@@ -152,14 +187,17 @@ type metricsSources struct {
 type parts struct {
 	fx.In
 
-	Log     logLife
-	Engine  *pubsub.Engine
-	Streams *delivery.Server
-	Feed    *timefeed.Feed
-	Tokens  *tokens.Verifier
-	API     *httpapi.API
-	Public  *listener
-	Admin   adminListener
+	Log        logLife
+	Engine     *pubsub.Engine
+	Publisher  *publish.Publisher
+	Subscriber *subscribe.Subscriber
+	Presence   *presence.Presence
+	Streams    *delivery.Server
+	Feed       *timefeed.Feed
+	Tokens     *tokens.Verifier
+	API        *httpapi.API
+	Public     *listener
+	Admin      adminListener
 
 	Certificate serverCertificate
 	Traces      traces
@@ -177,6 +215,7 @@ func appendAll(l lifecycle, drain config.Drain, p parts) {
 	l.appendRunner("keys", p.Tokens.Run)
 	l.appendRunner("stream writer", p.Streams.Run) // the engine ends its streams last
 	l.appendLog(p.Log)                             // until the engine no longer follows it
+	l.appendRunner("presence", p.Presence.Run)     // until the engine's streams have ended
 	l.appendRunner("engine", p.Engine.Run)
 	l.appendRunner("clock", p.Feed.Run)
 	if p.Certificate.Pair != nil {
