@@ -128,7 +128,7 @@ func (a *API) fail(c *gin.Context, err error) {
 	}
 	p := problemOf(err)
 	a.observeRefusal(c, p, err)
-	fields := []zap.Field{zap.String("request_id", requestID(c)), zap.String("route", c.FullPath()), zap.String("code", p.Code), zap.Error(err)}
+	fields := append(identity(c), zap.String("route", c.FullPath()), zap.String("code", p.Code), zap.Error(err))
 	switch {
 	case p.Code == "internal":
 		a.logger.Error("request failed", fields...)

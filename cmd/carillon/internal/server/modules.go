@@ -39,6 +39,7 @@ func modules(o Options, streams capacity, s *Server) fx.Option {
 		accessModule(settings),
 		httpModule(settings, streams),
 		metricsModule(),
+		telemetryModule(settings),
 		adminModule(settings),
 
 		fx.Invoke(func(l lifecycle, p parts) { appendAll(l, settings.Drain, p) }),
@@ -124,6 +125,7 @@ func httpModule(s config.Settings, streams capacity) fx.Option {
 					Auth:     deps.Auth,
 					Page:     deps.Page,
 					Observer: deps.Metrics,
+					Tracer:   deps.Traces.tracer(),
 					Logger:   deps.Logger.Named("http"),
 				})
 			},
@@ -148,6 +150,7 @@ type apiDeps struct {
 	Auth       *authority.Authority
 	Page       *webui.Page
 	Metrics    *metrics.Metrics
+	Traces     traces
 	Logger     *zap.Logger
 }
 
@@ -204,6 +207,7 @@ type parts struct {
 	Admin      adminListener
 
 	Certificate serverCertificate
+	Traces      traces
 }
 
 // appendAll determines the order in which the components start. They stop in the reverse order: streams, then the public
@@ -211,6 +215,9 @@ type parts struct {
 func appendAll(l lifecycle, drain config.Drain, p parts) {
 	if !p.Admin.off() {
 		l.appendListener(p.Admin.listener)
+	}
+	if p.Traces.Traces != nil {
+		l.Lifecycle.Append(fx.StartStopHook(p.Traces.Start, p.Traces.Stop)) // until all requests have ended
 	}
 	l.appendRunner("keys", p.Tokens.Run)
 	l.appendRunner("stream writer", p.Streams.Run) // the engine ends its streams last

@@ -87,6 +87,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- fail (printf "config.auth.jwt.%s: must not be in a ConfigMap with HS256; use secretMounts and config.auth.jwt.%s_file" $key $key) -}}
 {{- end -}}
 {{- end -}}
+{{- range $key := list "password" "token" -}}
+{{- if dig "history" "nats" $key "" $config -}}
+{{- fail (printf "config.history.nats.%s: must not be in a ConfigMap; use secretMounts and config.history.nats.creds_file, or the variable CARILLON_HISTORY_NATS_%s in env" $key (upper $key)) -}}
+{{- end -}}
+{{- end -}}
 {{- if or (dig "http" "tls" "cert_file" "" $config) (dig "http" "tls" "key_file" "" $config) -}}
 {{- fail "config.http.tls: must not be set; use tls.secretName" -}}
 {{- end -}}
