@@ -26,7 +26,7 @@ func (a *API) presence(c *gin.Context) {
 		a.fail(c, err)
 		return
 	}
-	reports, err := a.subscriber.Presence(c.Request.Context(), rights, req)
+	reports, err := a.deps.Subscriber.Presence(c.Request.Context(), rights, req)
 	if errors.Is(err, subscribe.ErrForbidden) && !given {
 		err = errNoToken
 	}
