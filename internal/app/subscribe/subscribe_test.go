@@ -211,7 +211,7 @@ func TestMisconfigurationIsNamed(t *testing.T) {
 		"limits.topics_per_stream":  {},
 	} {
 		t.Run(key, func(t *testing.T) {
-			_, err := subscribe.New(wrong, &recordingEngine{}, &recordingPresence{}, event.Everything)
+			_, err := subscribe.New(wrong, &recordingEngine{}, nil, event.Everything)
 			assert.ErrorContains(t, err, key+": must ")
 			assert.ErrorContains(t, err, "(got ")
 		})

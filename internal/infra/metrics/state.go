@@ -17,9 +17,10 @@ type Sources struct {
 	Clock   Clock
 	Streams func() []Transport // of each transport
 
-	LogRecordsDropped func() uint64         // log records that were dropped; nil means no such metric
-	Certificate       func() Certificate    // nil without TLS
-	Presence          func() presence.Stats // nil means no such metrics
+	Presence func() presence.Stats // nil means no such metrics
+
+	LogRecordsDropped func() uint64      // log records that were dropped; nil means no such metric
+	Certificate       func() Certificate // nil without TLS
 }
 
 // Certificate is the state of the server's certificate.
@@ -71,16 +72,16 @@ func (m *Metrics) Watch(sources Sources) error {
 		s.historyBytes = s.desc("history_bytes", "Bytes of the events in the history, as history.bytes counts them.")
 		s.historyAge = s.desc("history_oldest_age_seconds", "Age of the oldest event in the history; 0 when there is none.")
 	}
+	if sources.Certificate != nil {
+		s.certificateEnd = s.desc("tls_certificate_not_after_timestamp_seconds", "When the certificate in use ends, as a Unix time.")
+		s.certificateFailures = s.desc("tls_certificate_renewal_failures_total", "Times the files of the certificate changed to something that cannot be used.")
+	}
 	if sources.Presence != nil {
 		s.presenceTopics = s.desc("presence_watched_topics", "Topics whose presence a stream of this node watches.")
 		s.presenceMembers = s.desc("presence_members", "Members of the topics whose presence is watched, each counted once for each topic.")
 		s.presenceNodes = s.desc("presence_nodes", "Other nodes that presence was heard from lately.")
 		s.presenceSent = s.desc("presence_messages_sent_total", "Presence messages sent to other nodes.")
 		s.presenceReceived = s.desc("presence_messages_received_total", "Presence messages received from other nodes.")
-	}
-	if sources.Certificate != nil {
-		s.certificateEnd = s.desc("tls_certificate_not_after_timestamp_seconds", "When the certificate in use ends, as a Unix time.")
-		s.certificateFailures = s.desc("tls_certificate_renewal_failures_total", "Times the files of the certificate changed to something that cannot be used.")
 	}
 	return m.registry.Register(s)
 }
@@ -95,10 +96,10 @@ type state struct {
 	windowEvents, windowBytes, windowAge    *prometheus.Desc
 	historyEvents, historyBytes, historyAge *prometheus.Desc
 	recordsDropped                          *prometheus.Desc
+	ticks, ticksSkipped, ticksFailed        *prometheus.Desc
+	certificateEnd, certificateFailures     *prometheus.Desc
 
 	presenceTopics, presenceMembers, presenceNodes, presenceSent, presenceReceived *prometheus.Desc
-	ticks, ticksSkipped, ticksFailed                                               *prometheus.Desc
-	certificateEnd, certificateFailures                                            *prometheus.Desc
 }
 
 func (s *state) desc(name, help string, labels ...string) *prometheus.Desc {
@@ -148,6 +149,11 @@ func (s *state) Collect(out chan<- prometheus.Metric) {
 		counter(s.recordsDropped, float64(s.sources.LogRecordsDropped()))
 	}
 
+	if s.sources.Certificate != nil {
+		certificate := s.sources.Certificate()
+		gauge(s.certificateEnd, float64(certificate.NotAfter.Unix()))
+		counter(s.certificateFailures, float64(certificate.Failures))
+	}
 	if s.sources.Presence != nil {
 		stats := s.sources.Presence()
 		gauge(s.presenceTopics, float64(stats.Topics))
@@ -155,11 +161,6 @@ func (s *state) Collect(out chan<- prometheus.Metric) {
 		gauge(s.presenceNodes, float64(stats.Nodes))
 		counter(s.presenceSent, float64(stats.Sent))
 		counter(s.presenceReceived, float64(stats.Received))
-	}
-	if s.sources.Certificate != nil {
-		certificate := s.sources.Certificate()
-		gauge(s.certificateEnd, float64(certificate.NotAfter.Unix()))
-		counter(s.certificateFailures, float64(certificate.Failures))
 	}
 
 	clock := s.sources.Clock.Stats()

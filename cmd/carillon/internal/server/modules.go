@@ -137,6 +137,7 @@ type apiDeps struct {
 	Engine     *pubsub.Engine
 	Publisher  *publish.Publisher
 	Subscriber *subscribe.Subscriber
+	Presence   *presence.Presence
 	Streams    *delivery.Server
 	Auth       *tokens.Verifier
 	Page       *webui.Page
@@ -169,8 +170,8 @@ func metricsModule() fx.Option {
 type metricsSources struct {
 	fx.In
 
-	Presence *presence.Presence
 	Engine   *pubsub.Engine
+	Presence *presence.Presence
 	Log      pubsub.Log
 	Clock    *timefeed.Feed
 	Streams  *delivery.Server
@@ -183,11 +184,11 @@ type metricsSources struct {
 type parts struct {
 	fx.In
 
-	Presence   *presence.Presence
 	Log        logLife
 	Engine     *pubsub.Engine
 	Publisher  *publish.Publisher
 	Subscriber *subscribe.Subscriber
+	Presence   *presence.Presence
 	Streams    *delivery.Server
 	Feed       *timefeed.Feed
 	Tokens     *tokens.Verifier
