@@ -2,16 +2,19 @@ package publish
 
 import (
 	"context"
+	"errors"
+	"slices"
 
+	"carillon/internal/app/pubsub"
 	"carillon/internal/domain/access"
 	"carillon/internal/domain/event"
 )
 
-// Result is what became of a request: a position, or an error that matches those of this package, [event.ErrInvalid] or the
-// engine's.
+// Result is what became of a request, or an error that matches those of this package, [event.ErrInvalid] or the engine's.
 type Result struct {
-	Position event.Position
-	Err      error
+	pubsub.Appended
+
+	Err error
 }
 
 // PublishEach publishes the events of requests in order, each on its own: one that is refused does not affect the others.
@@ -39,17 +42,32 @@ func (p *Publisher) PublishEach(ctx context.Context, rights access.Rights, reque
 	if len(events) == 0 {
 		return results
 	}
-	positions, err := p.engine.Publish(ctx, events...)
-	next := 0
-	for i := range results {
-		switch {
-		case results[i].Err != nil:
-		case err != nil:
-			results[i].Err = err
-		default:
-			results[i].Position = positions[next]
+	p.appendEach(ctx, events, results)
+	return results
+}
+
+// appendEach appends the events of the results that have no error yet. An event whose key belongs to another one keeps
+// the log from appending any, and gets that error; the others are appended without it.
+func (p *Publisher) appendEach(ctx context.Context, events []event.Event, results []Result) {
+	for len(events) > 0 {
+		appended, err := p.engine.Publish(ctx, events...)
+		reused, only := errors.AsType[*pubsub.KeyReusedError](err)
+		next := 0
+		for i := range results {
+			if results[i].Err != nil {
+				continue
+			}
+			switch {
+			case err == nil:
+				results[i].Appended = appended[next]
+			case !only || next == reused.Index:
+				results[i].Err = err
+			}
 			next++
 		}
+		if !only {
+			return
+		}
+		events = slices.Delete(events, reused.Index, reused.Index+1)
 	}
-	return results
 }

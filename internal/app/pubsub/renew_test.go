@@ -23,7 +23,7 @@ func TestRenew(t *testing.T) {
 		f.publish(1, "b")
 		synctest.Wait()
 		assert.Equal(t, []string{"1"}, dataOf(sink))
-		stream.Renew(access.Allow(patterns("b")...), time.Now().Add(time.Hour))
+		stream.Renew(access.Allow(patterns("b")...), time.Now().Add(time.Hour), nil)
 		synctest.Wait()
 		f.publish(1, "a")
 		f.publish(1, "b")
@@ -31,14 +31,14 @@ func TestRenew(t *testing.T) {
 		assert.Equal(t, []string{"1", "4"}, dataOf(sink))
 		time.Sleep(59 * time.Minute)
 		assert.Empty(t, sink.Only("close"))
-		stream.Renew(access.Allow(patterns("b")...), time.Time{})
+		stream.Renew(access.Allow(patterns("b")...), time.Time{}, nil)
 		time.Sleep(24 * time.Hour)
 		assert.Empty(t, sink.Only("close"))
-		stream.Renew(access.Allow(patterns("b")...), time.Now().Add(time.Second))
+		stream.Renew(access.Allow(patterns("b")...), time.Now().Add(time.Second), nil)
 		time.Sleep(time.Second)
 		synctest.Wait()
 		assert.Equal(t, pubsub.EndExpired, sink.Only("close")[0].why)
-		stream.Renew(allTopics, time.Time{}) // changes nothing any more
+		stream.Renew(allTopics, time.Time{}, nil) // changes nothing any more
 	})
 }
 

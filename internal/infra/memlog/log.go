@@ -61,31 +61,40 @@ func New(cfg Config) (*Log, error) {
 }
 
 // Append implements [pubsub.Log]. Nothing is appended when the context has already ended.
-func (l *Log) Append(ctx context.Context, events []event.Event) ([]event.Position, error) {
+func (l *Log) Append(ctx context.Context, events []event.Event) ([]pubsub.Appended, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	positions, fresh := allocate(len(events))
+	appended, fresh, fingerprints := allocate(len(events))
+	for i := range events {
+		if !events[i].Key.IsZero() { // before the lock, because it reads all the data
+			fingerprints[i] = events[i].Fingerprint()
+		}
+	}
 	l.order.Lock()
 	defer l.order.Unlock()
 	now := time.Now()
 	l.keys.trim(now)
-	next := l.history.next
+	next, keys := l.history.next, l.keys.length()
 	for i := range events {
-		offset, known := l.keys.find(events[i].Key)
-		if !known {
-			offset = next
+		f, known := l.keys.find(events[i].Key)
+		switch {
+		case !known:
+			f = first{next, fingerprints[i]}
 			next++
-			l.keys.remember(events[i].Key, offset, now)
+			l.keys.remember(events[i].Key, f, now)
 			fresh = append(fresh, event.Entry{
-				Position: event.Position{Epoch: l.epoch, Offset: offset}, Time: now, Event: events[i],
+				Position: event.Position{Epoch: l.epoch, Offset: f.offset}, Time: now, Event: events[i],
 			})
+		case f.fingerprint != fingerprints[i]:
+			l.keys.cut(keys)
+			return nil, &pubsub.KeyReusedError{Index: i}
 		}
-		positions[i] = event.Position{Epoch: l.epoch, Offset: offset}
+		appended[i] = pubsub.Appended{Position: event.Position{Epoch: l.epoch, Offset: f.offset}, Repeated: known}
 	}
 	l.keys.trim(now)
 	if len(fresh) == 0 {
-		return positions, nil
+		return appended, nil
 	}
 	l.mu.Lock()
 	for i := range fresh {
@@ -94,35 +103,39 @@ func (l *Log) Append(ctx context.Context, events []event.Event) ([]event.Positio
 	l.history.trim(now)
 	l.mu.Unlock()
 	for _, f := range l.followers {
-		f.take(fresh)
+		f.take(fresh[0].Position.Offset-1, fresh)
 	}
-	return positions, nil
+	return appended, nil
 }
 
-// allocate returns the positions and the entries of an append of n events. For a single event, the usual case, it is
-// one allocation.
-func allocate(n int) ([]event.Position, []event.Entry) {
+// allocate returns the results, the entries and the fingerprints of an append of n events. For a single event, the usual
+// case, it is one allocation.
+func allocate(n int) ([]pubsub.Appended, []event.Entry, []uint64) {
 	if n == 1 {
-		var both struct {
-			position [1]event.Position
-			entry    [1]event.Entry
+		var all struct {
+			appended    [1]pubsub.Appended
+			entry       [1]event.Entry
+			fingerprint [1]uint64
 		}
-		return both.position[:], both.entry[:0]
+		return all.appended[:], all.entry[:0], all.fingerprint[:]
 	}
-	return make([]event.Position, n), make([]event.Entry, 0, n)
+	return make([]pubsub.Appended, n), make([]event.Entry, 0, n), make([]uint64, n)
 }
 
 // Read implements [pubsub.Log].
-func (l *Log) Read(ctx context.Context, after uint64, limit int) ([]event.Entry, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
+func (l *Log) Read(ctx context.Context, after event.Position, limit int) ([]event.Entry, error) {
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case after.Epoch != l.epoch:
+		return nil, pubsub.ErrReplaced
 	}
 	l.rlock()
 	defer l.mu.RUnlock()
-	if after < l.history.first-1 {
+	if after.Offset < l.history.first-1 {
 		return nil, pubsub.ErrTrimmed
 	}
-	return l.history.after(after, limit), nil
+	return l.history.after(after.Offset, limit), nil
 }
 
 // Extent implements [pubsub.Log].
@@ -131,6 +144,9 @@ func (l *Log) Extent() pubsub.Extent {
 	defer l.mu.RUnlock()
 	return pubsub.Extent{Epoch: l.epoch, Oldest: l.history.first, Newest: l.history.next - 1}
 }
+
+// Look implements [pubsub.Log]. This process is the only one that appends, so it returns the same as Extent.
+func (l *Log) Look(context.Context) (pubsub.Extent, error) { return l.Extent(), nil }
 
 // Kept returns how many bytes of events the history holds, and how old the oldest of them is.
 func (l *Log) Kept() (bytes int64, age time.Duration) {
@@ -156,11 +172,14 @@ func (l *Log) rlock() {
 }
 
 // Follow implements [pubsub.Log]. It delivers the kept entries in one call, and each append in one call.
-func (l *Log) Follow(ctx context.Context, after uint64, deliver func([]event.Entry)) error {
-	if ctx.Err() != nil {
+func (l *Log) Follow(ctx context.Context, after event.Position, deliver func(uint64, []event.Entry)) error {
+	switch {
+	case ctx.Err() != nil:
 		return nil
+	case after.Epoch != l.epoch:
+		return pubsub.ErrReplaced
 	}
-	f := &follower{after: after, deliver: deliver}
+	f := &follower{after: after.Offset, deliver: deliver}
 	l.join(f)
 	defer l.leave(f)
 	l.trimPeriodically(ctx)
@@ -172,9 +191,10 @@ func (l *Log) join(f *follower) {
 	l.order.Lock()
 	defer l.order.Unlock()
 	l.rlock()
-	kept := l.history.after(max(f.after, l.history.first-1), l.history.count())
+	after := max(f.after, l.history.first-1)
+	kept := l.history.after(after, l.history.count())
 	l.mu.RUnlock()
-	f.take(kept)
+	f.take(after, kept)
 	l.followers = append(l.followers, f)
 }
 

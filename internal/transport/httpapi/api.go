@@ -6,10 +6,10 @@ import (
 	"sync/atomic"
 
 	"github.com/gin-gonic/gin"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
 	"carillon/internal/app/publish"
-	"carillon/internal/app/pubsub"
 	"carillon/internal/app/subscribe"
 	"carillon/internal/domain/access"
 	"carillon/internal/transport/ws"
@@ -25,13 +25,15 @@ type Authenticator interface {
 type Deps struct {
 	Publisher  *publish.Publisher
 	Subscriber *subscribe.Subscriber
-	Draining   func() bool // reports whether the server is stopping
+	Draining   func() bool  // reports whether the server is stopping
+	Ready      func() error // returns why the server should get no clients now, or nil
 	// Representations are what clients choose from with Accept, the server's own preference first.
 	Representations []Representation
 	Sockets         *ws.Server
 	Auth            Authenticator
 	Page            http.Handler // serves "/" and "/assets/"
 	Observer        Observer     // may be nil
+	Tracer          trace.Tracer // nil: requests are not traced
 	// Logger must not block: streams log from goroutines that serve other streams too.
 	Logger *zap.Logger
 }
@@ -44,6 +46,9 @@ type API struct {
 	logger *zap.Logger
 	router *gin.Engine
 }
+
+// routeEvents is the route of the requests to publish and to subscribe.
+const routeEvents = "/events"
 
 // corsRules are the CORS configuration in force and the middleware that applies it. They are replaced as a whole.
 type corsRules struct {
@@ -83,12 +88,17 @@ func (a *API) route() error {
 	if err := e.SetTrustedProxies(a.cfg.TrustedProxies); err != nil {
 		return err
 	}
-	e.Use(a.identify, a.logRequest, a.recoverPanic, a.setDeadline, a.crossOrigin)
+	e.Use(a.identify, a.logRequest, a.recoverPanic)
+	if a.deps.Tracer != nil {
+		e.Use(a.traceRequest)
+	}
+	e.Use(a.setDeadline, a.crossOrigin)
 	e.NoRoute(func(c *gin.Context) { a.fail(c, errNotFound) })
 	e.NoMethod(func(c *gin.Context) { a.fail(c, errMethod) })
 
-	e.GET("/events", a.subscribe)
-	e.POST("/events", a.publish)
+	e.GET(routeEvents, a.subscribe)
+	e.POST(routeEvents, a.publish)
+	e.GET("/presence", a.presence)
 	page := gin.WrapH(a.deps.Page)
 	for path, handler := range map[string]gin.HandlerFunc{
 		"/healthz": a.healthy, "/readyz": a.ready, "/openapi.yaml": a.describe, "/": page, "/assets/*file": page,
@@ -104,10 +114,10 @@ func (a *API) route() error {
 func (a *API) healthy(c *gin.Context) { c.String(http.StatusOK, "ok\n") }
 
 // ready serves GET /readyz, by which load balancers decide whether to send clients here. It fails while the server is
-// stopping.
+// stopping, while it still reads the history, and once the log has been unavailable for some seconds.
 func (a *API) ready(c *gin.Context) {
-	if a.deps.Draining() {
-		a.fail(c, pubsub.ErrDraining)
+	if err := a.deps.Ready(); err != nil {
+		a.fail(c, err)
 		return
 	}
 	c.String(http.StatusOK, "ready\n")

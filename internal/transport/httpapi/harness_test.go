@@ -18,10 +18,12 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"carillon/internal/app/presence"
 	"carillon/internal/app/publish"
 	"carillon/internal/app/pubsub"
 	"carillon/internal/app/pubsub/pubsubtest"
@@ -114,10 +116,13 @@ type settings struct {
 	sockets  ws.Config
 	engine   pubsub.Config
 	auth     *tokens
+	presence presence.Config
 	history  int
+	log      func(pubsub.Log) pubsub.Log // wraps the log
 	page     http.Handler
 	secure   bool // TLS, with HTTP/2
 	observer httpapi.Observer
+	tracer   trace.Tracer
 }
 
 func defaults() settings {
@@ -143,9 +148,10 @@ func defaults() settings {
 			Heartbeat: time.Minute,
 			Slow:      pubsub.SlowClose,
 		},
-		auth:    newTokens(),
-		history: 1 << 16,
-		page:    http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "the page") }),
+		presence: presence.Config{Interval: 100 * time.Millisecond, Grace: time.Second, MaxMembers: 3, PublicCount: true},
+		auth:     newTokens(),
+		history:  1 << 16,
+		page:     http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "the page") }),
 	}
 }
 
@@ -169,7 +175,13 @@ func serve(t testing.TB, change ...func(*settings)) *server {
 		c(&set)
 	}
 	core, logs := observer.New(zapcore.DebugLevel)
-	engine, err := pubsub.New(set.engine, newLog(t, set.history), pubsubtest.NopObserver{})
+	log := newLog(t, set.history)
+	if set.log != nil {
+		log = set.log(log)
+	}
+	engine, err := pubsub.New(set.engine, log, pubsubtest.NopObserver{})
+	require.NoError(t, err)
+	present, err := presence.New(set.presence, engine, nil)
 	require.NoError(t, err)
 	streams, err := delivery.New(set.stream)
 	require.NoError(t, err)
@@ -177,13 +189,13 @@ func serve(t testing.TB, change ...func(*settings)) *server {
 	require.NoError(t, err)
 	publisher, err := publish.New(set.limits.publishLimits, engine)
 	require.NoError(t, err)
-	subscriber, err := subscribe.New(set.limits.subscribeLimits, engine, clock)
+	subscriber, err := subscribe.New(set.limits.subscribeLimits, engine, present, clock)
 	require.NoError(t, err)
 	list, jsonLines := representations(streams)
 	sockets := ws.New("ws", jsonLines, set.sockets)
 	api, err := httpapi.New(set.http, httpapi.Deps{
-		Publisher: publisher, Subscriber: subscriber, Draining: engine.Draining, Representations: list, Sockets: sockets,
-		Auth: set.auth, Page: set.page, Observer: set.observer, Logger: zap.New(core),
+		Publisher: publisher, Subscriber: subscriber, Ready: engine.Ready, Draining: engine.Draining, Representations: list, Sockets: sockets,
+		Auth: set.auth, Page: set.page, Observer: set.observer, Tracer: set.tracer, Logger: zap.New(core),
 	})
 	require.NoError(t, err)
 
@@ -203,11 +215,13 @@ func serve(t testing.TB, change ...func(*settings)) *server {
 	var engineRunning, pollerRunning, socketsRunning sync.WaitGroup
 	stopSockets := start(&socketsRunning, sockets.Run)
 	stopEngine := start(&engineRunning, engine.Run)
+	stopPresence := start(&engineRunning, present.Run)
 	stopPoller := start(&pollerRunning, streams.Run)
 	s := &server{url: web.URL, api: api, engine: engine, sockets: sockets, logs: logs, client: newClient(t, web)}
 	s.T, _ = t.(*testing.T)
 	t.Cleanup(func() {
 		stopEngine()
+		stopPresence()
 		engineRunning.Wait()
 		stopSockets()
 		socketsRunning.Wait()

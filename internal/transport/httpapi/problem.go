@@ -39,6 +39,7 @@ var table = []struct {
 	{errNoToken, http.StatusUnauthorized, "unauthorized", "A token is required"},
 	{access.ErrExpiredToken, http.StatusUnauthorized, "token_expired", "The token has expired"},
 	{access.ErrInvalidToken, http.StatusUnauthorized, "token_invalid", "The token is not valid"},
+	{access.ErrDenied, http.StatusForbidden, "subject_denied", "This subject is kept out for a time"},
 	{access.ErrUnavailable, http.StatusServiceUnavailable, "keys_unavailable", "The signing keys are unavailable"},
 	{publish.ErrForbidden, http.StatusForbidden, "forbidden", "The token does not allow this"},
 	{subscribe.ErrForbidden, http.StatusForbidden, "forbidden", "The token does not allow this"},
@@ -53,9 +54,11 @@ var table = []struct {
 	{ws.ErrTooManySubscriptions, http.StatusTooManyRequests, "stream_limit", "Too many subscriptions on this connection"},
 	{subscribe.ErrTooManyClientStreams, http.StatusTooManyRequests, "stream_limit", "Too many streams from this address"},
 	{subscribe.ErrTooManyStreams, http.StatusServiceUnavailable, "stream_limit", "Too many streams on this server"},
+	{pubsub.ErrKeyReused, http.StatusUnprocessableEntity, "key_reused", "The idempotency key belongs to another event"},
 	{event.ErrInvalid, http.StatusBadRequest, "invalid", "The request is not valid"},
 	{pubsub.ErrNoPattern, http.StatusBadRequest, "invalid_topic", "The request is not valid"},
 	{pubsub.ErrDraining, http.StatusServiceUnavailable, "draining", "The server is stopping"},
+	{pubsub.ErrUnknownOutcome, http.StatusServiceUnavailable, "unknown_outcome", "The events may have been published"},
 	{pubsub.ErrUnavailable, http.StatusServiceUnavailable, "log_unavailable", "The event log is unavailable"},
 	{context.DeadlineExceeded, http.StatusServiceUnavailable, "timeout", "The server took too long"},
 }
@@ -83,20 +86,32 @@ func problemOf(err error) problem.Document {
 		p.Field = invalid.Field
 		p.Code = "invalid_" + invalid.Field
 	}
+	if errors.Is(err, pubsub.ErrKeyReused) {
+		p.Field = "key"
+	}
 	if line, ok := errors.AsType[*lineError](err); ok {
 		p.Line = line.line
 	}
 	if rate, ok := errors.AsType[*publish.RateError](err); ok {
 		p.RetryAfter = rate.Wait
 	}
+	if denied, ok := errors.AsType[*access.DeniedError](err); ok {
+		p.RetryAfter = denied.Wait
+	}
 	if unavailable, ok := errors.AsType[*access.UnavailableError](err); ok {
 		p.RetryAfter = unavailable.Wait
+	}
+	if errors.Is(err, pubsub.ErrUnavailable) {
+		p.RetryAfter = logRetryAfter
 	}
 	if draining, ok := errors.AsType[*pubsub.DrainingError](err); ok {
 		p.RetryAfter = max(draining.Remaining, time.Second)
 	}
 	return p
 }
+
+// logRetryAfter is when a client may try again while the log is unavailable. The engine looks at such a log every second.
+const logRetryAfter = 2 * time.Second
 
 // statusClientClosed is the status in the log record of a request whose client left before the response, as in nginx.
 // The client does not receive it.
@@ -115,7 +130,7 @@ func (a *API) fail(c *gin.Context, err error) {
 	}
 	p := problemOf(err)
 	a.observeRefusal(c, p, err)
-	a.logRefusal(p, zap.String("request_id", requestID(c)), zap.String("route", c.FullPath()), zap.String("code", p.Code), zap.Error(err))
+	a.logRefusal(p, append(identity(c), zap.String("route", c.FullPath()), zap.String("code", p.Code), zap.Error(err))...)
 	c.Abort()
 	p.Write(c.Writer)
 }

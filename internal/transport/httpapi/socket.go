@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -23,7 +24,7 @@ import (
 // socket serves GET /events with a WebSocket connection. What is wrong already is refused with a status, before the
 // upgrade.
 func (a *API) socket(c *gin.Context) {
-	rights, given, err := a.socketRights(c)
+	start, err := a.socketStart(c)
 	if err != nil {
 		a.fail(c, err)
 		return
@@ -33,7 +34,6 @@ func (a *API) socket(c *gin.Context) {
 		a.fail(c, err)
 		return
 	}
-	start := ws.Start{Rights: rights, Given: given}
 	if start.Request, err = socketRequest(c, query); err != nil {
 		a.fail(c, err)
 		return
@@ -45,11 +45,11 @@ func (a *API) socket(c *gin.Context) {
 	}
 	host := newSocketHost(a, c, admission)
 	if start.Request != nil {
-		opened, err := host.Open(c.Request.Context(), rights, *start.Request, true)
+		opened, err := host.Open(c.Request.Context(), start.Rights, *start.Request, true)
 		switch {
 		case err == nil:
 			start.Opened = &opened
-		case given || !errors.Is(err, subscribe.ErrForbidden): // otherwise the first frame may be a token
+		case start.Token != "" || !errors.Is(err, subscribe.ErrForbidden): // otherwise the first frame may be a token
 			admission.Release()
 			a.fail(c, err)
 			return
@@ -61,22 +61,27 @@ func (a *API) socket(c *gin.Context) {
 			start.Opened.Observer.Ended(delivery.Summary{Reason: pubsub.EndFailed, Problem: err})
 		}
 		admission.Release()
-		a.logger.Debug("websocket refused", zap.String("request_id", requestID(c)), zap.Error(err))
+		a.logger.Debug("websocket refused", zap.String("conn", host.name), zap.Error(err))
 		return
 	}
-	a.logger.Info("websocket opened", zap.String("conn", host.name), zap.String("peer", host.address), zap.String("request_id", host.requestID))
+	endSpan(c, http.StatusSwitchingProtocols)
+	a.logger.Info("websocket opened", append(slices.Clip(host.identity), zap.String("conn", host.name), zap.String("peer", host.address))...)
 }
 
-// socketRights returns the rights that a connection begins with. Browsers let a page of any origin open a WebSocket
+// socketStart returns the rights that a connection begins with. Browsers let a page of any origin open a WebSocket
 // connection and read it, so that the server must refuse what they refuse for other requests.
-func (a *API) socketRights(c *gin.Context) (rights access.Rights, given bool, err error) {
+func (a *API) socketStart(c *gin.Context) (start ws.Start, err error) {
 	if c.GetHeader("Origin") != "" && !a.cors.Load().any() && !a.ownOrigin(c.Request) {
-		return rights, false, errOrigin
+		return start, errOrigin
 	}
 	if a.deps.Draining() {
-		return rights, false, pubsub.ErrDraining
+		return start, pubsub.ErrDraining
 	}
-	return a.rights(c)
+	if start.Token, err = a.token(c.Request); err != nil {
+		return start, err
+	}
+	start.Rights, _, err = a.rights(c)
+	return start, err
 }
 
 // socketRequest returns the subscription that the query describes, or nil if it has no topic.
@@ -95,17 +100,18 @@ func socketRequest(c *gin.Context, query url.Values) (*subscribe.Request, error)
 
 // socketHost does for a connection what the handlers do for requests.
 type socketHost struct {
-	api              *API
-	name             string // in log records
-	address          string
-	requestID, proto string
-	admission        subscribe.Admission
-	start            time.Time
+	api       *API
+	name      string // in log records
+	address   string
+	identity  []zap.Field // of its request, in log records
+	proto     string
+	admission subscribe.Admission
+	start     time.Time
 }
 
 func newSocketHost(a *API, c *gin.Context, admission subscribe.Admission) *socketHost {
 	return &socketHost{
-		api: a, name: newID(), address: c.ClientIP(), requestID: requestID(c), proto: c.Request.Proto, admission: admission, start: time.Now(),
+		api: a, name: newID(), address: c.ClientIP(), identity: identity(c), proto: c.Request.Proto, admission: admission, start: time.Now(),
 	}
 }
 
@@ -131,7 +137,7 @@ func (h *socketHost) Open(ctx context.Context, rights access.Rights, req subscri
 		return ws.Opened{}, err
 	}
 	record := newStreamRecord(h.api.logger, req, opened.Admission, false)
-	record.opened(h.requestID, h.proto, "ws", opened)
+	record.opened(h.identity, h.proto, "ws", opened)
 	return ws.Opened{Stream: opened.Stream, Observer: record}, nil
 }
 

@@ -34,8 +34,9 @@ type heard struct {
 
 	Sub       string `json:"sub"`
 	Published *struct {
-		Ref json.RawMessage `json:"ref"`
-		ID  string          `json:"id"`
+		Ref      json.RawMessage `json:"ref"`
+		ID       string          `json:"id"`
+		Replayed bool            `json:"replayed"`
 	} `json:"published"`
 	Problem *struct {
 		refusal
@@ -187,10 +188,14 @@ func TestSocketPublishes(t *testing.T) {
 	assert.Equal(t, first.Published.ID, e.ID)
 	assert.Equal(t, `{"order":42}`, e.Data)
 	assert.Equal(t, "paid", e.Type)
-	c.send(`{"publish":{"ref":"again","topic":["a"],"data":"x","key":"k"}}`)
+	c.send(`{"publish":{"ref":"again","topic":["a"],"type":"paid","data":"{\"order\":42}","key":"k"}}`)
 	again := c.hear()
+	require.NotNil(t, again.Published)
 	assert.Equal(t, `"again"`, string(again.Published.Ref))
 	assert.Equal(t, first.Published.ID, again.Published.ID, "the key was known")
+	assert.True(t, again.Published.Replayed)
+	c.send(`{"publish":{"ref":3,"topic":"a","data":"another","key":"k"}}`)
+	assert.Equal(t, "key_reused", c.hear().Problem.Code)
 	c.send(`{"publish":{"topic":"a"}}`)
 	assert.Empty(t, c.hear().Published.Ref)
 	assert.Empty(t, listener.hear().Data)

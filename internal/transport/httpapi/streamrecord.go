@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -29,12 +30,10 @@ func newStreamRecord(logger *zap.Logger, req subscribe.Request, admission subscr
 	return &streamRecord{logger: logger, name: req.Name, address: req.Address, admission: admission, start: time.Now(), level: level}
 }
 
-// opened logs the start of the stream, with the reason of a reset if it cannot resume where its client left off.
-func (r *streamRecord) opened(requestID, proto, transport string, opened subscribe.Opened) {
-	fields := []zap.Field{
-		zap.String("conn", r.name), zap.String("peer", r.address), zap.String("request_id", requestID),
-		zap.String("transport", transport), zap.String("proto", proto), zap.Int("topics", opened.Topics),
-	}
+// opened logs the start of the stream, with the fields that identify its request, and the reason of a reset if it cannot resume where its client left off.
+func (r *streamRecord) opened(from []zap.Field, proto, transport string, opened subscribe.Opened) {
+	fields := append(slices.Clip(from), zap.String("conn", r.name), zap.String("peer", r.address),
+		zap.String("transport", transport), zap.String("proto", proto), zap.Int("topics", opened.Topics))
 	if reset := opened.Stream.Opening().Reset; reset != nil {
 		fields = append(fields, zap.String("reset", string(reset.Reason)))
 	}

@@ -51,15 +51,20 @@ func (a *API) subscribe(c *gin.Context) {
 	}
 	c.Set(keyStream, !chosen.Brief)
 	record := newStreamRecord(a.logger, req, opened.Admission, chosen.Brief)
-	record.opened(requestID(c), c.Request.Proto, chosen.Name, opened)
+	record.opened(identity(c), c.Request.Proto, chosen.Name, opened)
 	// The deadline is for responses that end. A stream has one for each write.
 	_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Time{})
+	noteStream(c, req.Name)
+	endSpan(c, http.StatusOK)
 	chosen.Transport.Serve(c.Writer, c.Request, opened.Stream, record)
 }
 
 // subscribeRequest returns the subscription that the query and the headers describe.
 func subscribeRequest(c *gin.Context, query url.Values) (req subscribe.Request, err error) {
 	req = subscribe.Request{Name: newID(), Address: c.ClientIP(), Topics: query["topic"]}
+	if req.Presence, err = single(query, "presence"); err != nil {
+		return req, err
+	}
 	// The header has what a browser saw last; the parameters are fixed in its URL, so they only count for its first request.
 	if req.LastEventID = c.GetHeader("Last-Event-ID"); req.LastEventID != "" {
 		return req, nil
@@ -86,8 +91,8 @@ func (a *API) refuse(c *gin.Context, chosen Representation, err error) {
 		return
 	}
 	a.observeRefusal(c, p, err)
-	a.logger.Info("stream refused", zap.String("request_id", requestID(c)), zap.String("peer", c.ClientIP()),
-		zap.String("transport", chosen.Name), zap.String("code", p.Code))
+	a.logger.Info("stream refused", append(identity(c), zap.String("peer", c.ClientIP()),
+		zap.String("transport", chosen.Name), zap.String("code", p.Code))...)
 	reason := p.Code
 	switch p.Code {
 	case "draining":

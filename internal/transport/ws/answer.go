@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
-	"carillon/internal/domain/event"
+	"carillon/internal/app/pubsub"
 	"carillon/internal/problem"
 	"carillon/internal/transport/jsonevent"
 )
@@ -17,13 +17,17 @@ func prefixOf(name string) []byte {
 	return append(jsonevent.AppendString([]byte(`{"sub":`), name), ',')
 }
 
-// publishedFrame says that the log has an event.
-func publishedFrame(ref json.RawMessage, at event.Position) []byte {
+// publishedFrame says that the log has an event, and whether it had it before under the same key.
+func publishedFrame(ref json.RawMessage, appended pubsub.Appended) []byte {
 	b := append(make([]byte, 0, 48+len(ref)), `{"published":{`...)
 	if len(ref) > 0 {
 		b = append(append(append(b, `"ref":`...), ref...), ',')
 	}
-	return append(at.Append(append(b, `"id":"`...)), `"}}`...)
+	b = append(appended.Position.Append(append(b, `"id":"`...)), '"')
+	if appended.Repeated {
+		b = append(b, `,"replayed":true`...)
+	}
+	return append(b, "}}"...)
 }
 
 // problemFrame says that something was refused: the document that a request would be answered with, what it refers to, and

@@ -24,7 +24,7 @@ func closingFor(why pubsub.EndReason, retry time.Duration) closing {
 	switch why {
 	case pubsub.EndDrain:
 		return newClosing(websocket.StatusServiceRestart, why, string(why), retry) // 1012
-	case pubsub.EndExpired:
+	case pubsub.EndExpired, pubsub.EndRights:
 		return newClosing(websocket.StatusPolicyViolation, why, string(why), 0) // 1008
 	default:
 		return newClosing(websocket.StatusInternalError, why, string(why), retry) // 1011

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"carillon/internal/app/pubsub"
 	"carillon/internal/domain/event"
 	"carillon/internal/domain/eventtest"
 	"carillon/internal/problem"
@@ -40,15 +41,17 @@ func FuzzFrame(f *testing.F) {
 		}
 		require.Equal(t, 1, given)
 		if frame.Publish != nil {
-			require.True(t, json.Valid(publishedFrame(frame.Publish.Ref, event.Position{Epoch: "a"})))
+			require.True(t, json.Valid(publishedFrame(frame.Publish.Ref, pubsub.Appended{Position: event.Position{Epoch: "a"}})))
 		}
 	})
 }
 
 func TestAnswersAreExactBytes(t *testing.T) {
-	at := event.Position{Epoch: "a1", Offset: 7}
+	at := pubsub.Appended{Position: event.Position{Epoch: "a1", Offset: 7}}
 	assert.Equal(t, `{"published":{"ref":"x","id":"a1-7"}}`, string(publishedFrame(json.RawMessage(`"x"`), at)))
 	assert.Equal(t, `{"published":{"id":"a1-7"}}`, string(publishedFrame(nil, at)))
+	at.Repeated = true
+	assert.Equal(t, `{"published":{"id":"a1-7","replayed":true}}`, string(publishedFrame(nil, at)))
 	assert.Equal(t, `{"sub":"a\"b",`, string(prefixOf(`a"b`)))
 	assert.Empty(t, prefixOf(""))
 	p := problem.New(403, "forbidden", "No")

@@ -15,6 +15,7 @@ import (
 // Host is what a connection asks of the interface that it came from: the use cases, with the logging and counting that is
 // the same for all transports. Its methods may be called concurrently.
 type Host interface {
+	// Authenticate returns the rights of a token at this moment.
 	Authenticate(ctx context.Context, token string) (access.Rights, error)
 
 	// Open opens a stream, which counts towards the limits unless it shares the place that the connection has itself.
@@ -58,7 +59,7 @@ type Summary struct {
 // Start is what a connection begins with.
 type Start struct {
 	Rights  access.Rights
-	Given   bool               // a token was given
+	Token   string             // that was given, or ""
 	Request *subscribe.Request // of the query's subscription; nil: there is none
 	Opened  *Opened            // that subscription, which shares the connection's place; nil if it needs a token first
 }

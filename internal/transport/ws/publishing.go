@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 
 	"carillon/internal/app/publish"
-	"carillon/internal/domain/access"
 )
 
 // publishing are the events that wait to be published.
@@ -19,16 +18,16 @@ type pendingEvent struct {
 	request publish.Request
 	err     error // why it is not even tried
 	ref     json.RawMessage
-	rights  *access.Rights // at the time it was sent
+	by      *credential // at the time it was sent
 	size    int
 }
 
 // queuePublish publishes an event after those before it.
 func (s *socket) queuePublish(f *publishFrame, size int) {
-	p := pendingEvent{ref: f.Ref, rights: s.rights, size: size}
+	p := pendingEvent{ref: f.Ref, by: s.credential, size: size}
 	p.request, p.err = f.request()
-	if p.err == nil {
-		p.err = s.checkPublisher()
+	if p.err == nil && s.credential.token == "" {
+		p.err = ErrNoToken
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -51,10 +50,10 @@ func (s *socket) publish() {
 		answers := make([]outgoing, 0, len(events))
 		acknowledged := int64(0)
 		for len(events) > 0 {
-			n := sameRights(events)
+			n := sameCredential(events)
 			results := s.publishTogether(events[:n])
 			for i, result := range results {
-				frame := publishedFrame(events[i].ref, result.Position)
+				frame := publishedFrame(events[i].ref, result.Appended)
 				if result.Err != nil {
 					frame = s.refuseEvent(events[i].ref, result.Err)
 				} else {
@@ -91,16 +90,16 @@ func (s *socket) takeEvents() ([]pendingEvent, int) {
 	return events, size
 }
 
-// sameRights returns how many of the first events were sent with the same rights.
-func sameRights(events []pendingEvent) int {
+// sameCredential returns how many of the first events were sent with the same credential.
+func sameCredential(events []pendingEvent) int {
 	n := 1
-	for n < len(events) && events[n].rights == events[0].rights {
+	for n < len(events) && events[n].by == events[0].by {
 		n++
 	}
 	return n
 }
 
-// publishTogether publishes events that were sent with the same rights.
+// publishTogether publishes events that were sent with the same credential.
 func (s *socket) publishTogether(events []pendingEvent) []publish.Result {
 	results := make([]publish.Result, len(events))
 	requests := make([]publish.Request, 0, len(events))
@@ -112,7 +111,7 @@ func (s *socket) publishTogether(events []pendingEvent) []publish.Result {
 	if len(requests) == 0 {
 		return results
 	}
-	published := s.host.Publish(s.ctx, *events[0].rights, requests)
+	published := s.publishBy(events[0].by, requests)
 	for i := range results {
 		if results[i].Err == nil {
 			results[i], published = published[0], published[1:]

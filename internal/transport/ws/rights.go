@@ -6,20 +6,44 @@ import (
 
 	"github.com/coder/websocket"
 
+	"carillon/internal/app/publish"
 	"carillon/internal/app/pubsub"
 	"carillon/internal/app/subscribe"
 	"carillon/internal/domain/access"
 )
 
-// checkPublisher returns why the client may not publish at all, or nil.
-func (s *socket) checkPublisher() error {
-	switch expires := s.rights.Expires; {
-	case !s.given:
-		return ErrNoToken
-	case !expires.IsZero() && !time.Now().Before(expires):
-		return access.ErrExpiredToken
+// credential is a token and the rights that it had when it was verified last. A token of "" is none.
+type credential struct {
+	token string
+
+	// What follows belongs to the goroutine that publishes, once there is one.
+
+	rights   access.Rights
+	verified time.Time
+}
+
+func newCredential(token string, rights access.Rights) *credential {
+	return &credential{token: token, rights: rights, verified: time.Now()}
+}
+
+// recheckAfter is for how long the result of verifying a token counts for publishing: a token that expired, whose key was
+// withdrawn or whose subject was denied publishes for no longer. (The engine ends streams itself.)
+const recheckAfter = time.Second
+
+// publishBy publishes events that were sent with a credential.
+func (s *socket) publishBy(by *credential, requests []publish.Request) []publish.Result {
+	if time.Since(by.verified) > recheckAfter {
+		rights, err := s.host.Authenticate(s.ctx, by.token)
+		if err != nil {
+			results := make([]publish.Result, len(requests))
+			for i := range results {
+				results[i].Err = err
+			}
+			return results
+		}
+		by.rights, by.verified = rights, time.Now()
 	}
-	return nil
+	return s.host.Publish(s.ctx, by.rights, requests)
 }
 
 // authenticate replaces the rights of the connection and of its subscriptions. A token that is refused changes nothing.
@@ -36,7 +60,7 @@ func (s *socket) authenticate(token string) {
 		}
 		return
 	}
-	s.rights, s.given = &rights, true
+	s.credential, s.rights = newCredential(token, rights), rights
 	for _, sub := range s.subscriptions() {
 		if err := s.host.Renew(sub.stream, rights, sub.request); err != nil {
 			s.refuse(subject{sub: sub.name}, Subscribing, err)
@@ -54,8 +78,8 @@ func (s *socket) authenticate(token string) {
 // open opens a subscription with the rights of the connection.
 func (s *socket) open(name string, req subscribe.Request) error {
 	share := s.takePlace()
-	opened, err := s.host.Open(s.ctx, *s.rights, req, share)
-	if errors.Is(err, subscribe.ErrForbidden) && !s.given {
+	opened, err := s.host.Open(s.ctx, s.rights, req, share)
+	if errors.Is(err, subscribe.ErrForbidden) && s.credential.token == "" {
 		err = ErrNoToken
 	}
 	if err != nil {

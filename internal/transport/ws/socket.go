@@ -29,9 +29,9 @@ type socket struct {
 
 	// What follows belongs to the goroutine in run.
 
-	rights *access.Rights // replaced as a whole: events wait to be published with the rights of their time
-	given  bool           // the client has given a token
-	buffer []byte
+	credential *credential   // replaced as a whole: events wait to be published with the rights of their time
+	rights     access.Rights // of the credential, for subscribing
+	buffer     []byte
 
 	mu         sync.Mutex // guards what follows
 	outbox     outbox
@@ -50,7 +50,7 @@ type socket struct {
 func newSocket(server *Server, conn *websocket.Conn, wire *wire, host Host, start Start) *socket {
 	s := &socket{
 		server: server, host: host, conn: conn, wire: wire,
-		rights: &start.Rights, given: start.Given,
+		credential: newCredential(start.Token, start.Rights), rights: start.Rights,
 		subs: make(map[string]*subscription), changed: make(chan struct{}, 1),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -61,7 +61,7 @@ func newSocket(server *Server, conn *websocket.Conn, wire *wire, host Host, star
 func (s *socket) run(start Start) {
 	s.mu.Lock()
 	s.ping = time.AfterFunc(s.server.cfg.Heartbeat, func() { s.inBackground(s.sendPing) })
-	if !start.Given && start.Opened == nil {
+	if start.Token == "" && start.Opened == nil {
 		s.awaiting = start.Request
 		s.first = time.AfterFunc(s.server.cfg.FirstFrame, s.endUnlessSpoken)
 	}

@@ -189,7 +189,8 @@ func (sub *subscription) Close(reason pubsub.EndReason) {
 	summary := delivery.Summary{Events: sub.events, Bytes: sub.bytes, Reason: reason}
 	s.mu.Unlock()
 	sub.observer.Ended(summary)
-	if reason == pubsub.EndDrain || reason == pubsub.EndExpired || reason == pubsub.EndFailed {
+	switch reason {
+	case pubsub.EndDrain, pubsub.EndExpired, pubsub.EndRights, pubsub.EndFailed:
 		s.shut(closingFor(reason, s.server.cfg.Retry))
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"go.uber.org/zap"
 
 	"carillon/cmd/carillon/internal/config"
+	"carillon/internal/app/authority"
+	"carillon/internal/app/presence"
 	"carillon/internal/app/publish"
 	"carillon/internal/app/pubsub"
 	"carillon/internal/app/subscribe"
@@ -31,9 +33,11 @@ func modules(o Options, streams capacity, s *Server) fx.Option {
 
 		clockModule(settings),
 		engineModule(settings),
+		presenceModule(settings),
 		accessModule(settings),
 		httpModule(settings, streams),
 		metricsModule(),
+		telemetryModule(settings),
 		adminModule(settings),
 
 		fx.Invoke(func(l lifecycle, p parts) { appendAll(l, settings.Drain, p) }),
@@ -58,21 +62,35 @@ func engineModule(s config.Settings) fx.Option {
 		fx.Supply(s.History),
 		fx.Provide(
 			openEventLog,
-			func(log pubsub.Log, count *metrics.Metrics) (*pubsub.Engine, error) {
-				return pubsub.New(s.Engine(), log, count)
+			func(log pubsub.Log, count *metrics.Metrics, logger *zap.Logger) (*pubsub.Engine, error) {
+				return pubsub.New(s.Engine(), log, engineObserver{count, logger.Named("engine")})
 			},
 		),
 	)
 }
 
-// accessModule verifies tokens.
+// presenceModule tells streams who subscribes to their topics.
+func presenceModule(s config.Settings) fx.Option {
+	return fx.Module("presence",
+		fx.Provide(func(engine *pubsub.Engine) (*presence.Presence, error) {
+			return presence.New(s.Presence, engine, nil) // without other nodes there is nothing to exchange
+		}),
+	)
+}
+
+// accessModule verifies tokens and ends the streams whose rights are gone.
 func accessModule(s config.Settings) fx.Option {
 	return fx.Module("access",
 		fx.Supply(s.Auth),
-		fx.Provide(func(cfg tokens.Config, logger *zap.Logger) (*tokens.Verifier, error) {
-			logger = logger.Named("access")
-			return tokens.New(cfg, func(err error) { logger.Warn("cannot fetch signing keys", zap.Error(err)) })
-		}),
+		fx.Provide(
+			func(cfg tokens.Config, logger *zap.Logger) (*tokens.Verifier, error) {
+				logger = logger.Named("access")
+				return tokens.New(cfg, func(err error) { logger.Warn("cannot fetch signing keys", zap.Error(err)) })
+			},
+			func(verifier *tokens.Verifier, engine *pubsub.Engine, logger *zap.Logger) *authority.Authority {
+				return authority.New(verifier, engine, rightsObserver{logger.Named("access")})
+			},
+		),
 	)
 }
 
@@ -85,27 +103,32 @@ func httpModule(s config.Settings, streams capacity) fx.Option {
 			func(engine *pubsub.Engine) (*publish.Publisher, error) {
 				return publish.New(limits.PublishLimits, engine)
 			},
-			func(engine *pubsub.Engine) (*subscribe.Subscriber, error) {
-				return subscribe.New(limits.SubscribeLimits, engine, event.PatternOf(timefeed.Topic))
+			func(engine *pubsub.Engine, present *presence.Presence) (*subscribe.Subscriber, error) {
+				return subscribe.New(limits.SubscribeLimits, engine, present, event.PatternOf(timefeed.Topic))
 			},
 			func() (*delivery.Server, error) { return delivery.New(s.Stream.Config) },
 			func(streams *delivery.Server) *transports { return newTransports(streams, s) },
-			webui.New,
+			func() (*webui.Page, error) { return webui.New(webui.Config{Clock: s.Clock.Enabled}) },
 			func(deps apiDeps) (*httpapi.API, error) {
 				return httpapi.New(s.HTTP, httpapi.Deps{
 					Publisher:       deps.Publisher,
 					Subscriber:      deps.Subscriber,
+					Ready:           deps.Engine.Ready,
 					Draining:        deps.Engine.Draining,
 					Representations: deps.Transports.representations(),
 					Sockets:         deps.Transports.sockets,
 					Auth:            deps.Auth,
 					Page:            deps.Page,
 					Observer:        deps.Metrics,
+					Tracer:          deps.Traces.tracer(),
 					Logger:          deps.Logger.Named("http"),
 				})
 			},
-			func(api *httpapi.API, logger *zap.Logger) *listener {
-				return newPublicListener(s.HTTP, s.Stream.Options, api, logger.Named("http"))
+			func(logger *zap.Logger) (serverCertificate, error) {
+				return loadCertificate(s.HTTP.TLS, logger.Named("tls"))
+			},
+			func(api *httpapi.API, pair serverCertificate, logger *zap.Logger) *listener {
+				return newPublicListener(s.HTTP, s.Stream.Options, pair, api, logger.Named("http"))
 			},
 		),
 	)
@@ -117,10 +140,12 @@ type apiDeps struct {
 	Engine     *pubsub.Engine
 	Publisher  *publish.Publisher
 	Subscriber *subscribe.Subscriber
+	Presence   *presence.Presence
 	Transports *transports
-	Auth       *tokens.Verifier
+	Auth       *authority.Authority
 	Page       *webui.Page
 	Metrics    *metrics.Metrics
+	Traces     traces
 	Logger     *zap.Logger
 }
 
@@ -132,7 +157,9 @@ func metricsModule() fx.Option {
 			return count.Watch(metrics.Sources{
 				Engine: s.Engine, Log: s.Log, Clock: s.Clock,
 				Streams:           s.Transports.stats,
+				Presence:          s.Presence.Stats,
 				LogRecordsDropped: s.Records.Dropped,
+				Certificate:       s.Certificate.metrics(),
 			})
 		}),
 	)
@@ -142,10 +169,13 @@ type metricsSources struct {
 	fx.In
 
 	Engine     *pubsub.Engine
+	Presence   *presence.Presence
 	Log        pubsub.Log
 	Clock      *timefeed.Feed
 	Transports *transports
 	Records    *logging.Queue
+
+	Certificate serverCertificate
 }
 
 // parts are the components that run from start to stop.
@@ -156,13 +186,18 @@ type parts struct {
 	Engine     *pubsub.Engine
 	Publisher  *publish.Publisher
 	Subscriber *subscribe.Subscriber
+	Presence   *presence.Presence
 	Streams    *delivery.Server
 	Transports *transports
 	Feed       *timefeed.Feed
 	Tokens     *tokens.Verifier
+	Rights     *authority.Authority
 	API        *httpapi.API
 	Public     *listener
 	Admin      adminListener
+
+	Certificate serverCertificate
+	Traces      traces
 }
 
 // appendAll determines the order in which the components start. They stop in the reverse order: streams, then the public
@@ -171,12 +206,20 @@ func appendAll(l lifecycle, drain config.Drain, p parts) {
 	if !p.Admin.off() {
 		l.appendListener(p.Admin.listener)
 	}
+	if p.Traces.Traces != nil {
+		l.Lifecycle.Append(fx.StartStopHook(p.Traces.Start, p.Traces.Stop)) // until all requests have ended
+	}
 	l.appendRunner("keys", p.Tokens.Run)
 	l.appendRunner("stream writer", p.Streams.Run) // the engine ends its streams last
 	l.appendRunner("websocket connections", p.Transports.sockets.Run)
-	l.appendLog(p.Log) // until the engine no longer follows it
+	l.appendLog(p.Log)                         // until the engine no longer follows it
+	l.appendRunner("presence", p.Presence.Run) // until the engine's streams have ended
 	l.appendRunner("engine", p.Engine.Run)
+	l.appendRunner("rights", p.Rights.Run)
 	l.appendRunner("clock", p.Feed.Run)
+	if p.Certificate.Pair != nil {
+		l.appendRunner("certificate", p.Certificate.Run)
+	}
 	l.appendListener(p.Public)
 	l.appendDrain(drain, p.Engine, p.Transports.sockets)
 }
