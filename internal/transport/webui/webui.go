@@ -1,7 +1,9 @@
-// Package webui serves the web page: one HTML file and its assets, embedded in the binary.
+// Package webui serves the web page: one HTML file and its assets, embedded in the binary, and the client module that this page
+// and others import.
 //
 // Guarantees:
-//   - Only GET and HEAD of "/" and of the files under "/assets/" are served; anything else is 404 (or 405 for another method).
+//   - Only GET and HEAD of "/", "/client.mjs" and the files under "/assets/" are served; anything else is 404 (or 405 for
+//     another method).
 //   - Nothing on the page comes from another origin, and the Content-Security-Policy sent with every response lets the browser
 //     load nothing else: no inline script or style, no frame, no form sent anywhere.
 //   - Every file has a strong ETag made from its content, so a browser revalidates each time and shows a new version at once.
@@ -19,6 +21,8 @@ import (
 	"net/http"
 	"path"
 	"time"
+
+	"carillon/clients/js"
 )
 
 //go:embed assets
@@ -27,6 +31,9 @@ var files embed.FS
 // contentSecurityPolicy allows only what the page uses. Forms are handled by scripts and never submitted.
 const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
 	"img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// script is the content type of modules.
+const script = "text/javascript; charset=utf-8"
 
 type file struct {
 	body        []byte
@@ -54,17 +61,22 @@ func New() (*Page, error) {
 		if err != nil {
 			return err
 		}
-		sum := sha256.Sum256(body)
-		p.byPath[urlPath(name)] = file{body: body, contentType: kind, etag: `"` + hex.EncodeToString(sum[:12]) + `"`}
+		p.add(urlPath(name), kind, body)
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the page: %w", err)
 	}
+	p.add("/client.mjs", script, js.Module)
 	return p, nil
 }
 
-// ServeHTTP selects the file by the path of the request's URL, so it can be mounted at "/" and "/assets/" of any router.
+func (p *Page) add(urlPath, contentType string, body []byte) {
+	sum := sha256.Sum256(body)
+	p.byPath[urlPath] = file{body: body, contentType: contentType, etag: `"` + hex.EncodeToString(sum[:12]) + `"`}
+}
+
+// ServeHTTP selects the file by the path of the request's URL, so it can be mounted at "/", "/client.mjs" and "/assets/" of any router.
 func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Content-Security-Policy", contentSecurityPolicy)
@@ -104,7 +116,7 @@ func contentType(name string) (string, error) {
 	case ".css":
 		return "text/css; charset=utf-8", nil
 	case ".mjs":
-		return "text/javascript; charset=utf-8", nil
+		return script, nil
 	case ".svg":
 		return "image/svg+xml", nil
 	default:

@@ -40,6 +40,7 @@ func TestServesEachKindOfFile(t *testing.T) {
 		"/assets/main.mjs":  "text/javascript; charset=utf-8",
 		"/assets/bell.svg":  "image/svg+xml",
 		"/?lang=en":         "text/html; charset=utf-8",
+		"/client.mjs":       "text/javascript; charset=utf-8",
 		"/assets/clock.mjs": "text/javascript; charset=utf-8",
 	} {
 		response := request(t, http.MethodGet, target)

@@ -1,0 +1,44 @@
+// Requests, and what is wrong with their responses.
+
+// failure returns an error that ends a connection. problem is a problem document (RFC 9457), or has at least a title. A final
+// one would come again with every further request. wait is the least time in ms before the next one.
+export function failure(problem, final = false, wait = 0) {
+  return Object.assign(new Error(problem.title), { problem, final, wait });
+}
+
+// address returns the URL of a subscription that starts after the position, or as its options say where there is none.
+export function address({ url, options, position }, parameters) {
+  const to = new URL(url);
+  for (const topic of [options.topics ?? []].flat()) to.searchParams.append("topic", topic);
+  const start = position === "" ? { last: options.last, since: options.since, latest: options.latest } : { last_event_id: position };
+  for (const [name, value] of Object.entries({ ...start, ...parameters })) {
+    if (value !== undefined && value !== false) to.searchParams.set(name, value);
+  }
+  return to;
+}
+
+// bearer asks for the token, which may be a function that returns one or a promise of one.
+export async function bearer({ options: { token } }) {
+  return typeof token === "function" ? token() : token;
+}
+
+// request returns a response with status 200 and the media type, or throws a failure.
+export async function request(peer, type, parameters, signal) {
+  const headers = { Accept: type };
+  const token = await bearer(peer);
+  if (token) headers.Authorization = `Bearer ${token}`;
+  const { credentials } = peer.options;
+  const response = await fetch(address(peer, parameters), { headers, signal, credentials, cache: "no-store" });
+  const { status } = response;
+  if (status === 200 && response.headers.get("Content-Type")?.startsWith(type)) return response;
+
+  let problem = {};
+  try {
+    problem = await response.json();
+  } catch {
+    // Proxies respond with pages of their own.
+  }
+  // A response 200 of another type is that of a proxy or of a network that wants a login. Statuses 408, 421, 425 and 429 pass.
+  const final = status > 200 && status < 500 && ![408, 421, 425, 429].includes(status);
+  throw failure({ title: `status ${status}`, ...problem, status }, final, 1000 * (parseInt(response.headers.get("Retry-After")) || 0));
+}

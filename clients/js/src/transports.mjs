@@ -1,0 +1,47 @@
+// The transports. Each is a function that connects for an attempt and hands over events until the connection ends: it returns,
+// or throws a failure.
+
+import { Parser } from "./parser.mjs";
+import { request } from "./request.mjs";
+
+export const transports = { sse, poll };
+
+const pollWait = 25;
+const patience = 10_000;
+
+async function sse(attempt) {
+  const { peer, signal } = attempt;
+  attempt.within(peer.options.firstBytes ?? 5000);
+  const response = await request(peer, "text/event-stream", { format: "json" }, signal);
+  let events = [];
+  const parser = new Parser(peer.position, {
+    event: (data) => events.push(JSON.parse(data)),
+    retry: (ms) => (attempt.retry = ms),
+    // A stream opens with a comment. A temporary refusal has status 200 too, and no comment.
+    comment: () => attempt.live(),
+  });
+  // The parser removes the byte order mark; a decoder that did so too would remove one from the data.
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  const reader = response.body.getReader();
+  for (let piece; !(piece = await reader.read()).done; ) {
+    attempt.heard();
+    parser.push(decoder.decode(piece.value, { stream: true }));
+    attempt.take(events, parser.lastEventId);
+    events = [];
+  }
+}
+
+// poll returns at a time when streaming should be tried again. Its first request does not wait: it shows whether polling works.
+async function poll(attempt, until) {
+  const { peer, signal } = attempt;
+  for (let wait = 0; peer.options.transport || Date.now() < until; wait = pollWait) {
+    const began = Date.now();
+    attempt.within(wait * 1000 + patience);
+    const response = await request(peer, "application/json", { wait: `${wait}s` }, signal);
+    const { events, next } = await response.json();
+    attempt.live();
+    attempt.take(events, next);
+    // A server that is stopping does not wait, so it is asked again after the reconnection time.
+    if (wait && !events.length && Date.now() - began < 1000) return;
+  }
+}
