@@ -52,8 +52,10 @@ export class Attempt {
 
   take(events, position) {
     if (this.signal.aborted) return;
-    const goaway = events.find((event) => event.type === "carillon.goaway");
-    if (goaway) this.goaway = { code: JSON.parse(goaway.data).reason, title: "the server ended the stream" };
+    for (const { type, data, retry } of events) {
+      this.retry = retry ?? this.retry;
+      if (type === "carillon.goaway") this.goaway = { code: JSON.parse(data).reason, title: "the server ended the stream" };
+    }
     this.peer.take(events, position);
   }
 

@@ -66,7 +66,7 @@ export class Link {
 
       this.#learn(transport, attempt);
       if (this.#calm || attempt.woken) continue;
-      const ms = Math.max(backoff(this.#retry, this.#failures), wait);
+      const ms = Math.max(backoff(this.#retry, this.#failures), Math.min(wait, longestRetry));
       this.#peer.status({ state: "retrying", at: Date.now() + ms, problem: attempt.goaway ?? problem });
       await this.#pause(ms, attempt.goaway || problem.status);
       if (this.#attempt !== attempt) return;

@@ -1,6 +1,5 @@
 // A parser for the event-stream grammar (HTML standard, "9.2.6 Interpreting an event stream") of text that arrives in pieces of any
-// size. A parser reads one connection; it starts with the last event id of the previous one. It ignores the types of events:
-// with format=json each event is JSON that holds its type.
+// size. A parser reads one connection; it starts with the last event id of the previous one.
 
 const lineEnd = /\r\n?|\n/g;
 
@@ -10,11 +9,12 @@ export class Parser {
   #afterCR = false;
   #line = "";
   #data = [];
+  #type = "";
   #id;
   // The id to resume after. It changes only at a blank line, so an event that was cut off is requested again.
   lastEventId;
 
-  // on has functions: event(data, id), retry(ms), comment().
+  // on has functions: event(data, type), where the type is "" unless the stream names one; retry(ms); comment().
   constructor(lastEventId, on) {
     this.lastEventId = this.#id = lastEventId;
     this.#on = on;
@@ -45,6 +45,7 @@ export class Parser {
     const [, name, value = ""] = /^([^:]*)(?:: ?([^]*))?$/.exec(line);
     if (name === "") this.#on.comment();
     else if (name === "data") this.#data.push(value);
+    else if (name === "event") this.#type = value;
     else if (name === "id" && !value.includes("\0")) this.#id = value;
     else if (name === "retry" && /^\d+$/.test(value)) this.#on.retry(+value);
   }
@@ -52,7 +53,9 @@ export class Parser {
   #dispatch() {
     this.lastEventId = this.#id;
     const data = this.#data;
+    const type = this.#type;
     this.#data = [];
-    if (data.length > 0) this.#on.event(data.join("\n"), this.#id);
+    this.#type = "";
+    if (data.length > 0) this.#on.event(data.join("\n"), type);
   }
 }

@@ -15,7 +15,8 @@ async function sse(attempt) {
   const response = await request(peer, "text/event-stream", { format: "json" }, signal);
   let events = [];
   const parser = new Parser(peer.position, {
-    event: (data) => events.push(JSON.parse(data)),
+    // A proxy may respond with a goaway of its own, which is not in the JSON form.
+    event: (data, type) => events.push(type ? { type, data } : JSON.parse(data)),
     retry: (ms) => (attempt.retry = ms),
     // A stream opens with a comment. A temporary refusal has status 200 too, and no comment.
     comment: () => attempt.live(),

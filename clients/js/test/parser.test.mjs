@@ -8,7 +8,7 @@ function parse(pieces, lastEventId = "") {
   const retries = [];
   let comments = 0;
   const parser = new Parser(lastEventId, {
-    event: (data, id) => events.push({ id, data }),
+    event: (data, type) => events.push({ id: parser.lastEventId, type, data }),
     retry: (ms) => retries.push(ms),
     comment: () => comments++,
   });
@@ -16,10 +16,10 @@ function parse(pieces, lastEventId = "") {
   return { events, retries, comments, lastEventId: parser.lastEventId };
 }
 
-const message = (data, id = "") => ({ id, data });
+const message = (data, id = "", type = "") => ({ id, type, data });
 
 const grammar = [
-  ["an event", "id: a-1\nevent: order\ndata: paid\n\n", [message("paid", "a-1")]],
+  ["an event", "id: a-1\nevent: order\ndata: paid\n\n", [message("paid", "a-1", "order")]],
   ["the default type", "data: x\n\n", [message("x")]],
   ["lines of data", "data: one\ndata: two\ndata:\ndata: four\n\n", [message("one\ntwo\n\nfour")]],
   ["CR ends lines", "data: one\rdata: two\r\rdata: three\r\r", [message("one\ntwo"), message("three")]],
@@ -65,7 +65,7 @@ test("the position moves with the blank line", () => {
 
 test("a new connection goes on from the id of the one before", () => {
   const { events, lastEventId } = parse(["event: carillon.reset\ndata: {}\n\n"], "a-9");
-  assert.deepEqual(events, [message("{}", "a-9")]);
+  assert.deepEqual(events, [message("{}", "a-9", "carillon.reset")]);
   assert.equal(lastEventId, "a-9");
 });
 

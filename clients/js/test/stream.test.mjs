@@ -141,6 +141,15 @@ test("a goaway says why and when; a refusal with one is never live", async () =>
   assert.deepEqual(data, []);
 });
 
+test("a goaway of a proxy, which is not in the JSON form, is understood", async () => {
+  const later = 'retry: 50\nevent: carillon.goaway\ndata: {"reason":"unavailable"}\n\n';
+  const { url, requests } = await serve(sse([later]), sse([opening()], { open: true }));
+  const { states, statuses } = follow(url, {});
+  await until(() => states.at(-1) === "live");
+  assert.equal(statuses[1].problem.code, "unavailable");
+  assert.equal(requests.length, 2);
+});
+
 test("a connection that says nothing for too long is given up", async () => {
   const { url, requests } = await serve(sse([opening(), frame(event("a-1", "one"))], { open: true }));
   const { data, states } = follow(url, { silence: 100 });
