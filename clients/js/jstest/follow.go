@@ -2,6 +2,7 @@ package jstest
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -53,7 +54,7 @@ func Follow(t testing.TB, node, url, options string, env ...string) *Client {
 	t.Helper()
 	_, file, _, ok := runtime.Caller(0)
 	require.True(t, ok)
-	cmd := exec.CommandContext(t.Context(), node, filepath.Join(filepath.Dir(file), "../test/follow.mjs"), url, options)
+	cmd := exec.CommandContext(context.Background(), node, filepath.Join(filepath.Dir(file), "../test/follow.mjs"), url, options)
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Stderr = t.Output()
 	in, err := cmd.StdinPipe()
