@@ -211,3 +211,22 @@ func TestReload(t *testing.T) {
 	_, err := p.Publish(t.Context(), rights(t, "me", "a"), publish.Request{Topics: []string{"a"}, Data: "123456789"})
 	require.NoError(t, err)
 }
+
+func TestMisconfigurationIsNamed(t *testing.T) {
+	for key, change := range map[string]func(*publish.Limits){
+		"limits.topics_per_event": func(l *publish.Limits) { l.TopicsPerEvent = 0 },
+		"limits.event_bytes":      func(l *publish.Limits) { l.EventBytes = 0 },
+		"limits.batch_events":     func(l *publish.Limits) { l.BatchEvents = 0 },
+		"limits.batch_bytes":      func(l *publish.Limits) { l.BatchBytes = 1 },
+		"limits.publish_rate":     func(l *publish.Limits) { l.PublishRate = -1 },
+		"limits.publish_burst":    func(l *publish.Limits) { l.PublishRate, l.PublishBurst = 1, 2 },
+	} {
+		t.Run(key, func(t *testing.T) {
+			wrong := limits
+			change(&wrong)
+			_, err := publish.New(wrong, &recordingEngine{})
+			assert.ErrorContains(t, err, key+": must ")
+			assert.ErrorContains(t, err, "(got ")
+		})
+	}
+}

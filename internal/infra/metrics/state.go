@@ -14,9 +14,16 @@ type Sources struct {
 	Engine  Engine
 	Log     pubsub.Log
 	Clock   Clock
-	Streams func() (open map[string]int64, bytes int64) // open streams by transport, and bytes written to all
+	Streams func() []Transport // of each transport
 
 	LogRecordsDropped func() uint64 // log records that were dropped; nil means no such metric
+}
+
+// Transport is what the streams of one transport are doing.
+type Transport struct {
+	Name  string
+	Open  map[string]int64 // streams that are open, by how they are written
+	Bytes int64            // written since the start, framing included
 }
 
 // Engine is the part of the engine that is read at each scrape.
@@ -36,8 +43,8 @@ type sizedLog interface {
 // Watch registers the metrics of the sources. It must be called at most once.
 func (m *Metrics) Watch(sources Sources) error {
 	s := &state{sources: sources}
-	s.streams = s.desc("streams_open", "Streams that are open, by how they are written.", "transport")
-	s.written = s.desc("stream_written_bytes_total", "Bytes written to streams, framing included.")
+	s.streams = s.desc("streams_open", "Streams that are open, by transport and by how they are written.", "transport", "path")
+	s.written = s.desc("stream_written_bytes_total", "Bytes written to streams, framing included, by transport.", "transport")
 	s.draining = s.desc("draining", "1 while the server is stopping and takes no streams, else 0.")
 	s.windowEvents = s.desc("window_events", "Events in the window that streams are fed from.")
 	s.windowBytes = s.desc("window_bytes", "Bytes of the events in the window, as window.bytes counts them.")
@@ -86,14 +93,15 @@ func (s *state) Collect(out chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
 	}
-	counter := func(d *prometheus.Desc, value float64) {
-		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, value)
+	counter := func(d *prometheus.Desc, value float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, value, labels...)
 	}
-	open, written := s.sources.Streams()
-	for transport, streams := range open {
-		gauge(s.streams, float64(streams), transport)
+	for _, transport := range s.sources.Streams() {
+		for path, streams := range transport.Open {
+			gauge(s.streams, float64(streams), transport.Name, path)
+		}
+		counter(s.written, float64(transport.Bytes), transport.Name)
 	}
-	counter(s.written, float64(written))
 	draining := 0.0
 	if s.sources.Engine.Draining() {
 		draining = 1

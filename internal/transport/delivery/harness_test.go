@@ -95,7 +95,7 @@ func newTestServer(t *testing.T, kind connKind, change ...func(*delivery.Config,
 
 	s := &testServer{
 		T: t, kind: kind, engine: engine, streams: streams, ends: make(chan delivery.Summary, 1<<16),
-		sse: streams.Transport(sse.Codec{}), lines: streams.Transport(lineCodec{}),
+		sse: streams.Transport("sse", sse.Codec{}), lines: streams.Transport("lines", lineCodec{}),
 	}
 	s.web = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		st, err := engine.Open(r.Context(), subscriptionOf(r))

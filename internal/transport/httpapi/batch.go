@@ -36,12 +36,12 @@ func (a *API) publishBatch(c *gin.Context, rights access.Rights, query url.Value
 	if c.GetHeader("Idempotency-Key") != "" {
 		return &event.InvalidError{Field: "key", Problem: "must be in each line of a batch, not in the header"}
 	}
-	body, err := readBody(c, a.publisher.Limits().BatchBytes)
+	body, err := readBody(c, a.deps.Publisher.Limits().BatchBytes)
 	if err != nil {
 		return err
 	}
 	number := 0 // of the line that was parsed last, from 1
-	positions, err := a.publisher.PublishBatch(c.Request.Context(), rights, func(yield func(publish.Request, error) bool) {
+	positions, err := a.deps.Publisher.PublishBatch(c.Request.Context(), rights, func(yield func(publish.Request, error) bool) {
 		for line := range bytes.Lines(body) {
 			number++
 			if line = bytes.TrimSpace(line); len(line) > 0 && !yield(parseLine(line)) {

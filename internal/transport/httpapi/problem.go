@@ -44,6 +44,7 @@ var table = []struct {
 	{errOrigin, http.StatusForbidden, "origin_refused", "This origin is not allowed"},
 	{errNotFound, http.StatusNotFound, "not_found", "No such resource"},
 	{errMethod, http.StatusMethodNotAllowed, "method_not_allowed", "Method not allowed"},
+	{errNotAcceptable, http.StatusNotAcceptable, "not_acceptable", "Not acceptable"},
 	{errTooLarge, http.StatusRequestEntityTooLarge, "too_large", "Payload too large"},
 	{publish.ErrTooLarge, http.StatusRequestEntityTooLarge, "too_large", "Payload too large"},
 	{errSlowBody, http.StatusRequestTimeout, "timeout", "The request took too long to arrive"},

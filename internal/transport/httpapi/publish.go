@@ -54,7 +54,7 @@ func (a *API) publishOne(c *gin.Context, rights access.Rights, query url.Values)
 	if mediaType, _, _ := mime.ParseMediaType(c.ContentType()); len(req.Topics) == 0 && slices.Contains(jsonTypes, mediaType) {
 		return &event.InvalidError{Field: "topic", Problem: "is missing; to name topics in the body, send lines of JSON as application/x-ndjson"}
 	}
-	position, err := a.publisher.Publish(c.Request.Context(), rights, req)
+	position, err := a.deps.Publisher.Publish(c.Request.Context(), rights, req)
 	if err != nil {
 		return err
 	}

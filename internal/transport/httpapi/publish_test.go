@@ -12,7 +12,7 @@ import (
 	"carillon/internal/domain/access"
 )
 
-const ndjson = "application/x-ndjson"
+const batchType = "application/x-ndjson"
 
 func TestPublishOneEvent(t *testing.T) {
 	s := serve(t)
@@ -122,7 +122,7 @@ func TestARepeatedKeyPublishesNothing(t *testing.T) {
 	assert.Equal(t, "id: "+idOf(t, first)+"\ndata: one\n\n", st.block())
 	assert.Equal(t, "id: "+idOf(t, other)+"\ndata: three\n\n", st.block())
 
-	batch := s.post("", "{\"topic\":\"a\",\"data\":\"four\",\"key\":\"k 1\"}\n{\"topic\":\"a\",\"data\":\"five\",\"key\":\"k2\"}\n{\"topic\":\"a\",\"data\":\"six\",\"key\":\"k2\"}", "Content-Type", ndjson)
+	batch := s.post("", "{\"topic\":\"a\",\"data\":\"four\",\"key\":\"k 1\"}\n{\"topic\":\"a\",\"data\":\"five\",\"key\":\"k2\"}\n{\"topic\":\"a\",\"data\":\"six\",\"key\":\"k2\"}", "Content-Type", batchType)
 	ids := idsOf(t, batch)
 	require.Len(t, ids, 3)
 	assert.Equal(t, idOf(t, first), ids[0])
@@ -135,8 +135,8 @@ func TestPublishRate(t *testing.T) {
 		s.limits.BatchEvents, s.limits.PublishRate, s.limits.PublishBurst = 5, 0.001, 5
 	})
 	batch := strings.Repeat("{\"topic\":\"orders/1\"}\n", 4)
-	require.Equal(t, http.StatusOK, s.post("", batch, "Content-Type", ndjson).status)
-	for _, a := range []reply{s.post("", batch, "Content-Type", ndjson)} {
+	require.Equal(t, http.StatusOK, s.post("", batch, "Content-Type", batchType).status)
+	for _, a := range []reply{s.post("", batch, "Content-Type", batchType)} {
 		assert.Equal(t, http.StatusTooManyRequests, a.status)
 		assert.Equal(t, "rate_limited", refused(t, a).Code)
 		var seconds int

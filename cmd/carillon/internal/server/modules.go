@@ -8,7 +8,9 @@ import (
 	"go.uber.org/zap"
 
 	"carillon/cmd/carillon/internal/config"
+	"carillon/internal/app/publish"
 	"carillon/internal/app/pubsub"
+	"carillon/internal/app/subscribe"
 	"carillon/internal/app/timefeed"
 	"carillon/internal/domain/event"
 	"carillon/internal/infra/logging"
@@ -16,6 +18,7 @@ import (
 	"carillon/internal/infra/tokens"
 	"carillon/internal/transport/delivery"
 	"carillon/internal/transport/httpapi"
+	"carillon/internal/transport/ndjson"
 	"carillon/internal/transport/sse"
 	"carillon/internal/transport/webui"
 )
@@ -81,15 +84,28 @@ func httpModule(s config.Settings, streams capacity) fx.Option {
 	limits.MaxStreams = streams.streams
 	return fx.Module("http",
 		fx.Provide(
+			func(engine *pubsub.Engine) (*publish.Publisher, error) {
+				return publish.New(limits.PublishLimits, engine)
+			},
+			func(engine *pubsub.Engine) (*subscribe.Subscriber, error) {
+				return subscribe.New(limits.SubscribeLimits, engine, event.PatternOf(timefeed.Topic))
+			},
 			func() (*delivery.Server, error) { return delivery.New(s.Stream.Config) },
 			webui.New,
 			func(deps apiDeps) (*httpapi.API, error) {
-				return httpapi.New(s.HTTP, limits, httpapi.Deps{
-					Engine:   deps.Engine,
-					Streams:  deps.Streams.Transport(sse.Codec{}),
+				return httpapi.New(s.HTTP, httpapi.Deps{
+					Publisher:  deps.Publisher,
+					Subscriber: deps.Subscriber,
+					Draining:   deps.Engine.Draining,
+					Representations: []httpapi.Representation{
+						{
+							Name: "sse", MediaType: sse.MediaType,
+							Transport: deps.Streams.Transport("sse", sse.Codec{}), JSON: deps.Streams.Transport("sse", sse.JSONCodec{}),
+						},
+						{Name: "ndjson", MediaType: ndjson.MediaType, Transport: deps.Streams.Transport("ndjson", ndjson.Codec{})},
+					},
 					Auth:     deps.Auth,
 					Page:     deps.Page,
-					Default:  event.PatternOf(timefeed.Topic),
 					Observer: deps.Metrics,
 					Logger:   deps.Logger.Named("http"),
 				})
@@ -104,12 +120,14 @@ func httpModule(s config.Settings, streams capacity) fx.Option {
 type apiDeps struct {
 	fx.In
 
-	Engine  *pubsub.Engine
-	Streams *delivery.Server
-	Auth    *tokens.Verifier
-	Page    *webui.Page
-	Metrics *metrics.Metrics
-	Logger  *zap.Logger
+	Engine     *pubsub.Engine
+	Publisher  *publish.Publisher
+	Subscriber *subscribe.Subscriber
+	Streams    *delivery.Server
+	Auth       *tokens.Verifier
+	Page       *webui.Page
+	Metrics    *metrics.Metrics
+	Logger     *zap.Logger
 }
 
 // metricsModule counts what the other components do.
@@ -119,9 +137,12 @@ func metricsModule() fx.Option {
 		fx.Invoke(func(count *metrics.Metrics, s metricsSources) error {
 			return count.Watch(metrics.Sources{
 				Engine: s.Engine, Log: s.Log, Clock: s.Clock,
-				Streams: func() (map[string]int64, int64) {
-					stats := s.Streams.Stats()
-					return stats.Open, stats.Bytes
+				Streams: func() []metrics.Transport {
+					var transports []metrics.Transport
+					for _, stats := range s.Streams.Stats() {
+						transports = append(transports, metrics.Transport{Name: stats.Transport, Open: stats.Open, Bytes: stats.Bytes})
+					}
+					return transports
 				},
 				LogRecordsDropped: s.Records.Dropped,
 			})
@@ -143,14 +164,16 @@ type metricsSources struct {
 type parts struct {
 	fx.In
 
-	Log     logLife
-	Engine  *pubsub.Engine
-	Streams *delivery.Server
-	Feed    *timefeed.Feed
-	Tokens  *tokens.Verifier
-	API     *httpapi.API
-	Public  *listener
-	Admin   adminListener
+	Log        logLife
+	Engine     *pubsub.Engine
+	Publisher  *publish.Publisher
+	Subscriber *subscribe.Subscriber
+	Streams    *delivery.Server
+	Feed       *timefeed.Feed
+	Tokens     *tokens.Verifier
+	API        *httpapi.API
+	Public     *listener
+	Admin      adminListener
 }
 
 // appendAll determines the order in which the components start. They stop in the reverse order: streams, then the public
