@@ -77,4 +77,8 @@ const (
 	EndExpired EndReason = "expired" // its right to subscribe ended
 	EndDrain   EndReason = "drain"   // the server is stopping
 	EndClosed  EndReason = "closed"  // an operator closed it
+
+	// EndAnswered ends a stream that has done what its client asked for: a long poll that was answered, a subscription that
+	// its client took back.
+	EndAnswered EndReason = "answered"
 )

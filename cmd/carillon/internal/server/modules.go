@@ -18,8 +18,6 @@ import (
 	"carillon/internal/infra/tokens"
 	"carillon/internal/transport/delivery"
 	"carillon/internal/transport/httpapi"
-	"carillon/internal/transport/ndjson"
-	"carillon/internal/transport/sse"
 	"carillon/internal/transport/webui"
 )
 
@@ -91,23 +89,18 @@ func httpModule(s config.Settings, streams capacity) fx.Option {
 				return subscribe.New(limits.SubscribeLimits, engine, event.PatternOf(timefeed.Topic))
 			},
 			func() (*delivery.Server, error) { return delivery.New(s.Stream.Config) },
+			func(streams *delivery.Server) *transports { return newTransports(streams, s.Stream) },
 			webui.New,
 			func(deps apiDeps) (*httpapi.API, error) {
 				return httpapi.New(s.HTTP, httpapi.Deps{
-					Publisher:  deps.Publisher,
-					Subscriber: deps.Subscriber,
-					Draining:   deps.Engine.Draining,
-					Representations: []httpapi.Representation{
-						{
-							Name: "sse", MediaType: sse.MediaType,
-							Transport: deps.Streams.Transport("sse", sse.Codec{}), JSON: deps.Streams.Transport("sse", sse.JSONCodec{}),
-						},
-						{Name: "ndjson", MediaType: ndjson.MediaType, Transport: deps.Streams.Transport("ndjson", ndjson.Codec{})},
-					},
-					Auth:     deps.Auth,
-					Page:     deps.Page,
-					Observer: deps.Metrics,
-					Logger:   deps.Logger.Named("http"),
+					Publisher:       deps.Publisher,
+					Subscriber:      deps.Subscriber,
+					Draining:        deps.Engine.Draining,
+					Representations: deps.Transports.representations(),
+					Auth:            deps.Auth,
+					Page:            deps.Page,
+					Observer:        deps.Metrics,
+					Logger:          deps.Logger.Named("http"),
 				})
 			},
 			func(api *httpapi.API, logger *zap.Logger) *listener {
@@ -123,7 +116,7 @@ type apiDeps struct {
 	Engine     *pubsub.Engine
 	Publisher  *publish.Publisher
 	Subscriber *subscribe.Subscriber
-	Streams    *delivery.Server
+	Transports *transports
 	Auth       *tokens.Verifier
 	Page       *webui.Page
 	Metrics    *metrics.Metrics
@@ -137,13 +130,7 @@ func metricsModule() fx.Option {
 		fx.Invoke(func(count *metrics.Metrics, s metricsSources) error {
 			return count.Watch(metrics.Sources{
 				Engine: s.Engine, Log: s.Log, Clock: s.Clock,
-				Streams: func() []metrics.Transport {
-					var transports []metrics.Transport
-					for _, stats := range s.Streams.Stats() {
-						transports = append(transports, metrics.Transport{Name: stats.Transport, Open: stats.Open, Bytes: stats.Bytes})
-					}
-					return transports
-				},
+				Streams:           s.Transports.stats,
 				LogRecordsDropped: s.Records.Dropped,
 			})
 		}),
@@ -153,11 +140,11 @@ func metricsModule() fx.Option {
 type metricsSources struct {
 	fx.In
 
-	Engine  *pubsub.Engine
-	Log     pubsub.Log
-	Clock   *timefeed.Feed
-	Streams *delivery.Server
-	Records *logging.Queue
+	Engine     *pubsub.Engine
+	Log        pubsub.Log
+	Clock      *timefeed.Feed
+	Transports *transports
+	Records    *logging.Queue
 }
 
 // parts are the components that run from start to stop.
