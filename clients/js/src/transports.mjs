@@ -42,7 +42,7 @@ async function poll(attempt, until) {
     const { events, next } = await response.json();
     attempt.live();
     attempt.take(events, next);
-    // A server that is stopping does not wait, so it is asked again after the reconnection time.
-    if (wait && !events.length && Date.now() - began < 1000) return;
+    // The next request is for after the reconnection time.
+    if (attempt.goaway || (wait && !events.length && Date.now() - began < 1000)) return;
   }
 }
