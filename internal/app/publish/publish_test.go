@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"carillon/internal/app/publish"
+	"carillon/internal/app/pubsub"
 	"carillon/internal/domain/access"
 	"carillon/internal/domain/event"
 )
@@ -24,13 +25,13 @@ type recordingEngine struct {
 
 func (e *recordingEngine) Accepting() error { return e.refusal }
 
-func (e *recordingEngine) Publish(_ context.Context, events ...event.Event) ([]event.Position, error) {
-	var positions []event.Position
+func (e *recordingEngine) Publish(_ context.Context, events ...event.Event) ([]pubsub.Appended, error) {
+	var appended []pubsub.Appended
 	for _, published := range events {
 		e.events = append(e.events, published)
-		positions = append(positions, event.Position{Epoch: "e", Offset: uint64(len(e.events))})
+		appended = append(appended, pubsub.Appended{Position: event.Position{Epoch: "e", Offset: uint64(len(e.events))}})
 	}
-	return positions, nil
+	return appended, nil
 }
 
 var limits = publish.Limits{TopicsPerEvent: 2, EventBytes: 8, BatchEvents: 3, BatchBytes: 64}
@@ -74,10 +75,10 @@ func TestPublishChecksTheRequest(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, engine := newPublisher(t, limits)
-			position, err := p.Publish(t.Context(), rights(t, "me", "a/**"), c.req)
+			appended, err := p.Publish(t.Context(), rights(t, "me", "a/**"), c.req)
 			require.ErrorIs(t, err, c.want)
 			if c.want == nil {
-				assert.EqualValues(t, 1, position.Offset)
+				assert.EqualValues(t, 1, appended.Position.Offset)
 				assert.Equal(t, 5*time.Millisecond, engine.events[0].Retry)
 				return
 			}

@@ -121,9 +121,10 @@ func (e *Engine) expire(ctx context.Context) {
 	}
 }
 
-// Publish appends events to the log, together and in this order, and returns the position of each. It returns once the
-// log has them and does not wait for any stream. Errors match [event.ErrInvalid], [ErrUnavailable] or the context's.
-func (e *Engine) Publish(ctx context.Context, events ...event.Event) ([]event.Position, error) {
+// Publish appends events to the log, together and in this order, and returns what became of each. It returns once the log
+// has them and does not wait for any stream. Errors match [event.ErrInvalid], [ErrKeyReused], [ErrUnavailable] or the
+// context's.
+func (e *Engine) Publish(ctx context.Context, events ...event.Event) ([]Appended, error) {
 	bytes := 0
 	for _, ev := range events {
 		if err := ev.Validate(); err != nil {
@@ -131,14 +132,14 @@ func (e *Engine) Publish(ctx context.Context, events ...event.Event) ([]event.Po
 		}
 		bytes += ev.Size()
 	}
-	positions, err := e.log.Append(ctx, events)
+	appended, err := e.log.Append(ctx, events)
 	if err == nil {
 		e.observer.Published(len(events), bytes)
 	}
 	if e.shardsBehind() {
 		runtime.Gosched()
 	}
-	return positions, err
+	return appended, err
 }
 
 // shardsBehind reports whether a shard is so far behind the newest item that the window may soon drop items the shard

@@ -12,11 +12,13 @@ import (
 //
 // All methods may be called concurrently.
 type Log interface {
-	// Append appends the events, together and in this order, and returns the position of each. It returns once they are
+	// Append appends the events, together and in this order, and returns what became of each. It returns once they are
 	// stored as durably as this log stores events. An event whose key is already in the log's key window, or comes
-	// earlier in the same call, is not appended again: Append returns the position of the first one. The error is nil,
-	// or the context's, or matches [ErrUnavailable]; then it is unknown whether the events were appended.
-	Append(ctx context.Context, events []event.Event) ([]event.Position, error)
+	// earlier in the same call, is not appended again if it is the same event ([event.Event.Fingerprint]): the result
+	// has the position of the first one. If it is another event, Append fails with a [*KeyReusedError] and appends
+	// nothing; a log that can compare an event only while it is kept may take an older one for the same. Other errors
+	// are the context's or match [ErrUnavailable]; then it is unknown whether the events were appended.
+	Append(ctx context.Context, events []event.Event) ([]Appended, error)
 
 	// Read returns the entries right after an offset, oldest first: limit of them, or all there are if those are fewer,
 	// so none when the offset is the newest. It fails with [ErrTrimmed] when an entry after the offset is no longer
@@ -32,6 +34,12 @@ type Log interface {
 	// the log. Entries that were trimmed before they could be delivered are skipped. Follow may fail with
 	// [ErrUnavailable] when the log cannot be reached; the engine then follows it again from the last entry delivered.
 	Follow(ctx context.Context, after uint64, deliver func([]event.Entry)) error
+}
+
+// Appended says what became of an event.
+type Appended struct {
+	Position event.Position
+	Repeated bool // its key was known: it was not appended again, and the position is that of the first one
 }
 
 // Durable is an optional ability of a [Log].
@@ -53,4 +61,16 @@ var (
 	ErrTrimmed = errors.New("older than the history that is kept")
 	// ErrUnavailable means that the log cannot be reached or cannot take more events now. A later attempt may succeed.
 	ErrUnavailable = errors.New("log unavailable")
+	// ErrKeyReused means that an event's key belongs to another event.
+	ErrKeyReused = errors.New("the key was used with another event")
 )
+
+// KeyReusedError reports an event whose key belongs to another event. It matches [ErrKeyReused].
+type KeyReusedError struct {
+	Index int // of the event in the call, from 0
+}
+
+func (e *KeyReusedError) Error() string { return ErrKeyReused.Error() }
+
+// Unwrap returns [ErrKeyReused].
+func (e *KeyReusedError) Unwrap() error { return ErrKeyReused }

@@ -50,7 +50,7 @@ func newLog(cfg Config) *Log {
 		clock:   clock{start: time.Now()},
 		waiting: make(chan *request, maxWaiting),
 		stopped: make(chan struct{}),
-		keys:    keys{cfg: cfg, offsets: make(map[event.Key]uint64)},
+		keys:    keys{cfg: cfg, first: make(map[event.Key]first)},
 		history: history{cfg: cfg, first: 1, next: 1},
 	}
 }
@@ -71,12 +71,12 @@ func (l *Log) Close() error {
 
 // Append implements [pubsub.Log]. It waits for the transaction that holds the events. When the context ends before that
 // transaction has begun, nothing is kept.
-func (l *Log) Append(ctx context.Context, events []event.Event) ([]event.Position, error) {
+func (l *Log) Append(ctx context.Context, events []event.Event) ([]pubsub.Appended, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	if len(events) == 0 {
-		return []event.Position{}, nil
+		return []pubsub.Appended{}, nil
 	}
 	r := newRequest(events)
 	select {
@@ -88,7 +88,7 @@ func (l *Log) Append(ctx context.Context, events []event.Event) ([]event.Positio
 	}
 	select {
 	case <-r.done:
-		return r.positions, r.err
+		return r.appended, r.err
 	case <-ctx.Done():
 		r.withdraw()
 		return nil, ctx.Err()
@@ -96,7 +96,7 @@ func (l *Log) Append(ctx context.Context, events []event.Event) ([]event.Positio
 	}
 	select {
 	case <-r.done: // the last transaction held it
-		return r.positions, r.err
+		return r.appended, r.err
 	default:
 		return nil, errStopped
 	}

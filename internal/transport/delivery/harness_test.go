@@ -179,11 +179,11 @@ func (s *testServer) publish(topic string, texts ...string) []string {
 		require.NoError(s, err)
 		events = append(events, event.Event{Topics: []event.Topic{event.MustTopic(topic)}, Data: data})
 	}
-	positions, err := s.engine.Publish(s.Context(), events...)
+	appended, err := s.engine.Publish(s.Context(), events...)
 	require.NoError(s, err)
-	ids := make([]string, 0, len(positions))
-	for _, p := range positions {
-		ids = append(ids, p.String())
+	ids := make([]string, 0, len(appended))
+	for _, a := range appended {
+		ids = append(ids, a.Position.String())
 	}
 	return ids
 }
