@@ -25,7 +25,7 @@ export interface Reset {
 
 /**
  * Why there is no connection: the server's problem document (RFC 9457); after a carillon.goaway its reason as code; if no
- * server responded, only a title.
+ * server responded, a title and a detail.
  */
 export interface Problem {
   readonly title: string;
@@ -93,6 +93,9 @@ export class Carillon {
    * named. The function that is returned removes fn.
    */
   on(type: string, fn: (event: CarillonEvent) => void): () => void;
+
+  /** Ends a wait after failures, though not before the time that the server asked for: something says that the server is back. */
+  hurry(): void;
 
   /** Ends the stream for good. */
   close(): void;

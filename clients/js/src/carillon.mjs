@@ -61,6 +61,11 @@ export class Carillon {
     return () => void all.delete(fn);
   }
 
+  // hurry ends a wait after failures, though not before the time that the server asked for.
+  hurry() {
+    this.#source.wake();
+  }
+
   close() {
     this.#end({ state: "closed" });
   }

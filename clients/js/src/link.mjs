@@ -45,7 +45,8 @@ export class Link {
     this.#skip(true);
   }
 
-  // wake ends a wait that the server did not ask for, and a connection that is dead or, after a change of network, may be.
+  // wake ends a wait, though not before the time that the server asked for, and a connection that is dead or, after a change of
+  // network, may be.
   wake(again) {
     this.#skip();
     if (!again || !this.#attempt) return this.#attempt?.check();
@@ -66,9 +67,10 @@ export class Link {
 
       this.#learn(transport, attempt);
       if (this.#calm || attempt.woken) continue;
-      const ms = Math.max(backoff(this.#retry, this.#failures), Math.min(wait, longestRetry));
+      const least = Math.max(this.#retry, Math.min(wait, longestRetry));
+      const ms = Math.max(least, backoff(this.#retry, this.#failures));
       this.#peer.status({ state: "retrying", at: Date.now() + ms, problem: attempt.goaway ?? problem });
-      await this.#pause(ms, attempt.goaway || problem.status);
+      await this.#pause(least, ms);
       if (this.#attempt !== attempt) return;
     }
   }
@@ -94,14 +96,14 @@ export class Link {
     }
   }
 
-  // pause waits; skip ends it, if the server did not ask for the wait or the link is stopped.
-  #pause(ms, asked) {
+  // pause waits. skip shortens the wait to its least time, or to none.
+  #pause(least, ms) {
+    const began = Date.now();
     return new Promise((done) => {
-      const timer = setTimeout(done, ms);
+      let timer = setTimeout(done, ms);
       this.#skip = (stop) => {
-        if (asked && !stop) return;
         clearTimeout(timer);
-        done();
+        timer = setTimeout(done, stop ? 0 : Math.max(0, began + least - Date.now()));
       };
     });
   }
@@ -113,6 +115,7 @@ async function connect(transport, attempt, pollUntil) {
     await transports[transport](attempt, pollUntil);
     return {};
   } catch (error) {
-    return error.problem ? error : { problem: { title: error.message } };
+    const title = attempt.arrivals ? "the connection broke" : "the server cannot be reached";
+    return error.problem ? error : { problem: { title, detail: error.message } };
   }
 }

@@ -1,12 +1,8 @@
-// A parser for the event-stream grammar (HTML standard, "9.2.6 Interpreting an event stream") of text that arrives in pieces of any
-// size. A parser reads one connection; it starts with the last event id of the previous one.
-
-const lineEnd = /\r\n?|\n/g;
+// A parser for event streams (HTML standard, "9.2.6 Interpreting an event stream") as this server and proxies write them, in pieces
+// of any size: lines end with LF or CRLF. A parser reads one connection; it starts with the last event id of the previous one.
 
 export class Parser {
   #on;
-  #begun = false;
-  #afterCR = false;
   #line = "";
   #data = [];
   #type = "";
@@ -21,33 +17,23 @@ export class Parser {
   }
 
   push(text) {
-    if (text === "") return;
-    let start = 0;
-    if (!this.#begun && text[0] === "\uFEFF") start = 1;
-    // A CR ends its line at once, without waiting to see whether an LF follows in the next piece.
-    if (this.#afterCR && text[0] === "\n") start = 1;
-    this.#begun = true;
-
-    lineEnd.lastIndex = start;
-    for (let end; (end = lineEnd.exec(text)); ) {
-      const line = this.#line + text.slice(start, end.index);
-      this.#line = "";
-      start = lineEnd.lastIndex;
-      this.#take(line);
-      lineEnd.lastIndex = start; // a listener may have used another parser
-    }
-    this.#line += text.slice(start);
-    this.#afterCR = text.endsWith("\r");
+    const lines = (this.#line + text).split("\n");
+    this.#line = lines.pop();
+    for (const line of lines) this.#take(line);
   }
 
   #take(line) {
-    if (line === "") return this.#dispatch();
-    const [, name, value = ""] = /^([^:]*)(?:: ?([^]*))?$/.exec(line);
-    if (name === "") this.#on.comment();
-    else if (name === "data") this.#data.push(value);
-    else if (name === "event") this.#type = value;
-    else if (name === "id" && !value.includes("\0")) this.#id = value;
-    else if (name === "retry" && /^\d+$/.test(value)) this.#on.retry(+value);
+    const [, name, value = ""] = /^([^:\r]*)(?:: ?(.*?))?\r?$/s.exec(line);
+    if (name) {
+      if (name === "data") this.#data.push(value);
+      if (name === "event") this.#type = value;
+      if (name === "id") this.#id = value;
+      if (name === "retry") this.#on.retry(+value);
+    } else if (line[0] === ":") {
+      this.#on.comment();
+    } else {
+      this.#dispatch();
+    }
   }
 
   #dispatch() {

@@ -17,9 +17,16 @@ export function address({ url, options, position }, parameters) {
   return to;
 }
 
-// bearer asks for the token, which may be a function that returns one or a promise of one.
+// bearer returns the token, which may be a function that returns one or a promise of one. It throws a failure if there is none
+// now, or if no header can carry it.
 export async function bearer({ options: { token } }) {
-  return typeof token === "function" ? token() : token;
+  try {
+    token = typeof token === "function" ? await token() : token;
+  } catch (error) {
+    throw failure({ title: "the token cannot be had", detail: error.message });
+  }
+  if (/[^\x21-\x7e]/.test(token)) throw failure({ title: "the token holds characters that a header cannot carry", status: 401 }, true);
+  return token;
 }
 
 // request returns a response with status 200 and the media type, or throws a failure.

@@ -21,8 +21,7 @@ async function sse(attempt) {
     // A stream opens with a comment. A temporary refusal has status 200 too, and no comment.
     comment: () => attempt.live(),
   });
-  // The parser removes the byte order mark; a decoder that did so too would remove one from the data.
-  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  const decoder = new TextDecoder();
   const reader = response.body.getReader();
   for (let piece; !(piece = await reader.read()).done; ) {
     attempt.heard();

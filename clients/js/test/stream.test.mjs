@@ -89,8 +89,28 @@ test("a token that cannot be had now is asked for again", async () => {
   });
   await until(() => states.at(-1) === "live");
   assert.deepEqual(states, ["connecting", "retrying", "connecting", "live"]);
-  assert.equal(statuses[1].problem.title, "no network");
+  assert.deepEqual(statuses[1].problem, { title: "the token cannot be had", detail: "no network" });
   assert.equal(requests.length, 1);
+});
+
+test("a token that no header can carry is refused", async () => {
+  const { url, requests } = await serve(sse([opening()], { open: true }));
+  const { states, statuses } = follow(url, { token: "a\nb" });
+  await until(() => states.at(-1) === "refused");
+  assert.equal(statuses.at(-1).problem.status, 401);
+  assert.equal(requests.length, 0);
+});
+
+test("hurry ends the wait after failures, but not what the server asked for", async (t) => {
+  t.mock.method(Math, "random", () => 1);
+  const { url, requests } = await serve(sse([opening(500)]), json({}, 503), json({}, 503), sse([opening()], { open: true }));
+  const { stream, states } = follow(url, {});
+  const refused = (n) => until(() => requests.length === n && states.at(-1) === "retrying");
+  await refused(3); // the next wait would take 2 s
+  stream.hurry();
+  await until(() => requests.length === 4);
+  const waited = requests[3].at - requests[2].at;
+  assert.ok(waited >= 490 && waited < 1500, `${waited} ms`);
 });
 
 for (const status of [400, 401, 403, 404, 406]) {
@@ -159,8 +179,8 @@ test("a connection that says nothing for too long is given up", async () => {
   assert.deepEqual(states.slice(0, 3), ["connecting", "live", "retrying"]);
 });
 
-test("characters cut between two pieces arrive whole, and marks in data stay", async () => {
-  const bytes = Buffer.from(opening() + frame(event("a-1", "\uFEFF🔔é")));
+test("characters cut between two pieces arrive whole, and marks in data stay, but not at the start", async () => {
+  const bytes = Buffer.from("\uFEFF" + opening() + frame(event("a-1", "\uFEFF🔔é")));
   const { url } = await serve((response) => {
     sse([], { open: true })(response);
     for (const byte of bytes) response.write(Uint8Array.of(byte));

@@ -131,7 +131,7 @@ func TestARepeatedKeyPublishesNothing(t *testing.T) {
 	assert.Equal(t, idOf(t, first), ids[0])
 	assert.Equal(t, ids[1], ids[2])
 	assert.Equal(t, "id: "+ids[1]+"\ndata: five\n\n", st.block())
-	batch = s.post("", "{\"topic\":\"a\",\"data\":\"five\",\"key\":\"k2\"}\n", "Content-Type", ndjson)
+	batch = s.post("", "{\"topic\":\"a\",\"data\":\"five\",\"key\":\"k2\"}\n", "Content-Type", batchType)
 	assert.Equal(t, ids[1:2], idsOf(t, batch))
 	assert.Equal(t, "true", batch.header.Get("Idempotency-Replayed"))
 }
@@ -150,7 +150,7 @@ func TestAKeyOfAnotherEventIsRefused(t *testing.T) {
 		assert.Equal(t, "key", refused(t, again).Field, query)
 		assert.Empty(t, again.header.Get("Idempotency-Replayed"))
 	}
-	batch := s.post("", "{\"topic\":\"a\",\"data\":\"x\",\"key\":\"l\"}\n\n{\"topic\":\"a\",\"data\":\"two\",\"key\":\"k\"}\n{\"topic\":\"a\",\"data\":\"y\"}\n", "Content-Type", ndjson)
+	batch := s.post("", "{\"topic\":\"a\",\"data\":\"x\",\"key\":\"l\"}\n\n{\"topic\":\"a\",\"data\":\"two\",\"key\":\"k\"}\n{\"topic\":\"a\",\"data\":\"y\"}\n", "Content-Type", batchType)
 	assert.Equal(t, http.StatusUnprocessableEntity, batch.status)
 	assert.Equal(t, "key_reused", refused(t, batch).Code)
 	assert.Equal(t, 3, refused(t, batch).Line, "blank lines count")
