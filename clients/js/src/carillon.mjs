@@ -113,7 +113,7 @@ export class Carillon {
       this.#position = id || this.#position;
       if (reset) this.#call(this.onreset, JSON.parse(event.data));
       const message = new Message(event);
-      for (const name of type.startsWith("carillon.") ? [type] : [type, "*"]) {
+      for (const name of /^(carillon\.|\*$)/.test(type) ? [type] : [type, "*"]) {
         for (const fn of this.#listeners.get(name) ?? []) this.#call(fn, message);
       }
     }

@@ -23,7 +23,7 @@ test("resumes after the last whole event, as soon as the server allows", async (
 });
 
 test("hands over what an event has, by its type", async () => {
-  const { url } = await serve(sse([opening(), frame(event("a-1", '{"bid":41.5}', "price")), frame(event("a-2", "x"))], { open: true }));
+  const { url } = await serve(sse([opening(), frame(event("a-1", '{"bid":41.5}', "price")), frame(event("a-2", "x")), frame(event("a-3", "y", "*"))], { open: true }));
   const stream = new Carillon(url, {});
   const prices = [];
   const types = [];
@@ -31,13 +31,13 @@ test("hands over what an event has, by its type", async () => {
   stream.on("*", (e) => types.push(e.type));
   const off = stream.on("message", () => assert.fail("was removed"));
   off();
-  await until(() => types.length === 2);
+  await until(() => types.length === 3);
   stream.close();
   const [price] = prices;
   assert.deepEqual([price.id, price.topics, price.type, price.time], ["a-1", ["t"], "price", "2026-01-02T03:04:05.000Z"]);
   assert.deepEqual(price.json(), { bid: 41.5 });
-  assert.deepEqual(types, ["price", "message"]);
-  assert.equal(stream.lastEventId, "a-2");
+  assert.deepEqual(types, ["price", "message", "*"]);
+  assert.equal(stream.lastEventId, "a-3");
   assert.equal(stream.status.state, "closed");
 });
 

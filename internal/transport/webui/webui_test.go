@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"path"
 	"regexp"
 	"testing"
 
@@ -110,7 +111,7 @@ func TestEveryResponseHasSecurityHeaders(t *testing.T) {
 
 // Every file that another one links to or imports is served, and no file is unused.
 func TestEveryReferenceIsServed(t *testing.T) {
-	reference := regexp.MustCompile(`(?:src|href)="(assets/[^"]+)"|from "\./([^"]+)"`)
+	reference := regexp.MustCompile(`(?:src|href)="(assets/[^"]+)"|from "\.(\.?/[^"]+)"`)
 	seen := map[string]bool{}
 	var follow func(target string)
 	follow = func(target string) {
@@ -124,11 +125,12 @@ func TestEveryReferenceIsServed(t *testing.T) {
 			if found[1] != "" {
 				follow("/" + found[1])
 			} else {
-				follow("/assets/" + found[2])
+				follow(path.Join("/assets", "."+found[2]))
 			}
 		}
 	}
 	follow("/")
+	assert.True(t, seen["/client.mjs"], "the page uses the client that it offers")
 	for _, name := range assets(t) {
 		if name != "index.html" {
 			assert.True(t, seen["/assets/"+name], "%s is embedded, but nothing refers to it", name)
