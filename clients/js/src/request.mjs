@@ -1,9 +1,11 @@
 // Requests, and what is wrong with their responses.
 
-// failure returns an error that ends a connection. problem is a problem document (RFC 9457), or has at least a title. A final
-// one would come again with every further request. wait is the least time in ms before the next one.
-export function failure(problem, final = false, wait = 0) {
-  return Object.assign(new Error(problem.title), { problem, final, wait });
+// failure returns an error that ends a connection. problem is a problem document (RFC 9457), or has at least a title. seconds is
+// the least time before the next request. A final failure would come again: every status from 201 to 499 but 408, 421, 425, 429.
+export function failure(problem, seconds) {
+  const { status = 0, title } = problem;
+  const final = status > 200 && status < 500 && ![408, 421, 425, 429].includes(status);
+  return Object.assign(new Error(title), { problem, final, wait: 1000 * (parseInt(seconds) || 0) });
 }
 
 // address returns the URL of a subscription that starts after the position, or as its options say where there is none.
@@ -25,7 +27,7 @@ export async function bearer({ options: { token } }) {
   } catch (error) {
     throw failure({ title: "the token cannot be had", detail: error.message });
   }
-  if (/[^\x21-\x7e]/.test(token)) throw failure({ title: "the token holds characters that a header cannot carry", status: 401 }, true);
+  if (/[^\x21-\x7e]/.test(token)) throw failure({ title: "the token holds characters that a header cannot carry", status: 401 });
   return token;
 }
 
@@ -45,7 +47,6 @@ export async function request(peer, type, parameters, signal) {
   } catch {
     // Proxies respond with pages of their own.
   }
-  // A response 200 of another type is that of a proxy or of a network that wants a login. Statuses 408, 421, 425 and 429 pass.
-  const final = status > 200 && status < 500 && ![408, 421, 425, 429].includes(status);
-  throw failure({ title: `status ${status}`, ...problem, status }, final, 1000 * (parseInt(response.headers.get("Retry-After")) || 0));
+  // A response 200 of another type, which is that of a proxy or of a network that wants a login, is not final.
+  throw failure({ title: `status ${status}`, ...problem, status }, response.headers.get("Retry-After"));
 }

@@ -2,9 +2,9 @@
 // or throws a failure.
 
 import { Parser } from "./parser.mjs";
-import { request } from "./request.mjs";
+import { address, bearer, failure, request } from "./request.mjs";
 
-export const transports = { sse, poll };
+export const transports = { sse, poll, ws };
 
 const pollWait = 25;
 const patience = 10_000;
@@ -44,4 +44,38 @@ async function poll(attempt, until) {
     // The next request is for after the reconnection time.
     if (attempt.goaway || (wait && !events.length && Date.now() - began < 1000)) return;
   }
+}
+
+// ws has one subscription, that of the URL's query. The token is the first frame, because browsers let no page set headers.
+async function ws(attempt) {
+  const { peer, signal } = attempt;
+  attempt.within(patience);
+  const to = address(peer);
+  to.protocol = to.protocol.replace("http", "ws");
+  if (!to.searchParams.has("topic")) to.searchParams.set("topic", "clock");
+  const token = await bearer(peer);
+  if (signal.aborted) return;
+  const socket = new WebSocket(to);
+  // Pages do not see the server's pings. A frame that asks for nothing is answered with a problem.
+  const probe = setInterval(() => socket.readyState === 1 && socket.send("{}"), peer.silence / 3);
+  try {
+    await new Promise((done, fail) => {
+      signal.onabort = socket.onclose = done;
+      socket.onopen = () => token && socket.send(JSON.stringify({ token: { value: token } }));
+      socket.onmessage = ({ data }) => {
+        attempt.heard();
+        const event = JSON.parse(data);
+        const { problem, type, id } = event;
+        if (problem) return problem.code === "invalid_frame" || fail(failure(problem, problem.retry_after));
+        if (type !== "carillon.goaway") attempt.live();
+        attempt.take([event], id);
+        if (attempt.goaway) done();
+      };
+    });
+  } finally {
+    clearInterval(probe);
+    socket.close();
+  }
+  // Pages do not see with which status an upgrade is refused either.
+  if (!attempt.lived) await request(peer, "application/json", { wait: "0s" }, signal);
 }
