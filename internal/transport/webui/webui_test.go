@@ -1,11 +1,13 @@
 package webui_test
 
 import (
+	"compress/gzip"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"path"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -89,6 +91,29 @@ func TestRevalidation(t *testing.T) {
 		assert.Empty(t, body(t, response), match)
 	}
 	assert.Equal(t, http.StatusOK, request(t, http.MethodGet, "/", "If-None-Match", `"other"`).StatusCode)
+}
+
+func TestFilesAreSentCompressedToThoseWhoAcceptIt(t *testing.T) {
+	for _, target := range []string{"/", "/client.mjs", "/assets/app.css"} {
+		plain := request(t, http.MethodGet, target)
+		compressed := request(t, http.MethodGet, target, "Accept-Encoding", "br, gzip")
+		assert.Equal(t, "gzip", compressed.Header.Get("Content-Encoding"), target)
+		assert.Empty(t, plain.Header.Get("Content-Encoding"), target)
+		assert.NotEqual(t, plain.Header.Get("ETag"), compressed.Header.Get("ETag"), target)
+		for _, response := range []*http.Response{plain, compressed} {
+			assert.Equal(t, "Accept-Encoding", response.Header.Get("Vary"), target)
+		}
+		text := body(t, compressed)
+		reader, err := gzip.NewReader(strings.NewReader(text))
+		require.NoError(t, err)
+		decompressed, err := io.ReadAll(reader)
+		require.NoError(t, err)
+		assert.Equal(t, body(t, plain), string(decompressed), target)
+		assert.Equal(t, http.StatusNotModified, request(t, http.MethodGet, target, "Accept-Encoding", "gzip", "If-None-Match", compressed.Header.Get("ETag")).StatusCode)
+		if target == "/client.mjs" {
+			assert.LessOrEqual(t, len(text), 4<<10)
+		}
+	}
 }
 
 func TestEveryResponseHasSecurityHeaders(t *testing.T) {
