@@ -3,7 +3,8 @@ package pubsub
 import "time"
 
 // message is a request to a shard. A stream has at most one message of each kind waiting, and the sender of another
-// kind waits for its result, so the number of streams bounds the inbox.
+// kind waits for its result, so the number of streams bounds the inbox. Only [Engine.Attend] and [Engine.Unattend] do not
+// wait; their caller has one of each under way for a topic.
 type message struct {
 	kind   messageKind
 	stream *Stream
@@ -14,13 +15,15 @@ type message struct {
 	query  func()        // of msgQuery
 
 	shardCursor uint64 // of msgPage: the shard's cursor when the page was requested
+	generation  uint64 // of msgPage: the shard's generation when the page was requested
 }
 
 type messageKind uint8
 
 const (
-	msgOpen  messageKind = iota
-	msgReady             // the sink can take more
+	msgOpen   messageKind = iota
+	msgReady              // the sink can take more
+	msgNotify             // there may be a notice for the stream
 	msgEnd
 	msgPage // a page of history was read for the stream, or for the shard when there is none
 	msgDrain
@@ -62,13 +65,18 @@ func (s *shard) receive() {
 		case msgReady:
 			m.stream.readyPosted.Store(false)
 			s.ready(m.stream)
+		case msgNotify:
+			m.stream.notifyPosted.Store(false)
+			s.notify(m.stream)
 		case msgEnd:
 			s.end(m.stream, m.why)
 		case msgPage:
 			s.reader.received()
-			if m.stream == nil {
+			switch {
+			case m.generation != s.generation: // of a log that was replaced
+			case m.stream == nil:
 				s.receiveBacklog(m.items, m.err)
-			} else {
+			default:
 				s.receivePage(m.stream, m.items, m.err, m.shardCursor)
 			}
 		case msgDrain:

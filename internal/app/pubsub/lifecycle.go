@@ -11,8 +11,16 @@ func (s *shard) open(st *Stream) {
 	s.index.add(st)
 	st.cursor, st.knownOffset = st.start.Offset, st.start.Offset
 	st.lastWrite = s.wheel.tick
-	s.queueCatchUp(st)
+	if st.sub.Notices != nil {
+		st.sub.Notices.Begin(st)
+	}
+	if st.start.Epoch == s.epoch {
+		s.queueCatchUp(st)
+	} else { // the log was replaced since the start was found
+		s.resetEpoch(st, st.start)
+	}
 	switch {
+	case st.state == stateClosed:
 	case st.pendingEnd != "":
 		s.end(st, st.pendingEnd)
 	case s.drain.active:
@@ -37,6 +45,7 @@ func (s *shard) ready(st *Stream) {
 		}
 	case stateNew, stateClosed:
 	}
+	s.notify(st)
 }
 
 // end removes the stream from the shard and closes its sink. It does nothing for a stream that has ended.
@@ -50,7 +59,7 @@ func (s *shard) end(st *Stream, why EndReason) {
 	case stateLagging, stateReading, stateLive, stateParked:
 	}
 	if keeper, ok := st.sink.(PositionKeeper); ok {
-		keeper.EndsAt(s.engine.position(s.givenUpTo(st)))
+		keeper.EndsAt(s.position(s.givenUpTo(st)))
 	}
 	st.state = stateClosed
 	st.endPosted.Store(true)
@@ -66,6 +75,9 @@ func (s *shard) end(st *Stream, why EndReason) {
 	}
 	st.sink.Close(why)
 	st.sink = nil
+	if st.sub.Notices != nil {
+		st.sub.Notices.End()
+	}
 	s.engine.streamEnded(why)
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"carillon/internal/app/presence"
 	"carillon/internal/app/pubsub"
 	"carillon/internal/app/timefeed"
 	"carillon/internal/infra/memlog"
@@ -29,12 +30,14 @@ var golden = flag.Bool("golden", false, "rewrite testdata")
 // fakeSources is an engine and a clock with fixed values.
 type fakeSources struct {
 	draining bool
+	logDown  bool
 	window   pubsub.WindowInfo
 	clock    timefeed.Stats
 }
 
 func (q *fakeSources) Window() pubsub.WindowInfo { return q.window }
 func (q *fakeSources) Draining() bool            { return q.draining }
+func (q *fakeSources) LogAvailable() bool        { return !q.logDown }
 func (q *fakeSources) Stats() timefeed.Stats     { return q.clock }
 
 func newLog(t testing.TB) *memlog.Log {
@@ -53,6 +56,12 @@ func newMetrics(t testing.TB, q *fakeSources) *metrics.Metrics {
 			return []metrics.Transport{{Name: "sse", Open: map[string]int64{"taken_over": 2, "http1": 1}, Bytes: 99}}
 		},
 		LogRecordsDropped: func() uint64 { return 14 },
+		Certificate: func() metrics.Certificate {
+			return metrics.Certificate{NotAfter: time.Unix(1_800_000_000, 0), Failures: 15}
+		},
+		Presence: func() presence.Stats {
+			return presence.Stats{Topics: 21, Members: 22, Nodes: 23, Sent: 24, Received: 25}
+		},
 	}))
 	return m
 }
@@ -120,23 +129,32 @@ func TestCounts(t *testing.T) {
 		`streams_open{path="taken_over",transport="sse"}`: "2",
 		`streams_open{path="http1",transport="sse"}`:      "1",
 		`stream_written_bytes_total{transport="sse"}`:     "99",
-		"draining":                   "0",
-		"window_events":              "4",
-		"window_bytes":               "400",
-		"window_oldest_age_seconds":  "1.5",
-		"history_events":             "0",
-		"log_records_dropped_total":  "14",
-		"history_bytes":              "0",
-		"history_oldest_age_seconds": "0",
-		"clock_ticks_total":          "11",
-		"clock_ticks_skipped_total":  "12",
-		"clock_ticks_failed_total":   "13",
+		"draining":                  "0",
+		"window_events":             "4",
+		"window_bytes":              "400",
+		"window_oldest_age_seconds": "1.5",
+		"history_events":            "0",
+		"log_records_dropped_total": "14",
+		"tls_certificate_not_after_timestamp_seconds":                 "1.8e+09",
+		"tls_certificate_renewal_failures_total":                      "15",
+		"presence_watched_topics":                                     "21",
+		"presence_members":                                            "22",
+		"presence_nodes":                                              "23",
+		"presence_messages_sent_total":                                "24",
+		"presence_messages_received_total":                            "25",
+		"history_bytes":                                               "0",
+		"history_oldest_age_seconds":                                  "0",
+		"clock_ticks_total":                                           "11",
+		"clock_ticks_skipped_total":                                   "12",
+		"clock_ticks_failed_total":                                    "13",
 		`build_info{commit="abc",goversion="go1.26",version="1.2.3"}`: "1",
 	} {
 		assert.Equal(t, want, value(t, text, series), series)
 	}
 	q.draining = true
 	assert.Equal(t, "1", value(t, scrape(t, m), "draining"))
+	q.logDown = true
+	assert.Equal(t, "0", value(t, scrape(t, m), "log_available"))
 }
 
 // Every reason of the engine has a counter of its own and is not counted as "other".
@@ -212,4 +230,5 @@ func TestLogThatTellsLess(t *testing.T) {
 	text := scrape(t, m)
 	assert.Contains(t, text, "carillon_history_events 0")
 	assert.NotContains(t, text, "carillon_history_bytes")
+	assert.NotContains(t, text, "carillon_tls_", "there is no certificate")
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"carillon/internal/app/presence"
 	"carillon/internal/app/pubsub"
 	"carillon/internal/app/timefeed"
 )
@@ -16,7 +17,16 @@ type Sources struct {
 	Clock   Clock
 	Streams func() []Transport // of each transport
 
-	LogRecordsDropped func() uint64 // log records that were dropped; nil means no such metric
+	Presence func() presence.Stats // nil means no such metrics
+
+	LogRecordsDropped func() uint64      // log records that were dropped; nil means no such metric
+	Certificate       func() Certificate // nil without TLS
+}
+
+// Certificate is the state of the server's certificate.
+type Certificate struct {
+	NotAfter time.Time // the end of the one in use
+	Failures uint64    // renewals that could not be used
 }
 
 // Transport is what the streams of one transport are doing.
@@ -30,6 +40,7 @@ type Transport struct {
 type Engine interface {
 	Window() pubsub.WindowInfo
 	Draining() bool
+	LogAvailable() bool
 }
 
 // Clock is the part of the clock that is read at each scrape.
@@ -46,6 +57,7 @@ func (m *Metrics) Watch(sources Sources) error {
 	s.streams = s.desc("streams_open", "Streams that are open, by transport and by how they are written.", "transport", "path")
 	s.written = s.desc("stream_written_bytes_total", "Bytes written to streams, framing included, by transport.", "transport")
 	s.draining = s.desc("draining", "1 while the server is stopping and takes no streams, else 0.")
+	s.logAvailable = s.desc("log_available", "1 while the log of events can be reached and takes events, else 0.")
 	s.windowEvents = s.desc("window_events", "Events in the window that streams are fed from.")
 	s.windowBytes = s.desc("window_bytes", "Bytes of the events in the window, as window.bytes counts them.")
 	s.windowAge = s.desc("window_oldest_age_seconds", "Age of the oldest event in the window; 0 when there is none.")
@@ -60,6 +72,17 @@ func (m *Metrics) Watch(sources Sources) error {
 		s.historyBytes = s.desc("history_bytes", "Bytes of the events in the history, as history.bytes counts them.")
 		s.historyAge = s.desc("history_oldest_age_seconds", "Age of the oldest event in the history; 0 when there is none.")
 	}
+	if sources.Certificate != nil {
+		s.certificateEnd = s.desc("tls_certificate_not_after_timestamp_seconds", "When the certificate in use ends, as a Unix time.")
+		s.certificateFailures = s.desc("tls_certificate_renewal_failures_total", "Times the files of the certificate changed to something that cannot be used.")
+	}
+	if sources.Presence != nil {
+		s.presenceTopics = s.desc("presence_watched_topics", "Topics whose presence a stream of this node watches.")
+		s.presenceMembers = s.desc("presence_members", "Members of the topics whose presence is watched, each counted once for each topic.")
+		s.presenceNodes = s.desc("presence_nodes", "Other nodes that presence was heard from lately.")
+		s.presenceSent = s.desc("presence_messages_sent_total", "Presence messages sent to other nodes.")
+		s.presenceReceived = s.desc("presence_messages_received_total", "Presence messages received from other nodes.")
+	}
 	return m.registry.Register(s)
 }
 
@@ -69,10 +92,14 @@ type state struct {
 	descs   []*prometheus.Desc
 
 	streams, written, draining              *prometheus.Desc
+	logAvailable                            *prometheus.Desc
 	windowEvents, windowBytes, windowAge    *prometheus.Desc
 	historyEvents, historyBytes, historyAge *prometheus.Desc
 	recordsDropped                          *prometheus.Desc
 	ticks, ticksSkipped, ticksFailed        *prometheus.Desc
+	certificateEnd, certificateFailures     *prometheus.Desc
+
+	presenceTopics, presenceMembers, presenceNodes, presenceSent, presenceReceived *prometheus.Desc
 }
 
 func (s *state) desc(name, help string, labels ...string) *prometheus.Desc {
@@ -102,11 +129,8 @@ func (s *state) Collect(out chan<- prometheus.Metric) {
 		}
 		counter(s.written, float64(transport.Bytes), transport.Name)
 	}
-	draining := 0.0
-	if s.sources.Engine.Draining() {
-		draining = 1
-	}
-	gauge(s.draining, draining)
+	gauge(s.draining, number(s.sources.Engine.Draining()))
+	gauge(s.logAvailable, number(s.sources.Engine.LogAvailable()))
 
 	window := s.sources.Engine.Window()
 	gauge(s.windowEvents, float64(window.Events))
@@ -125,8 +149,30 @@ func (s *state) Collect(out chan<- prometheus.Metric) {
 		counter(s.recordsDropped, float64(s.sources.LogRecordsDropped()))
 	}
 
+	if s.sources.Certificate != nil {
+		certificate := s.sources.Certificate()
+		gauge(s.certificateEnd, float64(certificate.NotAfter.Unix()))
+		counter(s.certificateFailures, float64(certificate.Failures))
+	}
+	if s.sources.Presence != nil {
+		stats := s.sources.Presence()
+		gauge(s.presenceTopics, float64(stats.Topics))
+		gauge(s.presenceMembers, float64(stats.Members))
+		gauge(s.presenceNodes, float64(stats.Nodes))
+		counter(s.presenceSent, float64(stats.Sent))
+		counter(s.presenceReceived, float64(stats.Received))
+	}
+
 	clock := s.sources.Clock.Stats()
 	counter(s.ticks, float64(clock.Ticks))
 	counter(s.ticksSkipped, float64(clock.Skipped))
 	counter(s.ticksFailed, float64(clock.Failed))
+}
+
+// number returns 1 for true and 0 for false.
+func number(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
 }

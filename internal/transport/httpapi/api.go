@@ -9,7 +9,6 @@ import (
 	"go.uber.org/zap"
 
 	"carillon/internal/app/publish"
-	"carillon/internal/app/pubsub"
 	"carillon/internal/app/subscribe"
 	"carillon/internal/domain/access"
 )
@@ -24,7 +23,7 @@ type Authenticator interface {
 type Deps struct {
 	Publisher  *publish.Publisher
 	Subscriber *subscribe.Subscriber
-	Draining   func() bool // reports whether the server is stopping
+	Ready      func() error // returns why the server should get no clients now, or nil
 	// Representations are what clients choose from with Accept, the server's own preference first.
 	Representations []Representation
 	Auth            Authenticator
@@ -87,6 +86,7 @@ func (a *API) route() error {
 
 	e.GET("/events", a.subscribe)
 	e.POST("/events", a.publish)
+	e.GET("/presence", a.presence)
 	page := gin.WrapH(a.deps.Page)
 	for path, handler := range map[string]gin.HandlerFunc{
 		"/healthz": a.healthy, "/readyz": a.ready, "/openapi.yaml": a.describe, "/": page, "/client.mjs": page, "/assets/*file": page,
@@ -102,10 +102,10 @@ func (a *API) route() error {
 func (a *API) healthy(c *gin.Context) { c.String(http.StatusOK, "ok\n") }
 
 // ready serves GET /readyz, by which load balancers decide whether to send clients here. It fails while the server is
-// stopping.
+// stopping, while it still reads the history, and once the log has been unavailable for some seconds.
 func (a *API) ready(c *gin.Context) {
-	if a.deps.Draining() {
-		a.fail(c, pubsub.ErrDraining)
+	if err := a.deps.Ready(); err != nil {
+		a.fail(c, err)
 		return
 	}
 	c.String(http.StatusOK, "ready\n")

@@ -22,6 +22,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"carillon/internal/app/presence"
 	"carillon/internal/app/publish"
 	"carillon/internal/app/pubsub"
 	"carillon/internal/app/pubsub/pubsubtest"
@@ -112,7 +113,9 @@ type settings struct {
 	stream   delivery.Config
 	engine   pubsub.Config
 	auth     *tokens
+	presence presence.Config
 	history  int
+	log      func(pubsub.Log) pubsub.Log // wraps the log
 	page     http.Handler
 	secure   bool // TLS, with HTTP/2
 	observer httpapi.Observer
@@ -137,9 +140,10 @@ func defaults() settings {
 			Heartbeat: time.Minute,
 			Slow:      pubsub.SlowClose,
 		},
-		auth:    newTokens(),
-		history: 1 << 16,
-		page:    http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "the page") }),
+		presence: presence.Config{Interval: 100 * time.Millisecond, Grace: time.Second, MaxMembers: 3, PublicCount: true},
+		auth:     newTokens(),
+		history:  1 << 16,
+		page:     http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "the page") }),
 	}
 }
 
@@ -162,7 +166,13 @@ func serve(t testing.TB, change ...func(*settings)) *server {
 		c(&set)
 	}
 	core, logs := observer.New(zapcore.DebugLevel)
-	engine, err := pubsub.New(set.engine, newLog(t, set.history), pubsubtest.NopObserver{})
+	log := newLog(t, set.history)
+	if set.log != nil {
+		log = set.log(log)
+	}
+	engine, err := pubsub.New(set.engine, log, pubsubtest.NopObserver{})
+	require.NoError(t, err)
+	present, err := presence.New(set.presence, engine, nil)
 	require.NoError(t, err)
 	streams, err := delivery.New(set.stream)
 	require.NoError(t, err)
@@ -170,10 +180,10 @@ func serve(t testing.TB, change ...func(*settings)) *server {
 	require.NoError(t, err)
 	publisher, err := publish.New(set.limits.publishLimits, engine)
 	require.NoError(t, err)
-	subscriber, err := subscribe.New(set.limits.subscribeLimits, engine, clock)
+	subscriber, err := subscribe.New(set.limits.subscribeLimits, engine, present, clock)
 	require.NoError(t, err)
 	api, err := httpapi.New(set.http, httpapi.Deps{
-		Publisher: publisher, Subscriber: subscriber, Draining: engine.Draining, Representations: representations(streams),
+		Publisher: publisher, Subscriber: subscriber, Ready: engine.Ready, Representations: representations(streams),
 		Auth: set.auth, Page: set.page, Observer: set.observer, Logger: zap.New(core),
 	})
 	require.NoError(t, err)
@@ -193,11 +203,13 @@ func serve(t testing.TB, change ...func(*settings)) *server {
 	// The poller outlives the streams, as it must.
 	var engineRunning, pollerRunning sync.WaitGroup
 	stopEngine := start(&engineRunning, engine.Run)
+	stopPresence := start(&engineRunning, present.Run)
 	stopPoller := start(&pollerRunning, streams.Run)
 	s := &server{url: web.URL, api: api, engine: engine, logs: logs, client: newClient(t, web)}
 	s.T, _ = t.(*testing.T)
 	t.Cleanup(func() {
 		stopEngine()
+		stopPresence()
 		engineRunning.Wait()
 		stopPoller()
 		pollerRunning.Wait()

@@ -195,7 +195,9 @@ func TestPollWhoseClientLeavesEnds(t *testing.T) {
 		eventually(t, "its place is free", func() bool {
 			return s.do(http.MethodGet, "/events?topic=a&wait=0", "", "Accept", polls).status == http.StatusOK
 		})
-		eventually(t, "the reason", func() bool { return s.logs.FilterMessage("stream closed").FilterField(zap.String("reason", string(pubsub.EndGone))).Len() == 1 })
+		eventually(t, "the reason", func() bool {
+			return s.logs.FilterMessage("stream closed").FilterField(zap.String("reason", string(pubsub.EndGone))).Len() == 1
+		})
 	})
 }
 

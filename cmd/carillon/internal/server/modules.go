@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"carillon/cmd/carillon/internal/config"
+	"carillon/internal/app/presence"
 	"carillon/internal/app/publish"
 	"carillon/internal/app/pubsub"
 	"carillon/internal/app/subscribe"
@@ -31,6 +32,7 @@ func modules(o Options, streams capacity, s *Server) fx.Option {
 
 		clockModule(settings),
 		engineModule(settings),
+		presenceModule(settings),
 		accessModule(settings),
 		httpModule(settings, streams),
 		metricsModule(),
@@ -58,10 +60,19 @@ func engineModule(s config.Settings) fx.Option {
 		fx.Supply(s.History),
 		fx.Provide(
 			openEventLog,
-			func(log pubsub.Log, count *metrics.Metrics) (*pubsub.Engine, error) {
-				return pubsub.New(s.Engine(), log, count)
+			func(log pubsub.Log, count *metrics.Metrics, logger *zap.Logger) (*pubsub.Engine, error) {
+				return pubsub.New(s.Engine(), log, engineObserver{count, logger.Named("engine")})
 			},
 		),
+	)
+}
+
+// presenceModule tells streams who subscribes to their topics.
+func presenceModule(s config.Settings) fx.Option {
+	return fx.Module("presence",
+		fx.Provide(func(engine *pubsub.Engine) (*presence.Presence, error) {
+			return presence.New(s.Presence, engine, nil) // without other nodes there is nothing to exchange
+		}),
 	)
 }
 
@@ -85,8 +96,8 @@ func httpModule(s config.Settings, streams capacity) fx.Option {
 			func(engine *pubsub.Engine) (*publish.Publisher, error) {
 				return publish.New(limits.PublishLimits, engine)
 			},
-			func(engine *pubsub.Engine) (*subscribe.Subscriber, error) {
-				return subscribe.New(limits.SubscribeLimits, engine, event.PatternOf(timefeed.Topic))
+			func(engine *pubsub.Engine, present *presence.Presence) (*subscribe.Subscriber, error) {
+				return subscribe.New(limits.SubscribeLimits, engine, present, event.PatternOf(timefeed.Topic))
 			},
 			func() (*delivery.Server, error) { return delivery.New(s.Stream.Config) },
 			func(streams *delivery.Server) *transports { return newTransports(streams, s.Stream) },
@@ -95,7 +106,7 @@ func httpModule(s config.Settings, streams capacity) fx.Option {
 				return httpapi.New(s.HTTP, httpapi.Deps{
 					Publisher:       deps.Publisher,
 					Subscriber:      deps.Subscriber,
-					Draining:        deps.Engine.Draining,
+					Ready:           deps.Engine.Ready,
 					Representations: deps.Transports.representations(),
 					Auth:            deps.Auth,
 					Page:            deps.Page,
@@ -103,8 +114,11 @@ func httpModule(s config.Settings, streams capacity) fx.Option {
 					Logger:          deps.Logger.Named("http"),
 				})
 			},
-			func(api *httpapi.API, logger *zap.Logger) *listener {
-				return newPublicListener(s.HTTP, s.Stream.Options, api, logger.Named("http"))
+			func(logger *zap.Logger) (serverCertificate, error) {
+				return loadCertificate(s.HTTP.TLS, logger.Named("tls"))
+			},
+			func(api *httpapi.API, pair serverCertificate, logger *zap.Logger) *listener {
+				return newPublicListener(s.HTTP, s.Stream.Options, pair, api, logger.Named("http"))
 			},
 		),
 	)
@@ -117,6 +131,7 @@ type apiDeps struct {
 	Publisher  *publish.Publisher
 	Subscriber *subscribe.Subscriber
 	Transports *transports
+	Presence   *presence.Presence
 	Auth       *tokens.Verifier
 	Page       *webui.Page
 	Metrics    *metrics.Metrics
@@ -131,7 +146,9 @@ func metricsModule() fx.Option {
 			return count.Watch(metrics.Sources{
 				Engine: s.Engine, Log: s.Log, Clock: s.Clock,
 				Streams:           s.Transports.stats,
+				Presence:          s.Presence.Stats,
 				LogRecordsDropped: s.Records.Dropped,
+				Certificate:       s.Certificate.metrics(),
 			})
 		}),
 	)
@@ -141,10 +158,13 @@ type metricsSources struct {
 	fx.In
 
 	Engine     *pubsub.Engine
+	Presence   *presence.Presence
 	Log        pubsub.Log
 	Clock      *timefeed.Feed
 	Transports *transports
 	Records    *logging.Queue
+
+	Certificate serverCertificate
 }
 
 // parts are the components that run from start to stop.
@@ -155,12 +175,15 @@ type parts struct {
 	Engine     *pubsub.Engine
 	Publisher  *publish.Publisher
 	Subscriber *subscribe.Subscriber
+	Presence   *presence.Presence
 	Streams    *delivery.Server
 	Feed       *timefeed.Feed
 	Tokens     *tokens.Verifier
 	API        *httpapi.API
 	Public     *listener
 	Admin      adminListener
+
+	Certificate serverCertificate
 }
 
 // appendAll determines the order in which the components start. They stop in the reverse order: streams, then the public
@@ -172,8 +195,12 @@ func appendAll(l lifecycle, drain config.Drain, p parts) {
 	l.appendRunner("keys", p.Tokens.Run)
 	l.appendRunner("stream writer", p.Streams.Run) // the engine ends its streams last
 	l.appendLog(p.Log)                             // until the engine no longer follows it
+	l.appendRunner("presence", p.Presence.Run)     // until the engine's streams have ended
 	l.appendRunner("engine", p.Engine.Run)
 	l.appendRunner("clock", p.Feed.Run)
+	if p.Certificate.Pair != nil {
+		l.appendRunner("certificate", p.Certificate.Run)
+	}
 	l.appendListener(p.Public)
 	l.appendDrain(drain, p.Engine)
 }

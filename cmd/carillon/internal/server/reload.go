@@ -23,11 +23,14 @@ type reloader struct {
 	api        *httpapi.API
 	publisher  *publish.Publisher
 	subscriber *subscribe.Subscriber
+	pair       serverCertificate
 	logger     *zap.Logger
 }
 
-// reload applies what may change, and logs what it applied and what needs a restart. On an error nothing changes.
+// reload applies what may change, and logs what it applied and what needs a restart. On an error nothing changes, except
+// for the certificate, which is renewed whether or not the rest is valid.
 func (r *reloader) reload() {
+	r.pair.reload()
 	fresh, err := r.read()
 	if err != nil {
 		r.logger.Error("configuration not reloaded: it is invalid", zap.Error(err))
