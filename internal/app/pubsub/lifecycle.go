@@ -62,6 +62,9 @@ func (s *shard) end(st *Stream, why EndReason) {
 		return
 	case stateLagging, stateReading, stateLive, stateParked:
 	}
+	if keeper, ok := st.sink.(PositionKeeper); ok {
+		keeper.EndsAt(s.position(s.givenUpTo(st)))
+	}
 	st.state = stateClosed
 	st.endPosted.Store(true)
 	s.index.remove(st)
@@ -80,4 +83,12 @@ func (s *shard) end(st *Stream, why EndReason) {
 		st.sub.Notices.End()
 	}
 	s.engine.streamEnded(why)
+}
+
+// givenUpTo returns the offset up to which a stream has been given everything that matches.
+func (s *shard) givenUpTo(st *Stream) uint64 {
+	if st.state == stateLive {
+		return max(s.cursor, st.cursor)
+	}
+	return st.cursor
 }

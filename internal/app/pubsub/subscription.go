@@ -85,4 +85,8 @@ const (
 	EndDrain   EndReason = "drain"          // the server is stopping
 	EndClosed  EndReason = "closed"         // an operator closed it
 	EndRights  EndReason = "rights_changed" // the rules or keys that it was opened by have changed
+
+	// EndAnswered ends a stream that has done what its client asked for: a long poll that was answered, a subscription that
+	// its client took back.
+	EndAnswered EndReason = "answered"
 )

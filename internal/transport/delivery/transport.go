@@ -111,8 +111,8 @@ func (t *Transport) opening(stream *pubsub.Stream) []byte {
 	return t.codec.AppendOpening(nil, stream.Opening(), jitter(t.server.cfg.Retry))
 }
 
-// goaway returns the end of a stream.
-func (t *Transport) goaway(reason pubsub.EndReason) []byte {
+// Goaway returns the end of a stream in the transport's format.
+func (t *Transport) Goaway(reason pubsub.EndReason) []byte {
 	return t.codec.AppendGoaway(nil, string(reason), jitter(t.server.cfg.Retry))
 }
 

@@ -32,6 +32,7 @@ import (
 	"carillon/internal/domain/event"
 	"carillon/internal/transport/delivery"
 	"carillon/internal/transport/httpapi"
+	"carillon/internal/transport/longpoll"
 	"carillon/internal/transport/ndjson"
 	"carillon/internal/transport/sse"
 )
@@ -222,12 +223,14 @@ func serve(t testing.TB, change ...func(*settings)) *server {
 
 // representations are those of the real server, in its order.
 func representations(streams *delivery.Server) []httpapi.Representation {
+	jsonLines := streams.Transport("ndjson", ndjson.Codec{})
 	return []httpapi.Representation{
 		{
 			Name: "sse", MediaType: sse.MediaType,
 			Transport: streams.Transport("sse", sse.Codec{}), JSON: streams.Transport("sse", sse.JSONCodec{}),
 		},
-		{Name: "ndjson", MediaType: ndjson.MediaType, Transport: streams.Transport("ndjson", ndjson.Codec{})},
+		{Name: "ndjson", MediaType: ndjson.MediaType, Transport: jsonLines},
+		{Name: "poll", MediaType: longpoll.MediaType, Transport: longpoll.New("poll", jsonLines, 5*time.Second), Brief: true},
 	}
 }
 

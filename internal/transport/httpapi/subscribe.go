@@ -44,8 +44,8 @@ func (a *API) subscribe(c *gin.Context) {
 		a.refuse(c, chosen, err)
 		return
 	}
-	c.Set(keyStream, true)
-	record := newStreamRecord(a.logger, req, opened.Admission)
+	c.Set(keyStream, !chosen.Brief)
+	record := newStreamRecord(a.logger, req, opened.Admission, chosen.Brief)
 	record.opened(c, chosen.Name, opened)
 	// The deadline is for responses that end. A stream has one for each write.
 	_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Time{})

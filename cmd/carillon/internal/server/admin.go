@@ -13,13 +13,12 @@ import (
 	"carillon/internal/app/pubsub"
 	"carillon/internal/infra/metrics"
 	"carillon/internal/transport/adminapi"
-	"carillon/internal/transport/delivery"
 )
 
 // adminModule serves the admin interface.
 func adminModule(s config.Settings) fx.Option {
 	return fx.Module("admin",
-		fx.Provide(func(engine *pubsub.Engine, rights *authority.Authority, streams *delivery.Server, count *metrics.Metrics, b Build, logger *zap.Logger) (adminListener, error) {
+		fx.Provide(func(engine *pubsub.Engine, rights *authority.Authority, all *transports, count *metrics.Metrics, b Build, logger *zap.Logger) (adminListener, error) {
 			cfg := s.Admin.API()
 			if !cfg.Enabled() {
 				return adminListener{}, nil
@@ -29,24 +28,13 @@ func adminModule(s config.Settings) fx.Option {
 				Engine:     engine,
 				Authority:  rights,
 				Metrics:    count.Handler(),
-				Transports: func() map[string]int64 { return openByTransport(streams.Stats()) },
+				Transports: all.open,
 				About:      adminapi.About{Version: b.Version, Commit: b.Commit, Node: nodeName(), Started: time.Now()},
 				Logger:     logger,
 			})
 			return newAdminListener(s, api, logger), err
 		}),
 	)
-}
-
-// openByTransport returns how many streams each transport has open.
-func openByTransport(transports []delivery.Stats) map[string]int64 {
-	open := make(map[string]int64, len(transports))
-	for _, stats := range transports {
-		for _, streams := range stats.Open {
-			open[stats.Transport] += streams
-		}
-	}
-	return open
 }
 
 // adminListener is the listener of the admin interface. The zero value is one that is turned off.

@@ -20,8 +20,6 @@ import (
 	"carillon/internal/infra/tokens"
 	"carillon/internal/transport/delivery"
 	"carillon/internal/transport/httpapi"
-	"carillon/internal/transport/ndjson"
-	"carillon/internal/transport/sse"
 	"carillon/internal/transport/webui"
 )
 
@@ -109,24 +107,19 @@ func httpModule(s config.Settings, streams capacity) fx.Option {
 				return subscribe.New(limits.SubscribeLimits, engine, present, event.PatternOf(timefeed.Topic))
 			},
 			func() (*delivery.Server, error) { return delivery.New(s.Stream.Config) },
+			func(streams *delivery.Server) *transports { return newTransports(streams, s.Stream) },
 			func() (*webui.Page, error) { return webui.New(webui.Config{Clock: s.Clock.Enabled}) },
 			func(deps apiDeps) (*httpapi.API, error) {
 				return httpapi.New(s.HTTP, httpapi.Deps{
-					Publisher:  deps.Publisher,
-					Subscriber: deps.Subscriber,
-					Ready:      deps.Engine.Ready,
-					Representations: []httpapi.Representation{
-						{
-							Name: "sse", MediaType: sse.MediaType,
-							Transport: deps.Streams.Transport("sse", sse.Codec{}), JSON: deps.Streams.Transport("sse", sse.JSONCodec{}),
-						},
-						{Name: "ndjson", MediaType: ndjson.MediaType, Transport: deps.Streams.Transport("ndjson", ndjson.Codec{})},
-					},
-					Auth:     deps.Auth,
-					Page:     deps.Page,
-					Observer: deps.Metrics,
-					Tracer:   deps.Traces.tracer(),
-					Logger:   deps.Logger.Named("http"),
+					Publisher:       deps.Publisher,
+					Subscriber:      deps.Subscriber,
+					Ready:           deps.Engine.Ready,
+					Representations: deps.Transports.representations(),
+					Auth:            deps.Auth,
+					Page:            deps.Page,
+					Observer:        deps.Metrics,
+					Tracer:          deps.Traces.tracer(),
+					Logger:          deps.Logger.Named("http"),
 				})
 			},
 			func(logger *zap.Logger) (serverCertificate, error) {
@@ -145,8 +138,8 @@ type apiDeps struct {
 	Engine     *pubsub.Engine
 	Publisher  *publish.Publisher
 	Subscriber *subscribe.Subscriber
+	Transports *transports
 	Presence   *presence.Presence
-	Streams    *delivery.Server
 	Auth       *authority.Authority
 	Page       *webui.Page
 	Metrics    *metrics.Metrics
@@ -161,13 +154,7 @@ func metricsModule() fx.Option {
 		fx.Invoke(func(count *metrics.Metrics, s metricsSources) error {
 			return count.Watch(metrics.Sources{
 				Engine: s.Engine, Log: s.Log, Clock: s.Clock,
-				Streams: func() []metrics.Transport {
-					var transports []metrics.Transport
-					for _, stats := range s.Streams.Stats() {
-						transports = append(transports, metrics.Transport{Name: stats.Transport, Open: stats.Open, Bytes: stats.Bytes})
-					}
-					return transports
-				},
+				Streams:           s.Transports.stats,
 				Presence:          s.Presence.Stats,
 				LogRecordsDropped: s.Records.Dropped,
 				Certificate:       s.Certificate.metrics(),
@@ -179,12 +166,12 @@ func metricsModule() fx.Option {
 type metricsSources struct {
 	fx.In
 
-	Engine   *pubsub.Engine
-	Presence *presence.Presence
-	Log      pubsub.Log
-	Clock    *timefeed.Feed
-	Streams  *delivery.Server
-	Records  *logging.Queue
+	Engine     *pubsub.Engine
+	Presence   *presence.Presence
+	Log        pubsub.Log
+	Clock      *timefeed.Feed
+	Transports *transports
+	Records    *logging.Queue
 
 	Certificate serverCertificate
 }
