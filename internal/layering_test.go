@@ -40,10 +40,12 @@ var allowed = []struct {
 	{"examples", []string{"carillon/examples/demo"}}, // only the standard library and HTTP, so that a reader can copy it
 	{"deploy", []string{anything}},
 	{"configs", nil},
+	{"clients", nil},
 	{"internal/domain", []string{domain}},
 	{"internal/app", []string{domain, app}},
 	{"internal/app/publish", []string{"github.com/hashicorp/golang-lru", "golang.org/x/time"}}, // rates per publisher, in bounded memory
 	{"internal/transport", []string{domain, app, transport, problem, "go.uber.org/zap", "golang.org/x/sys"}},
+	{"internal/transport/webui", []string{"carillon/clients/js"}}, // the module that pages import
 	{"internal/transport/httpapi", []string{"github.com/gin-gonic/gin", "github.com/gin-contrib"}},
 	{"internal/transport/ws", []string{"github.com/coder/websocket"}},
 	{"internal/transport/httpapi", []string{otel + "/attribute", otel + "/codes", otel + "/propagation", otel + "/trace"}}, // the interfaces, not the SDK

@@ -101,7 +101,7 @@ func (a *API) route() error {
 	e.GET("/presence", a.presence)
 	page := gin.WrapH(a.deps.Page)
 	for path, handler := range map[string]gin.HandlerFunc{
-		"/healthz": a.healthy, "/readyz": a.ready, "/openapi.yaml": a.describe, "/": page, "/assets/*file": page,
+		"/healthz": a.healthy, "/readyz": a.ready, "/openapi.yaml": a.describe, "/": page, "/client.mjs": page, "/assets/*file": page,
 	} {
 		e.GET(path, handler)
 		e.HEAD(path, handler) // for uptime checkers; net/http omits the body

@@ -1,16 +1,20 @@
-// Package webui serves the web page: one HTML file and its assets, embedded in the binary.
+// Package webui serves the web page: one HTML file and its assets, embedded in the binary, and the client module that this page
+// and others import.
 //
 // Guarantees:
-//   - Only GET and HEAD of "/" and of the files under "/assets/" are served; anything else is 404 (or 405 for another method).
+//   - Only GET and HEAD of "/", "/client.mjs" and the files under "/assets/" are served; anything else is 404 (or 405 for
+//     another method).
 //   - Nothing on the page comes from another origin, and the Content-Security-Policy sent with every response lets the browser
 //     load nothing else: no inline script or style, no frame, no form sent anywhere.
 //   - Every file has a strong ETag made from its content, so a browser revalidates each time and shows a new version at once.
+//   - Files are sent compressed to clients that accept gzip.
 //
 // A Page is immutable and safe for concurrent use.
 package webui
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -19,6 +23,9 @@ import (
 	"net/http"
 	"path"
 	"time"
+
+	"carillon/clients/js"
+	"carillon/internal/transport/accept"
 )
 
 //go:embed assets
@@ -28,10 +35,18 @@ var files embed.FS
 const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
 	"img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
+// script is the content type of modules.
+const script = "text/javascript; charset=utf-8"
+
+// file is a file in both of its forms.
 type file struct {
-	body        []byte
-	contentType string
-	etag        string
+	contentType    string
+	plain, gzipped form
+}
+
+type form struct {
+	body []byte
+	etag string
 }
 
 // Page is the http.Handler of the page and its assets.
@@ -65,17 +80,35 @@ func New(cfg Config) (*Page, error) {
 		if !cfg.Clock {
 			body = bytes.Replace(body, []byte(clockOn), []byte(clockOff), 1)
 		}
-		sum := sha256.Sum256(body)
-		p.byPath[urlPath(name)] = file{body: body, contentType: kind, etag: `"` + hex.EncodeToString(sum[:12]) + `"`}
+		p.add(urlPath(name), kind, body)
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the page: %w", err)
 	}
+	p.add("/client.mjs", script, js.Module)
 	return p, nil
 }
 
-// ServeHTTP selects the file by the path of the request's URL, so it can be mounted at "/" and "/assets/" of any router.
+func (p *Page) add(urlPath, contentType string, body []byte) {
+	p.byPath[urlPath] = file{contentType: contentType, plain: newForm(body), gzipped: newForm(compress(body))}
+}
+
+func newForm(body []byte) form {
+	sum := sha256.Sum256(body)
+	return form{body: body, etag: `"` + hex.EncodeToString(sum[:12]) + `"`}
+}
+
+// compress cannot fail: the level is valid, and a buffer takes everything.
+func compress(body []byte) []byte {
+	var compressed bytes.Buffer
+	w, _ := gzip.NewWriterLevel(&compressed, gzip.BestCompression)
+	_, _ = w.Write(body)
+	_ = w.Close()
+	return compressed.Bytes()
+}
+
+// ServeHTTP selects the file by the path of the request's URL, so it can be mounted at "/", "/client.mjs" and "/assets/" of any router.
 func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Content-Security-Policy", contentSecurityPolicy)
@@ -95,9 +128,15 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	header.Set("Content-Type", f.contentType)
 	header.Set("Cache-Control", "no-cache")
-	header.Set("ETag", f.etag)
+	header.Add("Vary", "Accept-Encoding")
+	sent := f.plain
+	if accept.Encoding(r.Header.Values("Accept-Encoding"), "gzip") {
+		sent = f.gzipped
+		header.Set("Content-Encoding", "gzip")
+	}
+	header.Set("ETag", sent.etag)
 	// The zero time leaves Last-Modified out: embedded files have no modification time.
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.body))
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(sent.body))
 }
 
 func urlPath(name string) string {
@@ -115,7 +154,7 @@ func contentType(name string) (string, error) {
 	case ".css":
 		return "text/css; charset=utf-8", nil
 	case ".mjs":
-		return "text/javascript; charset=utf-8", nil
+		return script, nil
 	case ".svg":
 		return "image/svg+xml", nil
 	default:

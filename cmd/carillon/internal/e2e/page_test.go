@@ -74,7 +74,8 @@ func TestPageShowsTheServersTime(t *testing.T) {
 	for _, address := range requests {
 		assert.True(t, strings.HasPrefix(address, n.URL("/")), "the page requested %s", address)
 	}
-	assert.Contains(t, requests, n.URL("/events"))
+	assert.Contains(t, requests, n.URL("/events?format=json"))
+	assert.Contains(t, requests, n.URL("/client.mjs"))
 
 	// The check for complaints works: violations of the policy and errors are noticed.
 	eval[bool](p, `document.body.append(Object.assign(new Image(), {src: "http://127.0.0.1:9/elsewhere.png"})) ?? true`)

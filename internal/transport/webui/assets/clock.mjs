@@ -95,7 +95,7 @@ export class Clock {
       return span;
     });
     this.#page.clock.replaceChildren(...spans.flatMap((span, i) => (i === 0 ? [span] : [" ", span])));
-    if (this.#page.clock.dataset.time !== text) this.#page.clock.dataset.time = text;
+    if (this.#page.clock.dataset.time !== text) this.#page.clock.dataset.time = text; // the same tick may be shown again, with its zone
     this.#page.clock.classList.toggle("long", time.length > 8);
     this.#page.clock.classList.toggle("wordy", time.length > 14);
   }
