@@ -366,6 +366,11 @@ func (s *server) open(path string, header ...string) *stream {
 		response.Body.Close()
 		require.Equal(s, http.StatusOK, response.StatusCode, string(body))
 	}
+	return newStream(s, response)
+}
+
+// newStream returns the stream in a response.
+func newStream(s *server, response *http.Response) *stream {
 	st := &stream{t: s, header: response.Header, proto: response.Proto, body: bufio.NewReader(response.Body)}
 	st.close = sync.OnceFunc(func() { _ = response.Body.Close() })
 	s.Cleanup(st.close)

@@ -360,13 +360,6 @@ func TestSocketIsRefusedBeforeTheUpgrade(t *testing.T) {
 	assert.Equal(t, "draining", problemIn(t, response))
 }
 
-func problemIn(t *testing.T, response *http.Response) string {
-	t.Helper()
-	var p refusal
-	require.NoError(t, json.NewDecoder(response.Body).Decode(&p))
-	return p.Code
-}
-
 // Without configured origins, pages of other origins are refused: browsers let them open and read any WebSocket.
 func TestSocketOfAnotherOriginIsRefused(t *testing.T) {
 	s := serve(t)
