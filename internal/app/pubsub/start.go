@@ -11,14 +11,14 @@ import (
 	"carillon/internal/domain/event"
 )
 
-// findStart returns where in the log a subscription starts, and a reset when that is not where the client asked to start.
-func (e *Engine) findStart(ctx context.Context, sub Subscription) (event.Position, *Reset, error) {
+// findStart returns where in the log a subscription starts, the newest events that it begins with if it asks for them, and
+// a reset when it does not start where the client asked to.
+func (e *Engine) findStart(ctx context.Context, sub Subscription) (at event.Position, latest *latestStart, reset *Reset, err error) {
 	extent, err := e.extentFor(ctx, sub.Start)
 	if err != nil {
-		return event.Position{}, nil, err
+		return event.Position{}, nil, nil, err
 	}
-	at := extent.At(extent.Newest)
-	var reset *Reset
+	at = extent.At(extent.Newest)
 	switch sub.Start.kind {
 	case startNext:
 	case startAfter:
@@ -27,8 +27,10 @@ func (e *Engine) findStart(ctx context.Context, sub Subscription) (event.Positio
 		at.Offset, err = e.beforeLast(ctx, sub, extent)
 	case startSince:
 		at.Offset, err = e.beforeTime(ctx, sub.Start.since, extent)
+	case startLatest:
+		at, latest, err = e.findLatest(ctx, sub, extent)
 	}
-	return at, reset, err
+	return at, latest, reset, err
 }
 
 // extentFor returns the extent by which the start of a subscription is decided. What this node knows is enough for most
