@@ -15,6 +15,7 @@ import (
 	"embed"
 	"encoding/hex"
 	"fmt"
+	"html/template"
 	"io/fs"
 	"net/http"
 	"path"
@@ -39,8 +40,14 @@ type Page struct {
 	byPath map[string]file
 }
 
-// New reads the embedded files. It returns an error only if the content type of an embedded file is unknown.
-func New() (*Page, error) {
+// Node is what the page shows of the node that served it.
+type Node struct {
+	Name string
+	Log  string // the kind of its log
+}
+
+// New reads the embedded files. It returns an error only if an embedded file cannot be used.
+func New(node Node) (*Page, error) {
 	p := &Page{byPath: map[string]file{}}
 	err := fs.WalkDir(files, "assets", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
@@ -49,6 +56,11 @@ func New() (*Page, error) {
 		body, err := files.ReadFile(name)
 		if err != nil {
 			return err
+		}
+		if name == "assets/index.html" {
+			if body, err = render(body, node); err != nil {
+				return err
+			}
 		}
 		kind, err := contentType(name)
 		if err != nil {
@@ -87,6 +99,17 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("ETag", f.etag)
 	// The zero time leaves Last-Modified out: embedded files have no modification time.
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.body))
+}
+
+// render fills the page in.
+func render(page []byte, node Node) ([]byte, error) {
+	t, err := template.New("page").Parse(string(page))
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	err = t.Execute(&out, node)
+	return out.Bytes(), err
 }
 
 func urlPath(name string) string {

@@ -82,7 +82,9 @@ func httpModule(s config.Settings, streams capacity) fx.Option {
 	return fx.Module("http",
 		fx.Provide(
 			func() (*delivery.Server, error) { return delivery.New(s.Stream.Config) },
-			webui.New,
+			func() (*webui.Page, error) {
+				return webui.New(webui.Node{Name: nodeName(s.Node), Log: s.History.Backend})
+			},
 			func(deps apiDeps) (*httpapi.API, error) {
 				return httpapi.New(s.HTTP, limits, httpapi.Deps{
 					Engine:   deps.Engine,
