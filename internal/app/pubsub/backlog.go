@@ -32,10 +32,10 @@ func (s *shard) nextItems() []*Item {
 	if s.backlog.requested {
 		return nil
 	}
-	n, covered := s.engine.history.recent(s.cursor, s.batch.items[:])
+	n, covered := s.engine.window.after(s.cursor, s.batch.items[:])
 	if !covered {
 		s.backlog.requested = true
-		s.reader.request(pageRequest{after: s.cursor})
+		s.reader.request(pageRequest{after: s.position(s.cursor), generation: s.generation})
 	}
 	return s.batch.items[:n]
 }
@@ -45,8 +45,8 @@ func (s *shard) receiveBacklog(items []*Item, err error) {
 	s.backlog.requested = false
 	switch {
 	case errors.Is(err, ErrTrimmed):
-		s.skipTrimmed(s.engine.log.Extent().Oldest - 1)
-	case err != nil: // the engine is stopping
+		s.skipTrimmed(s.extent().Oldest - 1)
+	case err != nil: // the engine is stopping, or is about to replace the log
 	default:
 		s.backlog.items = slices.Clone(items) // the reader keeps the page, and a walk clears the items it is done with
 	}

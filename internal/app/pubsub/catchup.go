@@ -1,6 +1,10 @@
 package pubsub
 
-import "errors"
+import (
+	"errors"
+
+	"carillon/internal/domain/event"
+)
 
 // catchUpStreams is how many lagging streams advance before the shard walks new items again, so that a replay to many
 // streams does not delay the live ones.
@@ -36,7 +40,7 @@ func (s *shard) advance(st *Stream) {
 		st.parkedInWindow = false
 		return
 	}
-	n, covered := s.engine.history.recent(st.cursor, s.batch.items[:])
+	n, covered := s.engine.window.after(st.cursor, s.batch.items[:])
 	if !covered {
 		s.leaveWindow(st)
 		return
@@ -66,7 +70,7 @@ func (s *shard) leaveWindow(st *Stream) {
 // readHistory requests the page of history after a stream's cursor.
 func (s *shard) readHistory(st *Stream) {
 	st.state = stateReading
-	s.reader.request(pageRequest{stream: st, after: st.cursor, shardCursor: s.cursor})
+	s.reader.request(pageRequest{stream: st, after: s.position(st.cursor), generation: s.generation, shardCursor: s.cursor})
 }
 
 // receivePage continues with a page of history that was requested for a stream when the shard's cursor was shardCursor.
@@ -76,9 +80,9 @@ func (s *shard) receivePage(st *Stream, items []*Item, err error, shardCursor ui
 	}
 	switch {
 	case errors.Is(err, ErrTrimmed):
-		s.reset(st, ResetExpired, s.engine.log.Extent().Oldest-1)
+		s.reset(st, ResetExpired, s.extent().Oldest-1)
 		return
-	case err != nil: // the engine is stopping, and ends the stream with all others
+	case err != nil: // the engine is stopping or about to replace the log, and ends or resets the stream with all others
 		return
 	}
 	st.state = stateLagging
@@ -106,7 +110,12 @@ func (s *shard) offer(st *Stream, items []*Item) {
 
 // reset sends a running stream the reset for events that it missed, and continues it after an offset.
 func (s *shard) reset(st *Stream, reason ResetReason, after uint64) {
-	_, r := s.engine.log.Extent().reset(reason, s.engine.position(st.cursor).String(), after)
+	s.sendReset(st, reason, s.position(st.cursor), s.extent(), after)
+}
+
+// sendReset is reset for a stream that stood at a position, when the log keeps an extent.
+func (s *shard) sendReset(st *Stream, reason ResetReason, at event.Position, extent Extent, after uint64) {
+	_, r := extent.reset(reason, at.String(), after)
 	s.engine.observer.Reset(reason)
 	if err := st.sink.Reset(*r); err != nil {
 		s.end(st, EndFailed)

@@ -20,6 +20,7 @@ type Config struct {
 	Heartbeat time.Duration
 	Slow      SlowPolicy
 	Shards    int // 0 means one for each processor
+	Fill      int // how many of the newest events of the log's history the window gets at the start
 }
 
 // WindowConfig bounds the window of recent items that each node holds in memory. All bounds apply.
@@ -52,6 +53,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("stream.heartbeat: must be between 100ms and 1h (got %s)", c.Heartbeat)
 	case c.Slow != SlowClose && c.Slow != SlowSkip:
 		return fmt.Errorf("stream.slow: must be %q or %q (got %q)", SlowClose, SlowSkip, c.Slow)
+	case c.Fill < 0:
+		return fmt.Errorf("fill: must be at least 0 (got %d)", c.Fill)
 	case c.Shards < 0 || c.Shards > 1024:
 		return fmt.Errorf("stream.shards: must be between 0 and 1024 (got %d)", c.Shards)
 	}

@@ -27,12 +27,15 @@ type Engine struct {
 	observer  Observer
 	window    *window
 	history   history
-	epoch     event.Epoch
+	identity  identity
+	outage    outage
 	shards    []*shard
 	nextShard atomic.Uint64 // streams are assigned to the shards round-robin
 
-	newest  atomic.Uint64 // the newest offset in the window
-	streams atomic.Int64  // attached streams
+	newest    atomic.Uint64 // the newest offset that the follower has received
+	head      atomic.Uint64 // the newest offset of the log when the engine began to follow it
+	following atomic.Bool   // a call of [Log.Follow] is in progress
+	streams   atomic.Int64  // attached streams
 
 	drainEnd atomic.Pointer[time.Time] // when the last stream is ended; nil unless the engine drains
 	drained  chan struct{}             // signalled when no stream is left
@@ -44,23 +47,26 @@ func New(cfg Config, log Log, observer Observer) (*Engine, error) {
 		return nil, err
 	}
 	extent := log.Extent()
-	window := newWindow(cfg.Window, extent.Newest)
+	begin := extent.fillFrom(cfg.Fill)
+	window := newWindow(cfg.Window, begin)
 	e := &Engine{
 		cfg:      cfg,
 		log:      log,
 		observer: observer,
 		window:   window,
 		history:  history{log: log, window: window},
-		epoch:    extent.Epoch,
+		identity: newIdentity(extent.Epoch),
+		outage:   outage{began: make(chan struct{}, 1)},
 		drained:  make(chan struct{}, 1),
 	}
-	e.newest.Store(extent.Newest)
+	e.newest.Store(begin)
+	e.head.Store(extent.Newest)
 	count := cfg.Shards
 	if count == 0 {
 		count = runtime.GOMAXPROCS(0)
 	}
 	for range count {
-		e.shards = append(e.shards, newShard(e, extent.Newest))
+		e.shards = append(e.shards, newShard(e, extent.At(begin)))
 	}
 	return e, nil
 }
@@ -77,34 +83,8 @@ func (e *Engine) Run(ctx context.Context) error {
 		running.Go(func() { s.run(ctx) })
 	}
 	running.Go(func() { e.expire(ctx) })
+	running.Go(func() { e.watchOutages(ctx) })
 	return e.follow(ctx)
-}
-
-// follow receives what the log delivers. When the log was unavailable, it continues after the newest entry received.
-func (e *Engine) follow(ctx context.Context) error {
-	for {
-		err := e.log.Follow(ctx, e.newest.Load(), e.receive)
-		if err != nil && !errors.Is(err, ErrUnavailable) && ctx.Err() == nil {
-			return fmt.Errorf("following the log: %w", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(retryDelay):
-		}
-	}
-}
-
-// receive adds entries from the log to the window and wakes the shards.
-func (e *Engine) receive(entries []event.Entry) {
-	if len(entries) == 0 {
-		return
-	}
-	e.window.push(newItems(entries, time.Now()))
-	e.newest.Store(entries[len(entries)-1].Position.Offset)
-	for _, s := range e.shards {
-		s.wake()
-	}
 }
 
 // expire drops items that are too old from the window, also while nothing is published.
@@ -122,7 +102,9 @@ func (e *Engine) expire(ctx context.Context) {
 }
 
 // Publish appends events to the log, together and in this order, and returns the position of each. It returns once the
-// log has them and does not wait for any stream. Errors match [event.ErrInvalid], [ErrUnavailable] or the context's.
+// log has them and does not wait for any stream. While the log is known to be unavailable, it fails at once. Errors match
+// [event.ErrInvalid], or [ErrUnavailable] when nothing was appended, or [ErrUnknownOutcome], also when the context ends
+// first.
 func (e *Engine) Publish(ctx context.Context, events ...event.Event) ([]event.Position, error) {
 	bytes := 0
 	for _, ev := range events {
@@ -131,9 +113,17 @@ func (e *Engine) Publish(ctx context.Context, events ...event.Event) ([]event.Po
 		}
 		bytes += ev.Size()
 	}
+	if err := e.outage.refusal(); err != nil {
+		return nil, err
+	}
 	positions, err := e.log.Append(ctx, events)
-	if err == nil {
+	switch {
+	case err == nil:
 		e.observer.Published(len(events), bytes)
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		err = fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
+	default:
+		e.noteFailure(err)
 	}
 	if e.shardsBehind() {
 		runtime.Gosched()
@@ -165,6 +155,7 @@ func (e *Engine) Open(ctx context.Context, sub Subscription) (*Stream, error) {
 	}
 	at, reset, err := e.findStart(ctx, sub)
 	if err != nil {
+		e.noteFailure(err)
 		return nil, err
 	}
 	if reset != nil {
@@ -176,7 +167,3 @@ func (e *Engine) Open(ctx context.Context, sub Subscription) (*Stream, error) {
 
 // Streams returns the number of attached streams.
 func (e *Engine) Streams() int { return int(e.streams.Load()) }
-
-func (e *Engine) position(offset uint64) event.Position {
-	return event.Position{Epoch: e.epoch, Offset: offset}
-}

@@ -21,11 +21,12 @@ type fakeLog struct {
 	epoch     event.Epoch
 	oldest    uint64
 	newest    uint64
+	skip      uint64 // how many offsets are left out before the next entry
 	entries   []event.Entry
 	all       []event.Entry // includes trimmed entries, for the model to compare with
 	failed    chan struct{} // closed when the log becomes unavailable; nil while it is
 	followErr error         // what Follow fails with while the log is unavailable
-	followers map[*func([]event.Entry)]bool
+	followers map[*fakeFollower]bool
 	reads     int
 	slow      time.Duration                 // how long a Read takes
 	onRead    func(after uint64, limit int) // called before a Read, without the lock
@@ -34,7 +35,7 @@ type fakeLog struct {
 func newLog(keep int) *fakeLog {
 	return &fakeLog{
 		keep: keep, epoch: "e1", oldest: 1, failed: make(chan struct{}),
-		followers: make(map[*func([]event.Entry)]bool),
+		followers: make(map[*fakeFollower]bool),
 	}
 }
 
@@ -49,6 +50,9 @@ func (l *fakeLog) Append(ctx context.Context, events []event.Event) ([]event.Pos
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if len(events) > 0 {
+		l.newest, l.skip = l.newest+l.skip, 0
+	}
 	var positions []event.Position
 	for _, e := range events {
 		l.newest++
@@ -58,13 +62,28 @@ func (l *fakeLog) Append(ctx context.Context, events []event.Event) ([]event.Pos
 	}
 	added := slices.Clone(l.entries[len(l.entries)-len(events):])
 	l.all = append(l.all, added...)
-	for deliver := range l.followers {
-		(*deliver)(added)
+	for f := range l.followers {
+		f.take(f.last, added)
 	}
 	if l.keep > 0 && len(l.entries) > l.keep {
 		l.trim(len(l.entries) - l.keep)
 	}
 	return positions, nil
+}
+
+// fakeFollower receives entries.
+type fakeFollower struct {
+	deliver func(uint64, []event.Entry)
+	last    uint64
+}
+
+// take delivers entries that stand right after an offset.
+func (f *fakeFollower) take(after uint64, entries []event.Entry) {
+	f.last = after
+	if len(entries) > 0 {
+		f.last = entries[len(entries)-1].Position.Offset
+	}
+	f.deliver(after, entries)
 }
 
 // trim drops the oldest n entries; the caller holds the lock.
@@ -84,11 +103,11 @@ func (l *fakeLog) Trim(n int) {
 	l.trim(n)
 }
 
-// SkipOffsets leaves offsets out, like a log from which single entries can be removed.
+// SkipOffsets leaves offsets out before the next entry, like a log from which single entries can be removed.
 func (l *fakeLog) SkipOffsets(n uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.newest += n
+	l.skip += n
 }
 
 // Fail makes the log unavailable; its followers fail with err.
@@ -114,7 +133,8 @@ func (l *fakeLog) Set(change func(*fakeLog)) {
 	change(l)
 }
 
-func (l *fakeLog) Read(ctx context.Context, after uint64, limit int) ([]event.Entry, error) {
+func (l *fakeLog) Read(ctx context.Context, position event.Position, limit int) ([]event.Entry, error) {
+	after := position.Offset
 	l.mu.Lock()
 	slow, onRead := l.slow, l.onRead
 	l.reads++
@@ -134,6 +154,8 @@ func (l *fakeLog) Read(ctx context.Context, after uint64, limit int) ([]event.En
 	switch {
 	case l.failed == nil:
 		return nil, fmt.Errorf("read: %w", pubsub.ErrUnavailable)
+	case position.Epoch != l.epoch:
+		return nil, fmt.Errorf("read: %w", pubsub.ErrReplaced)
 	case after+1 < l.oldest:
 		return nil, fmt.Errorf("read: %w", pubsub.ErrTrimmed)
 	}
@@ -154,17 +176,33 @@ func (l *fakeLog) Extent() pubsub.Extent {
 	return pubsub.Extent{Epoch: l.epoch, Oldest: l.oldest, Newest: l.newest}
 }
 
-func (l *fakeLog) Follow(ctx context.Context, after uint64, deliver func([]event.Entry)) error {
+// Look fails while the log is unavailable.
+func (l *fakeLog) Look(context.Context) (pubsub.Extent, error) {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.failed == nil {
+		return pubsub.Extent{}, fmt.Errorf("look: %w", pubsub.ErrUnavailable)
+	}
+	return pubsub.Extent{Epoch: l.epoch, Oldest: l.oldest, Newest: l.newest}, nil
+}
+
+func (l *fakeLog) Follow(ctx context.Context, position event.Position, deliver func(uint64, []event.Entry)) error {
+	after := position.Offset
+	l.mu.Lock()
+	switch {
+	case l.failed == nil:
 		defer l.mu.Unlock()
 		return l.followErr
+	case position.Epoch != l.epoch:
+		defer l.mu.Unlock()
+		return pubsub.ErrReplaced
 	}
-	if kept := l.entries[l.find(after):]; len(kept) > 0 {
-		deliver(slices.Clone(kept))
+	f := &fakeFollower{deliver: deliver, last: after}
+	if kept := l.entries[l.find(after):]; len(kept) > 0 || l.oldest > after+1 {
+		f.take(max(after, l.oldest-1), slices.Clone(kept))
 	}
 	failed := l.failed
-	l.followers[&deliver] = true
+	l.followers[f] = true
 	l.mu.Unlock()
 	select {
 	case <-ctx.Done():
@@ -172,7 +210,7 @@ func (l *fakeLog) Follow(ctx context.Context, after uint64, deliver func([]event
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.followers, &deliver)
+	delete(l.followers, f)
 	if ctx.Err() != nil {
 		return nil
 	}

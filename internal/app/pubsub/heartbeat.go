@@ -34,12 +34,12 @@ func (s *shard) onTimer(st *Stream) {
 // there. It returns zero until the position the client knows is in the older half of what the log keeps: sending it
 // more often would be of no use, and some clients mistake it for an event.
 func (s *shard) heartbeatPosition(st *Stream) (none event.Position) {
-	kept := s.engine.log.Extent()
+	kept := s.extent()
 	if st.state != stateLive || s.cursor <= st.knownOffset || 2*(st.knownOffset+1) >= kept.Oldest+kept.Newest+1 {
 		return none
 	}
 	st.knownOffset = s.cursor
-	return s.engine.position(s.cursor)
+	return s.position(s.cursor)
 }
 
 // stepsToNextCall returns after how many steps of the wheel onTimer must be called again.

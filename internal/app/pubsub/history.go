@@ -15,33 +15,17 @@ type history struct {
 	window *window
 }
 
-// recent copies the items right after an offset from the window into buf, oldest first. It does not block. It reports
-// false when the window does not have them: it dropped them, or never had them, because the log trimmed them before it
-// could deliver them.
-func (h history) recent(after uint64, buf []*Item) (int, bool) {
-	n, covered := h.window.after(after, buf)
-	for i, item := range buf[:n] {
-		// Some logs leave offsets out. A gap hides a loss only if the log has trimmed entries after it.
-		if item.Position.Offset > after+1 && h.log.Extent().Oldest > after+1 {
-			clear(buf[i:n])
-			return i, i > 0
-		}
-		after = item.Position.Offset
-	}
-	return n, covered
-}
-
 // older reads the page right after an offset from the log: limit items, or all there are if those are fewer. The page
 // ends early once its events have maxBytes, but has at least one. Errors are those of [Log.Read].
-func (h history) older(ctx context.Context, after uint64, limit, maxBytes int) ([]*Item, error) {
+func (h history) older(ctx context.Context, after event.Position, limit, maxBytes int) ([]*Item, error) {
 	entries, err := h.log.Read(ctx, after, limit)
 	return newItems(firstBytes(entries, maxBytes), time.Time{}), err
 }
 
 // read returns the page right after an offset from the window, if it has the whole page, or from the log. The page has
 // len(buf) items, or all there are if those are fewer; they may be stored in buf.
-func (h history) read(ctx context.Context, after uint64, buf []*Item) ([]*Item, error) {
-	if n, _ := h.recent(after, buf); n == len(buf) {
+func (h history) read(ctx context.Context, after event.Position, buf []*Item) ([]*Item, error) {
+	if n, _ := h.window.after(after.Offset, buf); n == len(buf) {
 		return buf, nil
 	}
 	return h.older(ctx, after, len(buf), math.MaxInt)

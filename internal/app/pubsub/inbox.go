@@ -14,6 +14,7 @@ type message struct {
 	query  func()        // of msgQuery
 
 	shardCursor uint64 // of msgPage: the shard's cursor when the page was requested
+	generation  uint64 // of msgPage: the shard's generation when the page was requested
 }
 
 type messageKind uint8
@@ -66,9 +67,11 @@ func (s *shard) receive() {
 			s.end(m.stream, m.why)
 		case msgPage:
 			s.reader.received()
-			if m.stream == nil {
+			switch {
+			case m.generation != s.generation: // of a log that was replaced
+			case m.stream == nil:
 				s.receiveBacklog(m.items, m.err)
-			} else {
+			default:
 				s.receivePage(m.stream, m.items, m.err, m.shardCursor)
 			}
 		case msgDrain:

@@ -11,8 +11,13 @@ func (s *shard) open(st *Stream) {
 	s.index.add(st)
 	st.cursor, st.knownOffset = st.start.Offset, st.start.Offset
 	st.lastWrite = s.wheel.tick
-	s.queueCatchUp(st)
+	if st.start.Epoch == s.epoch {
+		s.queueCatchUp(st)
+	} else { // the log was replaced since the start was found
+		s.resetEpoch(st, st.start)
+	}
 	switch {
+	case st.state == stateClosed:
 	case st.pendingEnd != "":
 		s.end(st, st.pendingEnd)
 	case s.drain.active:

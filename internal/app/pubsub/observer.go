@@ -1,6 +1,10 @@
 package pubsub
 
-import "time"
+import (
+	"time"
+
+	"carillon/internal/domain/event"
+)
 
 // Observer is notified of what the engine does, for example to count it. Its methods are called by publishers and
 // shards, concurrently, and must be quick.
@@ -18,4 +22,13 @@ type Observer interface {
 	Ended(why EndReason)
 	// Reset is called for each reset, at the start of a stream or later.
 	Reset(reason ResetReason)
+
+	// LogUnavailable is called when the log can no longer be reached or no longer takes events.
+	LogUnavailable(cause error)
+	// LogAvailable is called when it can be used again, with the time since LogUnavailable was called.
+	LogAvailable(after time.Duration)
+	// LogReplaced is called when another log took the place of the one with the old epoch.
+	LogReplaced(old, replacement event.Epoch)
+	// LogOvertook is called when the log trimmed entries before this node received them, with their number.
+	LogOvertook(entries uint64)
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sort"
 	"time"
+
+	"carillon/internal/domain/event"
 )
 
 const (
@@ -46,22 +48,23 @@ type reader struct {
 // pageRequest asks for the page after an offset.
 type pageRequest struct {
 	stream      *Stream // nil when the page is for the shard itself
-	after       uint64
-	shardCursor uint64 // the shard's cursor when it made the request
+	after       event.Position
+	generation  uint64 // the shard's when it made the request
+	shardCursor uint64 // likewise
 }
 
 // cachedPage is a page that was read before.
 type cachedPage struct {
-	after uint64
+	after event.Position
 	items []*Item
 }
 
-// from returns the page's items after an offset, none when the offset is not within the page.
-func (p *cachedPage) from(after uint64) []*Item {
-	if after < p.after {
+// from returns the page's items after a position, none when the position is not within the page.
+func (p *cachedPage) from(after event.Position) []*Item {
+	if after.Epoch != p.after.Epoch || after.Offset < p.after.Offset {
 		return nil
 	}
-	n := sort.Search(len(p.items), func(i int) bool { return p.items[i].Position.Offset > after })
+	n := sort.Search(len(p.items), func(i int) bool { return p.items[i].Position.Offset > after.Offset })
 	return p.items[n:]
 }
 
@@ -111,7 +114,9 @@ func (r *reader) run(ctx context.Context) {
 				return
 			}
 			items, err := r.page(ctx, req.after)
-			r.shard.post(message{kind: msgPage, stream: req.stream, items: items, err: err, shardCursor: req.shardCursor})
+			r.shard.post(message{
+				kind: msgPage, stream: req.stream, items: items, err: err, generation: req.generation, shardCursor: req.shardCursor,
+			})
 		}
 		expiry.Reset(cacheTime)
 	}
@@ -129,11 +134,11 @@ func (r *reader) nextRequest() (first pageRequest, ok bool) {
 	return first, true
 }
 
-// page returns the history after an offset: the end of a page in the cache, or a new page. While the log is unavailable
-// it waits, so the only errors are [ErrTrimmed] and, when the engine stops, any other.
-func (r *reader) page(ctx context.Context, after uint64) ([]*Item, error) {
+// page returns the history after a position: the end of a page in the cache, or a new page. While the log is unavailable
+// it waits, so the only errors are [ErrTrimmed], [ErrReplaced] and, when the engine stops, any other.
+func (r *reader) page(ctx context.Context, after event.Position) ([]*Item, error) {
 	for i := range r.cache {
-		if items := r.cache[i].from(after); len(items) > 0 && after+1 >= r.history.log.Extent().Oldest {
+		if items := r.cache[i].from(after); len(items) > 0 && after.Offset+1 >= r.history.log.Extent().Oldest {
 			return items, nil
 		}
 	}
@@ -146,9 +151,10 @@ func (r *reader) page(ctx context.Context, after uint64) ([]*Item, error) {
 			r.cache[r.cacheNext] = cachedPage{after: after, items: items}
 			r.cacheNext = (r.cacheNext + 1) % pagesCached
 			return items, nil
-		case errors.Is(err, ErrTrimmed):
+		case errors.Is(err, ErrTrimmed), errors.Is(err, ErrReplaced):
 			return nil, err
 		}
+		r.shard.engine.noteFailure(err)
 		select {
 		case <-time.After(retryDelay):
 		case <-ctx.Done():

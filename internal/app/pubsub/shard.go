@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"carillon/internal/domain/event"
 )
 
 const (
@@ -29,6 +31,9 @@ type shard struct {
 	spareInbox []message // swapped with inbox by receive
 	stopped    bool
 
+	epoch      event.Epoch // of the log that the shard delivers
+	generation uint64      // of that log: it grows when the log is replaced
+
 	cursor   uint64        // live streams have been given everything up to this offset
 	progress atomic.Uint64 // a recent value of cursor, for publishers
 	index    index
@@ -41,9 +46,9 @@ type shard struct {
 	drain    drain
 }
 
-func newShard(e *Engine, cursor uint64) *shard {
-	s := &shard{engine: e, wakeup: make(chan struct{}, 1), cursor: cursor, index: newIndex()}
-	s.progress.Store(cursor)
+func newShard(e *Engine, at event.Position) *shard {
+	s := &shard{engine: e, wakeup: make(chan struct{}, 1), epoch: at.Epoch, cursor: at.Offset, index: newIndex()}
+	s.progress.Store(at.Offset)
 	s.reader = newReader(e.history, s)
 	return s
 }

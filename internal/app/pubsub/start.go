@@ -13,10 +13,12 @@ import (
 
 // findStart returns where in the log a subscription starts, and a reset when that is not where the client asked to start.
 func (e *Engine) findStart(ctx context.Context, sub Subscription) (event.Position, *Reset, error) {
-	extent := e.log.Extent()
-	at := event.Position{Epoch: extent.Epoch, Offset: extent.Newest}
+	extent, err := e.extentFor(ctx, sub.Start)
+	if err != nil {
+		return event.Position{}, nil, err
+	}
+	at := extent.At(extent.Newest)
 	var reset *Reset
-	var err error
 	switch sub.Start.kind {
 	case startNext:
 	case startAfter:
@@ -27,6 +29,21 @@ func (e *Engine) findStart(ctx context.Context, sub Subscription) (event.Positio
 		at.Offset, err = e.beforeTime(ctx, sub.Start.since, extent)
 	}
 	return at, reset, err
+}
+
+// extentFor returns the extent by which the start of a subscription is decided. What this node knows is enough for most
+// starts. A position that it does not know may be one that another node has acknowledged a moment ago, so the log is asked.
+func (e *Engine) extentFor(ctx context.Context, start Start) (Extent, error) {
+	extent := e.log.Extent()
+	want, err := event.ParsePosition(start.requested)
+	if start.kind == startAfter && err == nil && (want.Epoch != extent.Epoch || want.Offset > extent.Newest) {
+		looking, cancel := context.WithTimeout(ctx, lookTimeout)
+		defer cancel()
+		if extent, err = e.log.Look(looking); err != nil {
+			return Extent{}, fmt.Errorf("looking for a position: %w", err)
+		}
+	}
+	return extent, e.identity.await(ctx, extent.Epoch)
 }
 
 // resume returns where a stream starts whose client saw everything up to a position.
@@ -50,12 +67,12 @@ func resume(requested string, extent Extent) (event.Position, *Reset) {
 
 // reset returns where a stream continues instead of where its client asked to, and the reset that tells the client.
 func (e Extent) reset(reason ResetReason, requested string, after uint64) (event.Position, *Reset) {
-	r := Reset{Reason: reason, Requested: requested, At: event.Position{Epoch: e.Epoch, Offset: after}}
+	r := Reset{Reason: reason, Requested: requested, At: e.At(after)}
 	if e.Newest > 0 {
-		r.Newest = event.Position{Epoch: e.Epoch, Offset: e.Newest}
+		r.Newest = e.At(e.Newest)
 	}
 	if e.Oldest <= e.Newest {
-		r.Oldest = event.Position{Epoch: e.Epoch, Offset: e.Oldest}
+		r.Oldest = e.At(e.Oldest)
 	}
 	return r.At, &r
 }
@@ -68,7 +85,7 @@ func (e *Engine) beforeLast(ctx context.Context, sub Subscription, extent Extent
 	end := extent.Newest // everything after it was looked at
 	for missing > 0 && end >= extent.Oldest && end > 0 {
 		after := max(extent.Oldest-1, end-min(end, pageItems))
-		items, err := e.history.read(ctx, after, buf[:end-after])
+		items, err := e.history.read(ctx, extent.At(after), buf[:end-after])
 		if errors.Is(err, ErrTrimmed) { // since the extent was read
 			extent.Oldest = max(extent.Oldest+1, e.log.Extent().Oldest)
 			continue
@@ -95,7 +112,7 @@ func (e *Engine) beforeTime(ctx context.Context, age time.Duration, extent Exten
 	var readErr error
 	oldest := extent.Oldest
 	n := sort.Search(int(extent.Newest+1-oldest), func(i int) bool {
-		entries, err := e.log.Read(ctx, oldest-1+uint64(i), 1)
+		entries, err := e.log.Read(ctx, extent.At(oldest-1+uint64(i)), 1)
 		switch {
 		case errors.Is(err, ErrTrimmed):
 			return false // older than anything kept

@@ -40,6 +40,17 @@ func (w *window) push(items []*Item) {
 	}
 }
 
+// skip drops all items. The next ones come after an offset, and everything up to it was trimmed in the log before it was
+// delivered, or is of another log.
+func (w *window) skip(after uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for w.first < w.next {
+		w.drop()
+	}
+	w.floor = after
+}
+
 // trim drops the oldest items while the window holds more events or bytes than it may. It never drops the newest item.
 func (w *window) trim() {
 	for w.next-w.first > uint64(w.limits.Events) || w.bytes.Load() > w.limits.Bytes && w.next-w.first > 1 {
@@ -83,7 +94,7 @@ func (w *window) growRing() {
 }
 
 // after copies the items right after an offset into buf, oldest first. It reports false, and copies nothing, when the
-// window does not reach back that far.
+// window does not reach back that far: it dropped them, or never had them.
 func (w *window) after(offset uint64, buf []*Item) (int, bool) {
 	w.mu.RLock()
 	defer w.mu.RUnlock()

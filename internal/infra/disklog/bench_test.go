@@ -85,7 +85,7 @@ func BenchmarkRead10000(b *testing.B) {
 	publish(b, log, batch(b, 50_000)...)
 	b.ReportAllocs()
 	for b.Loop() {
-		entries, err := log.Read(context.Background(), 20_000, 10_000)
+		entries, err := log.Read(context.Background(), log.Extent().At(20_000), 10_000)
 		if err != nil || len(entries) != 10_000 {
 			b.Fatal(len(entries), err)
 		}

@@ -84,7 +84,7 @@ func (l *Log) commit(group []*request) {
 	err := l.broken
 	if err == nil {
 		c := l.plan(group)
-		if len(c.entries) > 0 {
+		if len(c.entries) > 0 || l.full { // a full disk may have room again
 			err = l.write(c)
 		}
 		if err == nil && len(c.entries) > 0 {
@@ -161,12 +161,15 @@ func (l *Log) write(c *change) error {
 	})
 	switch {
 	case err == nil:
+		l.full = false
 		return nil
 	case diskFull(err) && !l.metaWritten(id):
+		l.full = true
 		return fmt.Errorf("%w: the disk is full: %w", pubsub.ErrUnavailable, err)
 	default:
-		l.broken = fmt.Errorf("%w: a write failed, no more appends until a restart: %w", pubsub.ErrUnavailable, err)
-		return l.broken
+		err = fmt.Errorf("a write failed, no more appends until a restart: %w", err)
+		l.broken = fmt.Errorf("%w: %w", pubsub.ErrUnavailable, err)
+		return fmt.Errorf("%w: %w", pubsub.ErrUnknownOutcome, err)
 	}
 }
 
@@ -224,7 +227,7 @@ func (l *Log) apply(c *change) {
 	l.history.trim(c.now)
 	l.mu.Unlock()
 	for _, f := range l.followers {
-		f.take(c.entries)
+		f.take(c.entries[0].Position.Offset-1, c.entries)
 	}
 }
 

@@ -12,18 +12,24 @@ import (
 // follower is whoever is told of each append.
 type follower struct {
 	after   uint64 // the last offset it was given
-	deliver func([]event.Entry)
+	deliver func(after uint64, entries []event.Entry)
 }
 
-// take delivers what stands after the follower's offset, which may be one that the log has yet to reach.
-func (f *follower) take(entries []event.Entry) {
+// take delivers entries that stand right after an offset. It leaves out those up to the follower's offset, which may be
+// one that the log has not reached yet.
+func (f *follower) take(after uint64, entries []event.Entry) {
 	for len(entries) > 0 && entries[0].Position.Offset <= f.after {
 		entries = entries[1:]
 	}
+	after = max(after, f.after)
+	if len(entries) == 0 && after == f.after {
+		return
+	}
+	f.after = after
 	if len(entries) > 0 {
 		f.after = entries[len(entries)-1].Position.Offset
-		f.deliver(entries)
 	}
+	f.deliver(after, entries)
 }
 
 // followPage is how many entries a follower is given at a time while it catches up.
@@ -31,8 +37,11 @@ const followPage = 1024
 
 // Follow implements [pubsub.Log]. Entries that are kept are read from the file page by page. The last page is read and
 // delivered while commits wait; from then on the committer delivers what it commits, from memory.
-func (l *Log) Follow(ctx context.Context, after uint64, deliver func([]event.Entry)) error {
-	f := &follower{after: after, deliver: deliver}
+func (l *Log) Follow(ctx context.Context, after event.Position, deliver func(uint64, []event.Entry)) error {
+	if after.Epoch != l.epoch {
+		return pubsub.ErrReplaced
+	}
+	f := &follower{after: after.Offset, deliver: deliver}
 	for joined := false; !joined; {
 		if ctx.Err() != nil {
 			return nil
@@ -74,12 +83,12 @@ func (l *Log) catchUp(ctx context.Context, f *follower) (joined bool, err error)
 func (l *Log) deliverPage(ctx context.Context, f *follower) error {
 	for {
 		from := max(f.after, l.Extent().Oldest-1)
-		page, err := l.Read(ctx, from, followPage)
+		page, err := l.Read(ctx, event.Position{Epoch: l.epoch, Offset: from}, followPage)
 		if errors.Is(err, pubsub.ErrTrimmed) {
 			continue // trimmed just now
 		}
 		if err == nil {
-			f.take(page)
+			f.take(from, page)
 		}
 		return err
 	}

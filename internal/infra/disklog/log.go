@@ -30,6 +30,7 @@ type Log struct {
 	keys         keys
 	wall         int64  // the newest entry's time
 	oldestOnDisk uint64 // offset of the first entry in the file
+	full         bool   // the newest transaction found no room on the disk
 	broken       error  // set once nobody knows what the file holds
 
 	// order is held while a transaction's outcome becomes visible and is delivered, so that followers see appends in
@@ -78,7 +79,11 @@ func (l *Log) Append(ctx context.Context, events []event.Event) ([]event.Positio
 	if len(events) == 0 {
 		return []event.Position{}, nil
 	}
-	r := newRequest(events)
+	return l.submit(ctx, newRequest(events))
+}
+
+// submit hands a request to the committer and waits for its result.
+func (l *Log) submit(ctx context.Context, r *request) ([]event.Position, error) {
 	select {
 	case l.waiting <- r:
 	case <-ctx.Done():
@@ -109,6 +114,15 @@ func (l *Log) Extent() pubsub.Extent {
 	l.rlock()
 	defer l.mu.RUnlock()
 	return pubsub.Extent{Epoch: l.epoch, Oldest: l.history.first, Newest: l.history.next - 1}
+}
+
+// Look implements [pubsub.Log]. This process is the only one that appends, so the extent is always known; but only the
+// committer can tell whether the file takes events.
+func (l *Log) Look(ctx context.Context) (pubsub.Extent, error) {
+	if _, err := l.submit(ctx, newRequest(nil)); err != nil {
+		return pubsub.Extent{}, err
+	}
+	return l.Extent(), nil
 }
 
 // Kept returns how many bytes of events the history holds, by [event.Event.Size], and how old the oldest of them is.

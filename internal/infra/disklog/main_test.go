@@ -103,7 +103,7 @@ func publish(t testing.TB, log pubsub.Log, events ...event.Event) []event.Positi
 
 func readAll(t testing.TB, log pubsub.Log) []event.Entry {
 	t.Helper()
-	entries, err := log.Read(context.Background(), log.Extent().Oldest-1, 1<<30)
+	entries, err := log.Read(context.Background(), log.Extent().At(log.Extent().Oldest-1), 1<<30)
 	require.NoError(t, err)
 	return entries
 }

@@ -19,13 +19,16 @@ const (
 )
 
 // Read implements [pubsub.Log]. It reads in short transactions.
-func (l *Log) Read(ctx context.Context, after uint64, limit int) ([]event.Entry, error) {
+func (l *Log) Read(ctx context.Context, position event.Position, limit int) ([]event.Entry, error) {
 	l.rlock()
 	first, next := l.history.first, l.history.next
 	l.mu.RUnlock()
+	after := position.Offset
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
+	case position.Epoch != l.epoch:
+		return nil, pubsub.ErrReplaced
 	case after < first-1:
 		return nil, pubsub.ErrTrimmed
 	case after >= next-1 || limit <= 0:

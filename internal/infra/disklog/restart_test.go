@@ -167,7 +167,7 @@ func TestLifecycle(t *testing.T) {
 	log.close()
 	_, err := log.Append(t.Context(), batch(t, 1))
 	require.ErrorIs(t, err, pubsub.ErrUnavailable)
-	_, err = log.Read(t.Context(), 0, 1)
+	_, err = log.Read(t.Context(), log.Extent().At(0), 1)
 	require.ErrorIs(t, err, pubsub.ErrUnavailable)
 }
 

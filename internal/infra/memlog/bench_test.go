@@ -21,7 +21,7 @@ func benchLog(b *testing.B) *memlog.Log {
 	log := open(b, limits)
 	ctx, cancel := context.WithCancel(b.Context())
 	done := make(chan struct{})
-	go func() { defer close(done); _ = log.Follow(ctx, 0, func([]event.Entry) {}) }()
+	go func() { defer close(done); _ = log.Follow(ctx, log.Extent().At(0), func(uint64, []event.Entry) {}) }()
 	b.Cleanup(func() { cancel(); <-done })
 	publish(b, log, batch(b, 10_000)...)
 	return log
@@ -85,7 +85,7 @@ func BenchmarkRead(b *testing.B) {
 	oldest := log.Extent().Oldest
 	b.ReportAllocs()
 	for i := uint64(0); b.Loop(); i++ {
-		page, err := log.Read(ctx, oldest-1+i*251%9000, 256)
+		page, err := log.Read(ctx, log.Extent().At(oldest-1+i*251%9000), 256)
 		if err != nil || len(page) != 256 {
 			b.Fatal(len(page), err)
 		}

@@ -94,7 +94,7 @@ func (l *Log) Append(ctx context.Context, events []event.Event) ([]event.Positio
 	l.history.trim(now)
 	l.mu.Unlock()
 	for _, f := range l.followers {
-		f.take(fresh)
+		f.take(fresh[0].Position.Offset-1, fresh)
 	}
 	return positions, nil
 }
@@ -113,16 +113,19 @@ func allocate(n int) ([]event.Position, []event.Entry) {
 }
 
 // Read implements [pubsub.Log].
-func (l *Log) Read(ctx context.Context, after uint64, limit int) ([]event.Entry, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
+func (l *Log) Read(ctx context.Context, after event.Position, limit int) ([]event.Entry, error) {
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case after.Epoch != l.epoch:
+		return nil, pubsub.ErrReplaced
 	}
 	l.rlock()
 	defer l.mu.RUnlock()
-	if after < l.history.first-1 {
+	if after.Offset < l.history.first-1 {
 		return nil, pubsub.ErrTrimmed
 	}
-	return l.history.after(after, limit), nil
+	return l.history.after(after.Offset, limit), nil
 }
 
 // Extent implements [pubsub.Log].
@@ -131,6 +134,9 @@ func (l *Log) Extent() pubsub.Extent {
 	defer l.mu.RUnlock()
 	return pubsub.Extent{Epoch: l.epoch, Oldest: l.history.first, Newest: l.history.next - 1}
 }
+
+// Look implements [pubsub.Log]. This process is the only one that appends, so it returns the same as Extent.
+func (l *Log) Look(context.Context) (pubsub.Extent, error) { return l.Extent(), nil }
 
 // Kept returns how many bytes of events the history holds, and how old the oldest of them is.
 func (l *Log) Kept() (bytes int64, age time.Duration) {
@@ -156,11 +162,14 @@ func (l *Log) rlock() {
 }
 
 // Follow implements [pubsub.Log]. It delivers the kept entries in one call, and each append in one call.
-func (l *Log) Follow(ctx context.Context, after uint64, deliver func([]event.Entry)) error {
-	if ctx.Err() != nil {
+func (l *Log) Follow(ctx context.Context, after event.Position, deliver func(uint64, []event.Entry)) error {
+	switch {
+	case ctx.Err() != nil:
 		return nil
+	case after.Epoch != l.epoch:
+		return pubsub.ErrReplaced
 	}
-	f := &follower{after: after, deliver: deliver}
+	f := &follower{after: after.Offset, deliver: deliver}
 	l.join(f)
 	defer l.leave(f)
 	l.trimPeriodically(ctx)
@@ -172,9 +181,10 @@ func (l *Log) join(f *follower) {
 	l.order.Lock()
 	defer l.order.Unlock()
 	l.rlock()
-	kept := l.history.after(max(f.after, l.history.first-1), l.history.count())
+	after := max(f.after, l.history.first-1)
+	kept := l.history.after(after, l.history.count())
 	l.mu.RUnlock()
-	f.take(kept)
+	f.take(after, kept)
 	l.followers = append(l.followers, f)
 }
 

@@ -44,7 +44,7 @@ func following(t *testing.T, log *memlog.Log, deliver func([]event.Entry)) {
 	here := sync.OnceFunc(func() { close(there) })
 	first := publish(t, log, keyed("first", ""))[0].Offset
 	running.Go(func() {
-		assert.NoError(t, log.Follow(ctx, first-1, func(entries []event.Entry) {
+		assert.NoError(t, log.Follow(ctx, log.Extent().At(first-1), func(_ uint64, entries []event.Entry) {
 			if entries[0].Position.Offset > first {
 				deliver(entries)
 			}
@@ -78,7 +78,7 @@ func TestEachLogHasItsEpoch(t *testing.T) {
 func TestTimesAreMonotonic(t *testing.T) {
 	log := open(t, pubsubtest.LargeLimits())
 	publish(t, log, keyed("", ""))
-	entries, err := log.Read(t.Context(), 0, 1)
+	entries, err := log.Read(t.Context(), log.Extent().At(0), 1)
 	require.NoError(t, err)
 	assert.Contains(t, entries[0].Time.String(), " m=")
 }
@@ -105,13 +105,13 @@ func TestEventLargerThanTheHistory(t *testing.T) {
 	p := publish(t, log, keyed(strings.Repeat("x", 1000), ""))[0]
 	assert.Equal(t, []uint64{2, 3}, got)
 	assert.Equal(t, pubsub.Extent{Epoch: p.Epoch, Oldest: 4, Newest: 3}, log.Extent())
-	_, err := log.Read(t.Context(), 2, 1)
+	_, err := log.Read(t.Context(), log.Extent().At(2), 1)
 	require.ErrorIs(t, err, pubsub.ErrTrimmed)
 	bytes, age := log.Kept()
 	assert.Zero(t, bytes)
 	assert.Zero(t, age)
 	publish(t, log, keyed("small", ""))
-	entries, err := log.Read(t.Context(), 3, 10)
+	entries, err := log.Read(t.Context(), log.Extent().At(3), 10)
 	require.NoError(t, err)
 	assert.Len(t, entries, 1)
 }
@@ -160,7 +160,7 @@ func TestReadersDoNotWaitForFollowers(t *testing.T) {
 	done := make(chan struct{})
 	go func() { defer close(done); publish(t, log, keyed("second", "")) }()
 	<-inside
-	entries, err := log.Read(t.Context(), 0, 10)
+	entries, err := log.Read(t.Context(), log.Extent().At(0), 10)
 	require.NoError(t, err)
 	assert.Len(t, entries, 2)
 	assert.EqualValues(t, 2, log.Extent().Newest)
@@ -177,7 +177,8 @@ func TestReadersDoNotWaitForFollowers(t *testing.T) {
 func TestCancelledRead(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := open(t, pubsubtest.LargeLimits()).Read(ctx, 0, 1)
+	log := open(t, pubsubtest.LargeLimits())
+	_, err := log.Read(ctx, log.Extent().At(0), 1)
 	assert.ErrorIs(t, err, context.Canceled)
 }
 

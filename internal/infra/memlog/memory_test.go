@@ -69,7 +69,7 @@ func TestTrimmedEventsAreFreed(t *testing.T) {
 			log := open(t, limits)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			go func() { _ = log.Follow(ctx, 0, func([]event.Entry) {}) }()
+			go func() { _ = log.Follow(ctx, log.Extent().At(0), func(uint64, []event.Entry) {}) }()
 			synctest.Wait()
 			marks := appendMarked(t, log, 1000)
 			assert.Equal(t, 1000, countLive(marks))
@@ -115,7 +115,7 @@ func TestMemoryComesBack(t *testing.T) {
 		log := open(t, limits)
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		go func() { _ = log.Follow(ctx, 0, func([]event.Entry) {}) }()
+		go func() { _ = log.Follow(ctx, log.Extent().At(0), func(uint64, []event.Entry) {}) }()
 		synctest.Wait()
 		assert.Less(t, heap()-before, int64(1<<20), "a fresh log reserves nothing")
 		for n := range 100_000 {

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"carillon/internal/app/pubsub"
+	"carillon/internal/domain/event"
 )
 
 // Build identifies the running program.
@@ -29,6 +30,8 @@ type Metrics struct {
 	lag, lateness             prometheus.Histogram
 	opened                    prometheus.Counter
 	ended, resets             reasons
+
+	logReplaced, logOvertook prometheus.Counter
 
 	publishesRefused, streamsRefused, authFailures *prometheus.CounterVec
 }
@@ -53,6 +56,8 @@ func New(build Build) *Metrics {
 		pubsub.EndGone, pubsub.EndFailed, pubsub.EndDead, pubsub.EndSlow, pubsub.EndExpired, pubsub.EndDrain, pubsub.EndClosed)
 	m.resets = newReasons(m.counters("resets_total", "Times a client was told that events may be missing.", "reason"),
 		pubsub.ResetExpired, pubsub.ResetEpoch, pubsub.ResetMalformed, pubsub.ResetFuture, pubsub.ResetSlow)
+	m.logReplaced = m.counter("log_replaced_total", "Times another log took the place of the one in use; each resets all streams.")
+	m.logOvertook = m.counter("log_overtook_total", "Events that the log trimmed before this node received them.")
 	m.publishesRefused = m.counters("publishes_refused_total", "Requests to publish that were refused, by the problem's code.", "reason")
 	m.streamsRefused = m.counters("streams_refused_total", "Requests to subscribe that were refused, by the problem's code.", "reason")
 	m.authFailures = m.counters("auth_failures_total", "Requests that lacked the right to what they asked for, by the problem's code.", "reason")
@@ -99,6 +104,18 @@ func (m *Metrics) Ended(why pubsub.EndReason) { m.ended.count(string(why)) }
 
 // Reset implements [pubsub.Observer].
 func (m *Metrics) Reset(reason pubsub.ResetReason) { m.resets.count(string(reason)) }
+
+// LogUnavailable implements [pubsub.Observer]. The state is read at each scrape.
+func (m *Metrics) LogUnavailable(error) {}
+
+// LogAvailable implements [pubsub.Observer].
+func (m *Metrics) LogAvailable(time.Duration) {}
+
+// LogReplaced implements [pubsub.Observer].
+func (m *Metrics) LogReplaced(event.Epoch, event.Epoch) { m.logReplaced.Inc() }
+
+// LogOvertook implements [pubsub.Observer].
+func (m *Metrics) LogOvertook(entries uint64) { m.logOvertook.Add(float64(entries)) }
 
 // Ticked records how late a tick of the clock was.
 func (m *Metrics) Ticked(late time.Duration) { m.lateness.Observe(late.Seconds()) }

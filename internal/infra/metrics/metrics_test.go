@@ -29,12 +29,14 @@ var golden = flag.Bool("golden", false, "rewrite testdata")
 // fakeSources is an engine and a clock with fixed values.
 type fakeSources struct {
 	draining bool
+	logDown  bool
 	window   pubsub.WindowInfo
 	clock    timefeed.Stats
 }
 
 func (q *fakeSources) Window() pubsub.WindowInfo { return q.window }
 func (q *fakeSources) Draining() bool            { return q.draining }
+func (q *fakeSources) LogAvailable() bool        { return !q.logDown }
 func (q *fakeSources) Stats() timefeed.Stats     { return q.clock }
 
 func newLog(t testing.TB) *memlog.Log {
@@ -135,6 +137,8 @@ func TestCounts(t *testing.T) {
 	}
 	q.draining = true
 	assert.Equal(t, "1", value(t, scrape(t, m), "draining"))
+	q.logDown = true
+	assert.Equal(t, "0", value(t, scrape(t, m), "log_available"))
 }
 
 // Every reason of the engine has a counter of its own and is not counted as "other".

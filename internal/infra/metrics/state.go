@@ -23,6 +23,7 @@ type Sources struct {
 type Engine interface {
 	Window() pubsub.WindowInfo
 	Draining() bool
+	LogAvailable() bool
 }
 
 // Clock is the part of the clock that is read at each scrape.
@@ -39,6 +40,7 @@ func (m *Metrics) Watch(sources Sources) error {
 	s.streams = s.desc("streams_open", "Streams that are open, by how they are written.", "transport")
 	s.written = s.desc("stream_written_bytes_total", "Bytes written to streams, framing included.")
 	s.draining = s.desc("draining", "1 while the server is stopping and takes no streams, else 0.")
+	s.logAvailable = s.desc("log_available", "1 while the log of events can be reached and takes events, else 0.")
 	s.windowEvents = s.desc("window_events", "Events in the window that streams are fed from.")
 	s.windowBytes = s.desc("window_bytes", "Bytes of the events in the window, as window.bytes counts them.")
 	s.windowAge = s.desc("window_oldest_age_seconds", "Age of the oldest event in the window; 0 when there is none.")
@@ -62,6 +64,7 @@ type state struct {
 	descs   []*prometheus.Desc
 
 	streams, written, draining              *prometheus.Desc
+	logAvailable                            *prometheus.Desc
 	windowEvents, windowBytes, windowAge    *prometheus.Desc
 	historyEvents, historyBytes, historyAge *prometheus.Desc
 	recordsDropped                          *prometheus.Desc
@@ -94,11 +97,8 @@ func (s *state) Collect(out chan<- prometheus.Metric) {
 		gauge(s.streams, float64(streams), transport)
 	}
 	counter(s.written, float64(written))
-	draining := 0.0
-	if s.sources.Engine.Draining() {
-		draining = 1
-	}
-	gauge(s.draining, draining)
+	gauge(s.draining, number(s.sources.Engine.Draining()))
+	gauge(s.logAvailable, number(s.sources.Engine.LogAvailable()))
 
 	window := s.sources.Engine.Window()
 	gauge(s.windowEvents, float64(window.Events))
@@ -121,4 +121,12 @@ func (s *state) Collect(out chan<- prometheus.Metric) {
 	counter(s.ticks, float64(clock.Ticks))
 	counter(s.ticksSkipped, float64(clock.Skipped))
 	counter(s.ticksFailed, float64(clock.Failed))
+}
+
+// number returns 1 for true and 0 for false.
+func number(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
 }

@@ -113,10 +113,14 @@ func (a *API) route() error {
 func (a *API) healthy(c *gin.Context) { c.String(http.StatusOK, "ok\n") }
 
 // ready serves GET /readyz, by which load balancers decide whether to send clients here. It fails while the server is
-// stopping.
+// stopping, while it still reads the history, and once the log has been unavailable for some seconds.
 func (a *API) ready(c *gin.Context) {
 	if a.deps.Engine.Draining() {
 		a.fail(c, pubsub.ErrDraining)
+		return
+	}
+	if err := a.deps.Engine.Ready(); err != nil {
+		a.fail(c, err)
 		return
 	}
 	c.String(http.StatusOK, "ready\n")

@@ -98,6 +98,7 @@ type settings struct {
 	engine   pubsub.Config
 	auth     *tokens
 	history  int
+	log      func(pubsub.Log) pubsub.Log // wraps the log
 	page     http.Handler
 	secure   bool // TLS, with HTTP/2
 	observer httpapi.Observer
@@ -147,7 +148,11 @@ func serve(t testing.TB, change ...func(*settings)) *server {
 		c(&set)
 	}
 	core, logs := observer.New(zapcore.DebugLevel)
-	engine, err := pubsub.New(set.engine, newLog(t, set.history), pubsubtest.NopObserver{})
+	log := newLog(t, set.history)
+	if set.log != nil {
+		log = set.log(log)
+	}
+	engine, err := pubsub.New(set.engine, log, pubsubtest.NopObserver{})
 	require.NoError(t, err)
 	streams, err := delivery.New(set.stream)
 	require.NoError(t, err)

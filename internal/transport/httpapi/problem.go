@@ -53,6 +53,7 @@ var table = []struct {
 	{event.ErrInvalid, http.StatusBadRequest, "invalid", "The request is not valid"},
 	{pubsub.ErrNoPattern, http.StatusBadRequest, "invalid_topic", "The request is not valid"},
 	{pubsub.ErrDraining, http.StatusServiceUnavailable, "draining", "The server is stopping"},
+	{pubsub.ErrUnknownOutcome, http.StatusServiceUnavailable, "unknown_outcome", "The events may have been published"},
 	{pubsub.ErrUnavailable, http.StatusServiceUnavailable, "log_unavailable", "The event log is unavailable"},
 	{context.DeadlineExceeded, http.StatusServiceUnavailable, "timeout", "The server took too long"},
 }
@@ -89,11 +90,17 @@ func problemOf(err error) problem.Document {
 	if unavailable, ok := errors.AsType[*access.UnavailableError](err); ok {
 		p.RetryAfter = unavailable.Wait
 	}
+	if errors.Is(err, pubsub.ErrUnavailable) {
+		p.RetryAfter = logRetryAfter
+	}
 	if draining, ok := errors.AsType[*pubsub.DrainingError](err); ok {
 		p.RetryAfter = max(draining.Remaining, time.Second)
 	}
 	return p
 }
+
+// logRetryAfter is when a client may try again while the log is unavailable. The engine looks at such a log every second.
+const logRetryAfter = 2 * time.Second
 
 // statusClientClosed is the status in the log record of a request whose client left before the response, as in nginx.
 // The client does not receive it.

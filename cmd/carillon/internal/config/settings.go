@@ -59,7 +59,7 @@ func (s Settings) Validate() error {
 
 // Engine returns the configuration of the engine, which spans two sections.
 func (s Settings) Engine() pubsub.Config {
-	return pubsub.Config{Window: s.Window, Heartbeat: s.Stream.Heartbeat, Slow: s.Stream.Slow, Shards: s.Stream.Shards}
+	return pubsub.Config{Window: s.Window, Heartbeat: s.Stream.Heartbeat, Slow: s.Stream.Slow, Shards: s.Stream.Shards, Fill: s.Window.Events}
 }
 
 // ShortHistory reports whether the window may reach as far back as the history. A stream that falls out of the window is

@@ -57,8 +57,8 @@ func engineModule(s config.Settings) fx.Option {
 		fx.Supply(s.History),
 		fx.Provide(
 			openEventLog,
-			func(log pubsub.Log, count *metrics.Metrics) (*pubsub.Engine, error) {
-				return pubsub.New(s.Engine(), log, count)
+			func(log pubsub.Log, count *metrics.Metrics, logger *zap.Logger) (*pubsub.Engine, error) {
+				return pubsub.New(s.Engine(), log, engineObserver{count, logger.Named("engine")})
 			},
 		),
 	)

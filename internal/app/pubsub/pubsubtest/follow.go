@@ -93,7 +93,7 @@ func followEnds(t *testing.T, a Adapter) {
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	assert.NoError(t, log.Follow(ctx, 0, func([]event.Entry) { assert.Fail(t, "the context has ended") }))
+	assert.NoError(t, log.Follow(ctx, log.Extent().At(0), func(uint64, []event.Entry) { assert.Fail(t, "the context has ended") }))
 }
 
 func followOneOrder(t *testing.T, a Adapter) {

@@ -3,6 +3,7 @@ package pubsubtest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -61,7 +62,7 @@ func publish(t *testing.T, log pubsub.Log, events ...event.Event) []event.Positi
 
 func read(t *testing.T, log pubsub.Log, after uint64) []event.Entry {
 	t.Helper()
-	entries, err := log.Read(t.Context(), after, everything)
+	entries, err := log.Read(t.Context(), log.Extent().At(after), everything)
 	require.NoError(t, err)
 	return entries
 }
@@ -88,22 +89,24 @@ type follower struct {
 
 	mu      sync.Mutex
 	entries []event.Entry
-	more    chan struct{} // closed and replaced when entries come
+	last    uint64         // the log has delivered everything up to this offset, or told that it was trimmed
+	trimmed []trimmedRange // what it told
+	more    chan struct{}  // closed and replaced when entries come
 }
 
 // follow starts a follower of a log. It stops at the end of the test, if not before.
 func follow(t *testing.T, log pubsub.Log, after uint64) *follower {
 	t.Helper()
-	f := &follower{more: make(chan struct{})}
+	f := &follower{last: after, more: make(chan struct{})}
 	ctx, cancel := context.WithCancel(t.Context())
 	var delivering, returned atomic.Bool
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		err := log.Follow(ctx, after, func(entries []event.Entry) {
+		err := log.Follow(ctx, log.Extent().At(after), func(after uint64, entries []event.Entry) {
 			assert.False(t, returned.Load(), "a delivery after Follow returned")
 			assert.True(t, delivering.CompareAndSwap(false, true), "two deliveries at a time")
-			f.receive(entries)
+			f.receive(t, after, entries)
 			delivering.Store(false)
 		})
 		returned.Store(true)
@@ -115,12 +118,32 @@ func follow(t *testing.T, log pubsub.Log, after uint64) *follower {
 	return f
 }
 
-func (f *follower) receive(entries []event.Entry) {
+func (f *follower) receive(t *testing.T, after uint64, entries []event.Entry) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	assert.GreaterOrEqual(t, after, f.last, "entries that were delivered before")
+	assert.False(t, len(entries) == 0 && after == f.last, "a call that tells nothing")
+	if after > f.last {
+		f.trimmed = append(f.trimmed, trimmedRange{f.last, after})
+	}
+	f.last = after
+	for _, e := range entries {
+		assert.Greater(t, e.Position.Offset, f.last, "offsets rise")
+		f.last = e.Position.Offset
+	}
 	f.entries = append(f.entries, entries...)
 	close(f.more)
 	f.more = make(chan struct{})
+}
+
+// trimmedRange is a range of trimmed entries: those after one offset, up to another.
+type trimmedRange struct{ after, upTo uint64 }
+
+// gaps returns what the log told that was trimmed so far.
+func (f *follower) gaps() []trimmedRange {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.trimmed)
 }
 
 // got returns what was delivered so far.

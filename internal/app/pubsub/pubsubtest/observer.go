@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"carillon/internal/app/pubsub"
+	"carillon/internal/domain/event"
 )
 
 // NopObserver is a [pubsub.Observer] that does nothing.
@@ -26,3 +27,15 @@ func (NopObserver) Ended(pubsub.EndReason) {}
 
 // Reset does nothing.
 func (NopObserver) Reset(pubsub.ResetReason) {}
+
+// LogUnavailable does nothing.
+func (NopObserver) LogUnavailable(error) {}
+
+// LogAvailable does nothing.
+func (NopObserver) LogAvailable(time.Duration) {}
+
+// LogReplaced does nothing.
+func (NopObserver) LogReplaced(event.Epoch, event.Epoch) {}
+
+// LogOvertook does nothing.
+func (NopObserver) LogOvertook(uint64) {}

@@ -26,7 +26,7 @@ func pages(t *testing.T, a Adapter) {
 	for _, size := range []int{1, 2, 7, 149, 150, 151, math.MaxInt} {
 		var got []event.Entry
 		for after := uint64(0); ; {
-			page, err := log.Read(t.Context(), after, size)
+			page, err := log.Read(t.Context(), log.Extent().At(after), size)
 			require.NoError(t, err)
 			if len(page) == 0 {
 				break
@@ -38,7 +38,7 @@ func pages(t *testing.T, a Adapter) {
 		assert.Equal(t, positionsOf(all), positionsOf(got), "in pages of %d", size)
 	}
 	for i, e := range all {
-		page, err := log.Read(t.Context(), e.Position.Offset, 3)
+		page, err := log.Read(t.Context(), log.Extent().At(e.Position.Offset), 3)
 		require.NoError(t, err)
 		assert.Equal(t, positionsOf(all[i+1:min(i+4, len(all))]), positionsOf(page))
 	}

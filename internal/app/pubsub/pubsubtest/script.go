@@ -112,7 +112,7 @@ func (s script) run(t *testing.T, a Adapter) error {
 				f.want = append(f.want, m.all[before:][indexAfter(m.all[before:], f.after):]...)
 			}
 		case "read":
-			entries, readErr := log.Read(t.Context(), after, step.Limit)
+			entries, readErr := log.Read(t.Context(), log.Extent().At(after), step.Limit)
 			err = m.checkRead(after, step.Limit, entries, readErr, time.Now())
 		case "follow":
 			kept := m.kept(time.Now())

@@ -29,7 +29,7 @@ func readSegment(t *testing.T, log pubsub.Log, name string, size int) (segment, 
 	extent := log.Extent()
 	s := segment{name: name, after: extent.Oldest - 1, exact: true}
 	for after := s.after; ; {
-		page, err := log.Read(t.Context(), after, size)
+		page, err := log.Read(t.Context(), log.Extent().At(after), size)
 		switch {
 		case errors.Is(err, pubsub.ErrTrimmed):
 			if oldest := log.Extent().Oldest; oldest <= after+1 {

@@ -36,6 +36,14 @@ type Adapter struct {
 	// opens it, within the same bounds. It is nil for a log that ends with its process.
 	Reopen func(t testing.TB, log pubsub.Log) pubsub.Log
 
+	// Join returns the log of another node, which shares the events of a log that Open returned. If it must be closed, Join
+	// registers that with the test's Cleanup. It is nil for a log of a single node.
+	Join func(t testing.TB, log pubsub.Log) pubsub.Log
+
+	// Replace deletes what a log stands for and makes it anew, empty, while the log is in use. It is nil for a log to
+	// which that cannot happen.
+	Replace func(t testing.TB, log pubsub.Log)
+
 	// FakeTime means that the log runs in a bubble of [synctest], so that tests can wait for ages and key windows.
 	FakeTime bool
 	// SameProcess means that every follower gets an entry before the Append that stored it returns.
@@ -48,7 +56,7 @@ type Adapter struct {
 // TestLog tests a log, with one subtest for each guarantee. Run it with the race detector.
 func TestLog(t *testing.T, a Adapter) {
 	t.Helper()
-	for _, group := range [][]guarantee{appendGuarantees(), readGuarantees(), trimGuarantees(), keyGuarantees(), followGuarantees(), restartGuarantees(), propertyGuarantees()} {
+	for _, group := range [][]guarantee{appendGuarantees(), readGuarantees(), trimGuarantees(), keyGuarantees(), followGuarantees(), identityGuarantees(), restartGuarantees(), nodeGuarantees(), propertyGuarantees()} {
 		for _, p := range group {
 			t.Run(p.name, func(t *testing.T) {
 				if p.needsTime && !a.FakeTime {
@@ -56,6 +64,12 @@ func TestLog(t *testing.T, a Adapter) {
 				}
 				if p.needsReopen && a.Reopen == nil {
 					t.Skip("this log ends with its process")
+				}
+				if p.needsJoin && a.Join == nil {
+					t.Skip("this log is of a single node")
+				}
+				if p.needsReplace && a.Replace == nil {
+					t.Skip("this log cannot be replaced while it is in use")
 				}
 				if p.ownBubble {
 					p.check(t, a)
@@ -69,11 +83,14 @@ func TestLog(t *testing.T, a Adapter) {
 
 // guarantee is one property that a log must have.
 type guarantee struct {
-	name        string
-	check       func(*testing.T, Adapter)
-	needsTime   bool // it waits until ages or key windows have passed
-	needsReopen bool // it restarts the log
-	ownBubble   bool // it opens bubbles itself
+	name  string
+	check func(*testing.T, Adapter)
+
+	needsTime    bool // it waits until ages or key windows have passed
+	needsReopen  bool // it restarts the log
+	needsJoin    bool // it has two nodes on one log
+	needsReplace bool // it replaces the log
+	ownBubble    bool // it opens bubbles itself
 }
 
 // run calls check as a test of its own, in a bubble if the log can run in one.

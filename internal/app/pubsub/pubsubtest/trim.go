@@ -2,6 +2,7 @@ package pubsubtest
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -28,10 +29,17 @@ func checkKept(t *testing.T, log pubsub.Log, all []event.Position) []event.Entry
 	kept := read(t, log, extent.Oldest-1)
 	assert.Equal(t, all[len(all)-len(kept):], append([]event.Position{}, positionsOf(kept)...))
 	for _, p := range all[:len(all)-len(kept)] {
-		_, err := log.Read(t.Context(), p.Offset-1, 1)
+		_, err := log.Read(t.Context(), log.Extent().At(p.Offset-1), 1)
 		require.ErrorIs(t, err, pubsub.ErrTrimmed, "%d was trimmed", p.Offset)
+		require.Greater(t, log.Extent().Oldest, p.Offset, "a failed read makes the extent known")
 	}
-	assert.Equal(t, positionsOf(kept), positionsOf(follow(t, log, 0).upTo(t, extent.Newest)), "a follower skips what was trimmed")
+	f := follow(t, log, 0)
+	assert.Equal(t, positionsOf(kept), positionsOf(f.upTo(t, extent.Newest)), "a follower skips what was trimmed")
+	if len(kept) < len(all) {
+		assert.Equal(t, []trimmedRange{{after: 0, upTo: kept[0].Position.Offset - 1}}, f.gaps(), "and is told so")
+	} else {
+		assert.Empty(t, f.gaps())
+	}
 	return kept
 }
 
@@ -87,11 +95,16 @@ func boundedInAge(t *testing.T, a Adapter) {
 	assert.Equal(t, extent.Newest+1, extent.Oldest, "entries that are too old are trimmed even while nothing is appended")
 	assert.Equal(t, all[9].Offset, extent.Newest)
 	assert.Empty(t, read(t, log, extent.Newest))
-	_, err := log.Read(t.Context(), extent.Newest-1, 1)
+	_, err := log.Read(t.Context(), log.Extent().At(extent.Newest-1), 1)
 	require.ErrorIs(t, err, pubsub.ErrTrimmed)
 	f := follow(t, log, 0)
+	if a.FakeTime {
+		synctest.Wait()
+		assert.Equal(t, []trimmedRange{{after: 0, upTo: extent.Newest}}, f.gaps(), "told even while there is nothing to deliver")
+	}
 	all = append(all, publish(t, log, textEvent("new"))...)
 	assert.Equal(t, []string{"new"}, texts(f.upTo(t, all[10].Offset)))
+	assert.Equal(t, []trimmedRange{{after: 0, upTo: extent.Newest}}, f.gaps())
 	assert.Greater(t, all[10].Offset, extent.Newest, "offsets go on")
 }
 
