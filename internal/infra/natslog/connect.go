@@ -32,7 +32,9 @@ func (l *Log) connect() error {
 		nats.ReconnectBufSize(-1), // what cannot be sent now fails now
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { l.disconnected(err) }),
 		nats.ReconnectHandler(l.reconnected),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { l.warnings.warn("NATS refused something", zap.Error(err)) }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			l.warnings.warn("NATS refused something", zap.Error(err))
+		}),
 		nats.ClosedHandler(func(*nats.Conn) { close(l.closed) }),
 	}
 	credentials, err := l.cfg.options()

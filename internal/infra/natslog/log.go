@@ -29,13 +29,15 @@ type Log struct {
 	closing   atomic.Bool
 	downSince atomic.Int64 // when the connection was lost, in nanoseconds since 1970; zero: it is there
 
-	view     view
-	rolled   chan event.Epoch // the epoch of a stream that was found to have lost its newest messages
-	batches  chan struct{}    // a place for each batch in flight
+	view    view
+	rolled  chan event.Epoch // the epoch of a stream that was found to have lost its newest messages
+	batches chan struct{}    // a place for each batch in flight
 
 	skips    skips
 	warnings warnings
 	durable  bool
+
+	replicated atomic.Bool // the stream has more than one replica
 
 	clock      atomic.Int64 // how far this node's clock is ahead, in nanoseconds
 	clockIsOff atomic.Bool
@@ -102,7 +104,7 @@ func (l *Log) open(ctx context.Context) (err error) {
 	if err = l.prepare(ctx); err != nil {
 		return err
 	}
-	extent, info, err := l.look(ctx)
+	info, err := l.inspect(ctx)
 	if err != nil {
 		return err
 	}
@@ -110,7 +112,7 @@ func (l *Log) open(ctx context.Context) (err error) {
 	l.logger.Info("history opened",
 		zap.String("stream", l.cfg.Stream), zap.String("subjects", l.cfg.subjects()), zap.Int("replicas", info.Config.Replicas),
 		zap.String("server", l.conn.ConnectedServerName()), zap.String("version", l.conn.ConnectedServerVersion()),
-		zap.Uint64("events", info.State.Msgs), zap.Uint64("bytes", info.State.Bytes), zap.String("epoch", string(extent.Epoch)))
+		zap.Uint64("events", info.State.Msgs), zap.Uint64("bytes", info.State.Bytes), zap.String("epoch", string(epochOf(info))))
 	if info.Cluster != nil && info.Config.Replicas == 1 && l.conn.ConnectedClusterName() != "" {
 		l.logger.Warn("the history is on one server of a NATS cluster only: while that server is away, nothing can be published; set history.nats.replicas to 3")
 	}
@@ -164,14 +166,15 @@ func (l *Log) Extent() pubsub.Extent { return l.view.extent() }
 
 // Look implements [pubsub.Log].
 func (l *Log) Look(ctx context.Context) (pubsub.Extent, error) {
-	extent, info, err := l.look(ctx)
+	info, err := l.inspect(ctx)
 	if err == nil {
 		err = quorum(info)
 	}
 	if err != nil {
 		return pubsub.Extent{}, ended(ctx, err)
 	}
-	return extent, nil
+	first, last := bounds(info)
+	return pubsub.Extent{Epoch: epochOf(info), Oldest: first, Newest: last}, nil
 }
 
 // ended returns the context's error if the context has ended, else the error.
@@ -200,43 +203,4 @@ func quorum(info *jetstream.StreamInfo) error {
 		return fmt.Errorf("%w: only %d of %d replicas of the stream are there", pubsub.ErrUnavailable, there, info.Config.Replicas)
 	}
 	return nil
-}
-
-// maxLook bounds how many messages that are no events look passes over.
-const maxLook = 100
-
-// look asks the stream for its extent. Messages at its end that are no events are not part of it.
-func (l *Log) look(ctx context.Context) (pubsub.Extent, *jetstream.StreamInfo, error) {
-	info, err := l.inspect(ctx)
-	if err != nil {
-		return pubsub.Extent{}, nil, err
-	}
-	epoch := epochOf(info)
-	first, last := bounds(info)
-	known, newest := l.view.reached(epoch)
-	for offset := last; offset >= first; offset-- {
-		if offset <= known {
-			return pubsub.Extent{Epoch: epoch, Oldest: min(first, newest+1), Newest: newest}, info, nil
-		}
-		if last-offset == maxLook {
-			return pubsub.Extent{Epoch: epoch, Oldest: first, Newest: offset}, info, nil
-		}
-		m, err := l.message(ctx, offset)
-		if errors.Is(err, errNoMessage) { // trimmed meanwhile
-			continue
-		}
-		if err != nil {
-			return pubsub.Extent{}, nil, err
-		}
-		if _, err := m.decode(l.prefix, l.cfg.EventBytes); err == nil {
-			l.view.stored(epoch, offset)
-			return pubsub.Extent{Epoch: epoch, Oldest: first, Newest: offset}, info, nil
-		}
-	}
-	return pubsub.Extent{Epoch: epoch, Oldest: first, Newest: first - 1}, info, nil
-}
-
-// position returns the position of an offset.
-func position(epoch event.Epoch, offset uint64) event.Position {
-	return event.Position{Epoch: epoch, Offset: offset}
 }

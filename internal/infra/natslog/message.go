@@ -139,3 +139,14 @@ func keyOf(id string) event.Key {
 	}
 	return key
 }
+
+// entry returns the entry of a message, with the time at which it is delivered. A message that is no event is an entry
+// without topics.
+func (l *Log) entry(epoch event.Epoch, m stored, at time.Time) event.Entry {
+	e, err := m.decode(l.prefix, l.cfg.EventBytes)
+	if err != nil {
+		l.skips.note(epoch, m.offset, err)
+		e = event.Event{}
+	}
+	return event.Entry{Position: event.Position{Epoch: epoch, Offset: m.offset}, Time: at, Event: e}
+}

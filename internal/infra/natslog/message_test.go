@@ -155,15 +155,15 @@ func TestForeignMessages(t *testing.T) {
 
 func TestMessagesThatAreNoEvents(t *testing.T) {
 	for problem, change := range map[string]func(*stored){
-		"data is larger than limits.event_bytes":        func(m *stored) { m.data = make([]byte, 101) },
-		"data is not valid UTF-8":                       func(m *stored) { m.data = []byte("\xff") },
-		"reserved for the server":                       func(m *stored) { m.header = nats.Header{"Carillon-Type": {"carillon.reset"}} },
-		"type contains the character":                   func(m *stored) { m.header = nats.Header{"Carillon-Type": {"a\x01"}} },
-		"Carillon-Retry: is not a number":               func(m *stored) { m.header = nats.Header{"Carillon-Retry": {"-1"}} },
-		"retry must be a whole number of milliseconds":  func(m *stored) { m.header = nats.Header{"Carillon-Retry": {"4000000000"}} },
-		`Carillon-Topic: "%" is not followed`:           func(m *stored) { m.header = nats.Header{"Carillon-Topic": {"a%"}} },
-		"topic must not be empty":                       func(m *stored) { m.header = nats.Header{"Carillon-Topic": {""}} },
-		"subject is not below carillon":                 func(m *stored) { m.subject = "orders" },
+		"data is larger than limits.event_bytes":       func(m *stored) { m.data = make([]byte, 101) },
+		"data is not valid UTF-8":                      func(m *stored) { m.data = []byte("\xff") },
+		"reserved for the server":                      func(m *stored) { m.header = nats.Header{"Carillon-Type": {"carillon.reset"}} },
+		"type contains the character":                  func(m *stored) { m.header = nats.Header{"Carillon-Type": {"a\x01"}} },
+		"Carillon-Retry: is not a number":              func(m *stored) { m.header = nats.Header{"Carillon-Retry": {"-1"}} },
+		"retry must be a whole number of milliseconds": func(m *stored) { m.header = nats.Header{"Carillon-Retry": {"4000000000"}} },
+		`Carillon-Topic: "%" is not followed`:          func(m *stored) { m.header = nats.Header{"Carillon-Topic": {"a%"}} },
+		"topic must not be empty":                      func(m *stored) { m.header = nats.Header{"Carillon-Topic": {""}} },
+		"subject is not below carillon":                func(m *stored) { m.subject = "orders" },
 	} {
 		m := stored{subject: "carillon.a", data: []byte("ok")}
 		change(&m)

@@ -3,7 +3,6 @@ package natslog
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"carillon/internal/app/pubsub"
@@ -27,7 +26,7 @@ func (l *Log) read(ctx context.Context, after event.Position, limit int) ([]even
 	r := reading{log: l, after: after, limit: limit, offset: after.Offset}
 	if _, last := l.view.now(); after.Offset < last {
 		if err := r.pages(ctx); err != nil {
-			return nil, err
+			return nil, r.judge(ctx, err)
 		}
 	}
 	for behind := 0; ; behind++ {
@@ -41,12 +40,23 @@ func (l *Log) read(ctx context.Context, after event.Position, limit int) ([]even
 		if behind < patientReads {
 			err = r.pages(ctx)
 		} else {
-			err = r.fromLeader(ctx, last)
+			err = r.fromLeader(ctx)
 		}
 		if err != nil {
-			return nil, err
+			return nil, r.judge(ctx, err)
 		}
 	}
+}
+
+// judge returns the error of a read that failed. When a message is missing, the stream may have been replaced.
+func (r *reading) judge(ctx context.Context, err error) error {
+	if errors.Is(err, pubsub.ErrTrimmed) {
+		if _, other := r.confirm(ctx); other != nil {
+			return other
+		}
+		r.log.view.trimmed(r.after.Epoch, r.offset+2) // a replica may trim before the leader
+	}
+	return err
 }
 
 // patientReads is how often replicas are asked again for messages that they do not have yet.
@@ -84,10 +94,10 @@ func (r *reading) pages(ctx context.Context) error {
 }
 
 // fromLeader reads one message from the leader, which has it whatever the replicas have.
-func (r *reading) fromLeader(ctx context.Context, last uint64) error {
+func (r *reading) fromLeader(ctx context.Context) error {
 	m, err := r.log.message(ctx, r.offset+1)
 	if errors.Is(err, errNoMessage) {
-		return fmt.Errorf("%w: message %d of %d", pubsub.ErrTrimmed, r.offset+1, last)
+		return pubsub.ErrTrimmed
 	}
 	if err != nil {
 		return err
@@ -104,15 +114,10 @@ func (r *reading) add(m stored) error {
 		return pubsub.ErrTrimmed
 	}
 	r.offset = m.offset
-	e, err := m.decode(r.log.prefix, r.log.cfg.EventBytes)
-	if err != nil {
-		r.log.skips.note(r.after.Epoch, m.offset, err)
-		return nil
-	}
 	if r.at.Before(m.at) {
 		r.at = m.at
 	}
-	r.entries = append(r.entries, event.Entry{Position: position(r.after.Epoch, m.offset), Time: r.at, Event: e})
+	r.entries = append(r.entries, r.log.entry(r.after.Epoch, m, r.at))
 	return nil
 }
 

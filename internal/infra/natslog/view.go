@@ -19,9 +19,8 @@ type view struct {
 	changed chan struct{} // closed when the epoch is another one
 	maxMsgs uint64        // the stream's bound in messages; zero: none
 
-	oldest uint64 // offset of the oldest message that is kept
-	last   uint64 // the highest offset that is known to be stored, of any message
-	newest uint64 // the highest offset of an event; messages that are no events may come after it
+	oldest uint64    // offset of the oldest message that is kept
+	last   uint64    // the highest offset that is known to be stored
 	behind time.Time // since when the stream has answered with less than last; zero: it does not
 
 	mark mark // the newest message that a follower got
@@ -38,16 +37,11 @@ type mark struct {
 func (v *view) extent() pubsub.Extent {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return pubsub.Extent{Epoch: v.epoch, Oldest: min(v.kept(), v.newest+1), Newest: v.newest}
-}
-
-// kept returns the offset of the oldest message that may still be kept. The caller holds mu.
-func (v *view) kept() uint64 {
 	oldest := max(v.oldest, 1)
 	if v.maxMsgs > 0 && v.last > v.maxMsgs {
 		oldest = max(oldest, v.last-v.maxMsgs+1)
 	}
-	return oldest
+	return pubsub.Extent{Epoch: v.epoch, Oldest: min(oldest, v.last+1), Newest: v.last}
 }
 
 // now returns the epoch, and the highest offset that is known to be stored.
@@ -110,18 +104,8 @@ func (v *view) replace(epoch event.Epoch, first, newest uint64) {
 		close(v.changed)
 	}
 	v.epoch, v.since, v.changed = epoch, time.Now(), make(chan struct{})
-	v.oldest, v.last, v.newest = first, newest, first-1
+	v.oldest, v.last = first, newest
 	v.mark, v.behind = mark{}, time.Time{}
-}
-
-// reached returns up to which offset it is known which messages are events, and the newest event up to there.
-func (v *view) reached(epoch event.Epoch) (known, newest uint64) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if epoch != v.epoch {
-		return 0, 0
-	}
-	return max(v.newest, v.mark.offset), v.newest
 }
 
 // bounds returns the offsets of the oldest and the newest message of a stream; for an empty one, the oldest is one more
@@ -139,18 +123,27 @@ func (v *view) stored(epoch event.Epoch, offset uint64) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if epoch == v.epoch {
-		v.last, v.newest = max(v.last, offset), max(v.newest, offset)
+		v.last = max(v.last, offset)
 	}
 }
 
-// followed notes the newest message that a follower got, and the newest event up to it.
-func (v *view) followed(epoch event.Epoch, m mark, newest uint64) {
+// trimmed notes that nothing before an offset of an epoch is kept.
+func (v *view) trimmed(epoch event.Epoch, oldest uint64) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if epoch == v.epoch {
+		v.oldest = max(v.oldest, oldest)
+	}
+}
+
+// followed notes the newest message that a follower got.
+func (v *view) followed(epoch event.Epoch, m mark) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if epoch != v.epoch {
 		return
 	}
-	v.last, v.newest = max(v.last, m.offset), max(v.newest, newest)
+	v.last = max(v.last, m.offset)
 	if m.offset > v.mark.offset {
 		v.mark = m
 	}

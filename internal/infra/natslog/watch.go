@@ -32,6 +32,7 @@ func (l *Log) inspect(ctx context.Context) (*jetstream.StreamInfo, error) {
 	if err != nil {
 		return nil, err
 	}
+	l.replicated.Store(info.Config.Replicas > 1)
 	l.compareClocks(info.TimeStamp, asked, time.Since(asked))
 	former, behind := l.view.note(answer{info, asked, last})
 	if former != "" {
