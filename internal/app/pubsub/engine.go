@@ -37,6 +37,8 @@ type Engine struct {
 	following atomic.Bool   // a call of [Log.Follow] is in progress
 	streams   atomic.Int64  // attached streams
 
+	judge atomic.Pointer[func(Subscription) EndReason] // of [Engine.Enforce]; nil before its first call
+
 	drainEnd atomic.Pointer[time.Time] // when the last stream is ended; nil unless the engine drains
 	drained  chan struct{}             // signalled when no stream is left
 }
@@ -101,11 +103,11 @@ func (e *Engine) expire(ctx context.Context) {
 	}
 }
 
-// Publish appends events to the log, together and in this order, and returns the position of each. It returns once the
-// log has them and does not wait for any stream. While the log is known to be unavailable, it fails at once. Errors match
-// [event.ErrInvalid], or [ErrUnavailable] when nothing was appended, or [ErrUnknownOutcome], also when the context ends
-// first.
-func (e *Engine) Publish(ctx context.Context, events ...event.Event) ([]event.Position, error) {
+// Publish appends events to the log, together and in this order, and returns what became of each. It returns once the log
+// has them and does not wait for any stream. While the log is known to be unavailable, it fails at once. Errors match
+// [event.ErrInvalid], [ErrKeyReused], or [ErrUnavailable] when nothing was appended, or [ErrUnknownOutcome], also when the
+// context ends first.
+func (e *Engine) Publish(ctx context.Context, events ...event.Event) ([]Appended, error) {
 	bytes := 0
 	for _, ev := range events {
 		if err := ev.Validate(); err != nil {
@@ -116,7 +118,7 @@ func (e *Engine) Publish(ctx context.Context, events ...event.Event) ([]event.Po
 	if err := e.outage.refusal(); err != nil {
 		return nil, err
 	}
-	positions, err := e.log.Append(ctx, events)
+	appended, err := e.log.Append(ctx, events)
 	switch {
 	case err == nil:
 		e.observer.Published(len(events), bytes)
@@ -128,7 +130,7 @@ func (e *Engine) Publish(ctx context.Context, events ...event.Event) ([]event.Po
 	if e.shardsBehind() {
 		runtime.Gosched()
 	}
-	return positions, err
+	return appended, err
 }
 
 // shardsBehind reports whether a shard is so far behind the newest item that the window may soon drop items the shard

@@ -11,6 +11,9 @@ func (s *shard) open(st *Stream) {
 	s.index.add(st)
 	st.cursor, st.knownOffset = st.start.Offset, st.start.Offset
 	st.lastWrite = s.wheel.tick
+	if st.sub.Notices != nil {
+		st.sub.Notices.Begin(st)
+	}
 	if st.start.Epoch == s.epoch {
 		s.queueCatchUp(st)
 	} else { // the log was replaced since the start was found
@@ -23,6 +26,10 @@ func (s *shard) open(st *Stream) {
 	case s.drain.active:
 		s.end(st, EndDrain)
 	default:
+		if why := s.engine.verdict(st.sub); why != "" {
+			s.end(st, why)
+			return
+		}
 		s.ready(st) // a sink may hold the opening
 		if st.state != stateClosed {
 			s.onTimer(st)
@@ -42,6 +49,7 @@ func (s *shard) ready(st *Stream) {
 		}
 	case stateNew, stateClosed:
 	}
+	s.notify(st)
 }
 
 // end removes the stream from the shard and closes its sink. It does nothing for a stream that has ended.
@@ -53,6 +61,9 @@ func (s *shard) end(st *Stream, why EndReason) {
 		st.pendingEnd = why
 		return
 	case stateLagging, stateReading, stateLive, stateParked:
+	}
+	if keeper, ok := st.sink.(PositionKeeper); ok {
+		keeper.EndsAt(s.position(s.givenUpTo(st)))
 	}
 	st.state = stateClosed
 	st.endPosted.Store(true)
@@ -68,5 +79,16 @@ func (s *shard) end(st *Stream, why EndReason) {
 	}
 	st.sink.Close(why)
 	st.sink = nil
+	if st.sub.Notices != nil {
+		st.sub.Notices.End()
+	}
 	s.engine.streamEnded(why)
+}
+
+// givenUpTo returns the offset up to which a stream has been given everything that matches.
+func (s *shard) givenUpTo(st *Stream) uint64 {
+	if st.state == stateLive {
+		return max(s.cursor, st.cursor)
+	}
+	return st.cursor
 }

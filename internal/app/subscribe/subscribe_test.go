@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"carillon/internal/app/presence"
 	"carillon/internal/app/pubsub"
 	"carillon/internal/app/subscribe"
 	"carillon/internal/domain/access"
@@ -26,6 +27,28 @@ func (e *recordingEngine) Open(_ context.Context, sub pubsub.Subscription) (*pub
 	return &pubsub.Stream{}, e.err
 }
 
+// recordingPresence keeps what was asked for last.
+type recordingPresence struct {
+	kind    presence.Kind
+	topics  []event.Topic
+	private bool
+}
+
+func (p *recordingPresence) Watch(kind presence.Kind, topics []event.Topic) pubsub.Notices {
+	p.kind, p.topics = kind, topics
+	return watching{}
+}
+
+func (p *recordingPresence) Read(_ context.Context, kind presence.Kind, topics []event.Topic) ([]presence.Report, error) {
+	p.kind, p.topics = kind, topics
+	return []presence.Report{{}}, nil
+}
+
+func (p *recordingPresence) PublicCount() bool { return !p.private }
+
+// watching is the notices of a stream of the tests.
+type watching struct{ pubsub.Notices }
+
 func patterns(t *testing.T, texts ...string) (list []event.Pattern) {
 	t.Helper()
 	for _, text := range texts {
@@ -39,7 +62,7 @@ func patterns(t *testing.T, texts ...string) (list []event.Pattern) {
 func newSubscriber(t *testing.T, limits subscribe.Limits) (*subscribe.Subscriber, *recordingEngine) {
 	t.Helper()
 	engine := &recordingEngine{}
-	s, err := subscribe.New(limits, engine, patterns(t, "clock")[0])
+	s, err := subscribe.New(limits, engine, &recordingPresence{}, patterns(t, "clock")[0])
 	require.NoError(t, err)
 	return s, engine
 }
@@ -179,4 +202,18 @@ func TestReload(t *testing.T) {
 	require.NoError(t, s.Reload(subscribe.Limits{TopicsPerStream: 1, MaxStreams: 2}))
 	_, err = s.Open(t.Context(), all, subscribe.Request{})
 	require.NoError(t, err)
+}
+
+func TestMisconfigurationIsNamed(t *testing.T) {
+	for key, wrong := range map[string]subscribe.Limits{
+		"limits.max_streams":        {TopicsPerStream: 1, MaxStreams: -1},
+		"limits.max_streams_per_ip": {TopicsPerStream: 1, MaxStreamsPerIP: -1},
+		"limits.topics_per_stream":  {},
+	} {
+		t.Run(key, func(t *testing.T) {
+			_, err := subscribe.New(wrong, &recordingEngine{}, nil, event.Everything)
+			assert.ErrorContains(t, err, key+": must ")
+			assert.ErrorContains(t, err, "(got ")
+		})
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"carillon/internal/app/pubsub"
 	"carillon/internal/app/timefeed"
 	"carillon/internal/domain/event"
 )
@@ -22,7 +23,7 @@ type log struct {
 	calls  int
 }
 
-func (l *log) Publish(ctx context.Context, events ...event.Event) ([]event.Position, error) {
+func (l *log) Publish(ctx context.Context, events ...event.Event) ([]pubsub.Appended, error) {
 	l.calls++
 	if l.result != nil {
 		if err := l.result(ctx, l.calls); err != nil {
@@ -30,7 +31,7 @@ func (l *log) Publish(ctx context.Context, events ...event.Event) ([]event.Posit
 		}
 	}
 	l.events = append(l.events, events...)
-	return make([]event.Position, len(events)), nil
+	return make([]pubsub.Appended, len(events)), nil
 }
 
 func (l *log) data() (texts []string) {
@@ -76,7 +77,7 @@ func runOn(t *testing.T, cfg timefeed.Config, now func() time.Time, d time.Durat
 	return feed.Stats(), o.reported
 }
 
-var everySecond = timefeed.Config{Interval: time.Second, Timezone: "UTC", Layout: time.DateTime}
+var everySecond = timefeed.Config{Enabled: true, Interval: time.Second, Timezone: "UTC", Layout: time.DateTime}
 
 func TestPublishesEachSecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -121,7 +122,7 @@ func TestWritesTheTimeInItsZoneAndLayout(t *testing.T) {
 		t.Run(c.timezone+" "+c.layout, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := &log{}
-				cfg := timefeed.Config{Interval: c.interval, Timezone: c.timezone, Layout: c.layout}
+				cfg := timefeed.Config{Enabled: true, Interval: c.interval, Timezone: c.timezone, Layout: c.layout}
 				run(t, cfg, c.start, 2*c.interval+1, l)
 				assert.Equal(t, c.want, l.data())
 			})
@@ -163,6 +164,27 @@ func TestAFailingLogCostsItsTicksAndNothingElse(t *testing.T) {
 		assert.Equal(t, []string{"2025-06-18 09:00:01", "2025-06-18 09:00:04", "2025-06-18 09:00:06"}, l.data())
 		assert.Equal(t, timefeed.Stats{Ticks: 6, Failed: 3}, stats)
 		assert.Equal(t, []any{down, uint64(2), down, uint64(1)}, reported)
+	})
+}
+
+func TestAClockThatIsTurnedOffDoesNotTick(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, off := &log{}, everySecond
+		off.Enabled = false
+		stats, reported := run(t, off, time.Unix(0, 0), time.Hour, l)
+		assert.Empty(t, l.events)
+		assert.Equal(t, timefeed.Stats{}, stats)
+		assert.Empty(t, reported)
+	})
+}
+
+// Another node may write the time in another zone or layout. Its tick is the tick.
+func TestATickOfAnotherNodeCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &log{result: func(context.Context, int) error { return &pubsub.KeyReusedError{} }}
+		stats, reported := run(t, everySecond, time.Unix(0, 0), 2500*time.Millisecond, l)
+		assert.Equal(t, timefeed.Stats{Ticks: 2}, stats)
+		assert.Empty(t, reported)
 	})
 }
 

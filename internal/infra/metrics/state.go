@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"carillon/internal/app/presence"
 	"carillon/internal/app/pubsub"
 	"carillon/internal/app/timefeed"
 )
@@ -14,9 +15,25 @@ type Sources struct {
 	Engine  Engine
 	Log     pubsub.Log
 	Clock   Clock
-	Streams func() (open map[string]int64, bytes int64) // open streams by transport, and bytes written to all
+	Streams func() []Transport // of each transport
 
-	LogRecordsDropped func() uint64 // log records that were dropped; nil means no such metric
+	Presence func() presence.Stats // nil means no such metrics
+
+	LogRecordsDropped func() uint64      // log records that were dropped; nil means no such metric
+	Certificate       func() Certificate // nil without TLS
+}
+
+// Certificate is the state of the server's certificate.
+type Certificate struct {
+	NotAfter time.Time // the end of the one in use
+	Failures uint64    // renewals that could not be used
+}
+
+// Transport is what the streams of one transport are doing.
+type Transport struct {
+	Name  string
+	Open  map[string]int64 // streams that are open, by how they are written
+	Bytes int64            // written since the start, framing included
 }
 
 // Engine is the part of the engine that is read at each scrape.
@@ -37,8 +54,8 @@ type sizedLog interface {
 // Watch registers the metrics of the sources. It must be called at most once.
 func (m *Metrics) Watch(sources Sources) error {
 	s := &state{sources: sources}
-	s.streams = s.desc("streams_open", "Streams that are open, by how they are written.", "transport")
-	s.written = s.desc("stream_written_bytes_total", "Bytes written to streams, framing included.")
+	s.streams = s.desc("streams_open", "Streams that are open, by transport and by how they are written.", "transport", "path")
+	s.written = s.desc("stream_written_bytes_total", "Bytes written to streams, framing included, by transport.", "transport")
 	s.draining = s.desc("draining", "1 while the server is stopping and takes no streams, else 0.")
 	s.logAvailable = s.desc("log_available", "1 while the log of events can be reached and takes events, else 0.")
 	s.windowEvents = s.desc("window_events", "Events in the window that streams are fed from.")
@@ -55,6 +72,17 @@ func (m *Metrics) Watch(sources Sources) error {
 		s.historyBytes = s.desc("history_bytes", "Bytes of the events in the history, as history.bytes counts them.")
 		s.historyAge = s.desc("history_oldest_age_seconds", "Age of the oldest event in the history; 0 when there is none.")
 	}
+	if sources.Certificate != nil {
+		s.certificateEnd = s.desc("tls_certificate_not_after_timestamp_seconds", "When the certificate in use ends, as a Unix time.")
+		s.certificateFailures = s.desc("tls_certificate_renewal_failures_total", "Times the files of the certificate changed to something that cannot be used.")
+	}
+	if sources.Presence != nil {
+		s.presenceTopics = s.desc("presence_watched_topics", "Topics whose presence a stream of this node watches.")
+		s.presenceMembers = s.desc("presence_members", "Members of the topics whose presence is watched, each counted once for each topic.")
+		s.presenceNodes = s.desc("presence_nodes", "Other nodes that presence was heard from lately.")
+		s.presenceSent = s.desc("presence_messages_sent_total", "Presence messages sent to other nodes.")
+		s.presenceReceived = s.desc("presence_messages_received_total", "Presence messages received from other nodes.")
+	}
 	return m.registry.Register(s)
 }
 
@@ -69,6 +97,9 @@ type state struct {
 	historyEvents, historyBytes, historyAge *prometheus.Desc
 	recordsDropped                          *prometheus.Desc
 	ticks, ticksSkipped, ticksFailed        *prometheus.Desc
+	certificateEnd, certificateFailures     *prometheus.Desc
+
+	presenceTopics, presenceMembers, presenceNodes, presenceSent, presenceReceived *prometheus.Desc
 }
 
 func (s *state) desc(name, help string, labels ...string) *prometheus.Desc {
@@ -89,14 +120,15 @@ func (s *state) Collect(out chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
 	}
-	counter := func(d *prometheus.Desc, value float64) {
-		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, value)
+	counter := func(d *prometheus.Desc, value float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, value, labels...)
 	}
-	open, written := s.sources.Streams()
-	for transport, streams := range open {
-		gauge(s.streams, float64(streams), transport)
+	for _, transport := range s.sources.Streams() {
+		for path, streams := range transport.Open {
+			gauge(s.streams, float64(streams), transport.Name, path)
+		}
+		counter(s.written, float64(transport.Bytes), transport.Name)
 	}
-	counter(s.written, float64(written))
 	gauge(s.draining, number(s.sources.Engine.Draining()))
 	gauge(s.logAvailable, number(s.sources.Engine.LogAvailable()))
 
@@ -115,6 +147,20 @@ func (s *state) Collect(out chan<- prometheus.Metric) {
 
 	if s.sources.LogRecordsDropped != nil {
 		counter(s.recordsDropped, float64(s.sources.LogRecordsDropped()))
+	}
+
+	if s.sources.Certificate != nil {
+		certificate := s.sources.Certificate()
+		gauge(s.certificateEnd, float64(certificate.NotAfter.Unix()))
+		counter(s.certificateFailures, float64(certificate.Failures))
+	}
+	if s.sources.Presence != nil {
+		stats := s.sources.Presence()
+		gauge(s.presenceTopics, float64(stats.Topics))
+		gauge(s.presenceMembers, float64(stats.Members))
+		gauge(s.presenceNodes, float64(stats.Nodes))
+		counter(s.presenceSent, float64(stats.Sent))
+		counter(s.presenceReceived, float64(stats.Received))
 	}
 
 	clock := s.sources.Clock.Stats()

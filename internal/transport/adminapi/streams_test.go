@@ -82,6 +82,42 @@ func TestCloseByTopicRefuses(t *testing.T) {
 	}
 }
 
+func TestCloseBySubject(t *testing.T) {
+	s := newTestServer(t, "")
+	ada, second := s.listen(s.public, "topic=a&subject=ada"), s.listen(s.secure, "topic=a&subject=ada")
+	ben, anonymous := s.listen(s.public, "topic=a&subject=ben"), s.listen(s.public, "topic=a")
+	eventually(t, "all are open", func() bool { return s.publisher.Streams() == 4 })
+	for range 2 {
+		a := s.request(http.MethodPost, "/streams/close?subject=nobody&deny_for=1m")
+		assert.JSONEq(t, `{"closed":0}`, a.body)
+	}
+	a := s.request(http.MethodPost, "/streams/close?subject=ada")
+	require.Equal(t, http.StatusOK, a.status, a.body)
+	assert.JSONEq(t, `{"closed":2}`, a.body)
+	assert.Contains(t, ada.rest(), closedByOperator)
+	assert.Contains(t, second.rest(), closedByOperator)
+
+	assert.JSONEq(t, `{"closed":1}`, s.request(http.MethodPost, "/streams/close?subject=ben&deny_for=5s").body)
+	assert.Contains(t, ben.rest(), closedByOperator)
+	again := s.listen(s.public, "topic=a&subject=ben") // a request that was authenticated before
+	assert.Contains(t, again.rest(), closedByOperator)
+	s.publish("still here")
+	anonymous.until("data: still here\n")
+}
+
+func TestCloseBySubjectRefuses(t *testing.T) {
+	s := newTestServer(t, "")
+	for query, code := range map[string]string{
+		"": "invalid_subject", "?subject=": "invalid_subject", "?subject=a&subject=b": "invalid_subject",
+		"?subject=a&deny_for=": "invalid_deny_for", "?subject=a&deny_for=1": "invalid_deny_for", "?subject=a&deny_for=-1s": "invalid_deny_for",
+		"?subject=a&deny_for=25h": "invalid_deny_for", "?subject=a&deny_for=1s&deny_for=2s": "invalid_deny_for",
+	} {
+		a := s.request(http.MethodPost, "/streams/close"+query)
+		assert.Equal(t, http.StatusBadRequest, a.status, query)
+		assert.Equal(t, code, s.refused(a), query)
+	}
+}
+
 func TestStatus(t *testing.T) {
 	s := newTestServer(t, "")
 	s.publish("first")
@@ -122,7 +158,7 @@ func TestStatus(t *testing.T) {
 	assert.Positive(t, got.UptimeSeconds)
 	assert.Equal(t, 3, got.Streams.Total)
 	assert.Equal(t, map[string]int{"live": 3, "lagging": 0, "parked": 0}, got.Streams.ByState)
-	assert.Equal(t, map[string]int{"taken_over": 2, "http1": 0, "http2": 1}, got.Streams.ByTransport)
+	assert.Equal(t, map[string]int{"sse": 3}, got.Streams.ByTransport)
 	require.Len(t, got.Topics, 2)
 	assert.Equal(t, "a", got.Topics[0].Topic)
 	assert.Equal(t, 3, got.Topics[0].Streams)
@@ -180,8 +216,8 @@ func TestGaugesSettleAfterChurn(t *testing.T) {
 	if !assert.Eventually(t, gone, waitTimeout, 5*time.Millisecond) {
 		t.Log(text)
 	}
-	for _, transport := range []string{"taken_over", "http1", "http2"} {
-		series := fmt.Sprintf("carillon_streams_open{transport=%q} 0\n", transport)
+	for _, path := range []string{"taken_over", "http1", "http2"} {
+		series := fmt.Sprintf("carillon_streams_open{path=%q,transport=\"sse\"} 0\n", path)
 		eventually(t, series, func() bool { return strings.Contains(s.request(http.MethodGet, "/metrics").body, series) })
 	}
 	ended := 0
@@ -193,7 +229,7 @@ func TestGaugesSettleAfterChurn(t *testing.T) {
 	}
 	assert.Equal(t, rounds*clients, ended, "each that was opened ended for a reason")
 	a := s.request(http.MethodGet, "/status")
-	assert.Contains(t, a.body, `"streams":{"total":0,"by_state":{"lagging":0,"live":0,"parked":0},"by_transport":{"http1":0,"http2":0,"taken_over":0}},"topics":[]`)
+	assert.Contains(t, a.body, `"streams":{"total":0,"by_state":{"lagging":0,"live":0,"parked":0},"by_transport":{"sse":0}},"topics":[]`)
 }
 
 // While the engine hangs, requests get a 503 and do not hang.

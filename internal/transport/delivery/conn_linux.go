@@ -17,7 +17,6 @@ type conn struct {
 	fd       int
 	slot     slotID
 	body     body
-	stream   *pubsub.Stream
 	observer Observer
 
 	unsent     []byte // what the socket has not taken yet: the end of a shared chunk, or frames of this stream's own
@@ -88,7 +87,7 @@ func (c *conn) Close(reason pubsub.EndReason) {
 	summary := Summary{Events: c.events, Reason: reason}
 	open := !isLost(reason)
 	if open {
-		c.unsent = appendChunk(slices.Clip(c.unsent), c.body.last(c.body.transport.goaway(reason)))
+		c.unsent = appendChunk(slices.Clip(c.unsent), c.body.last(c.body.transport.Goaway(reason)))
 		c.unsent = append(c.unsent, lastChunk...)
 		open = c.writeUnsent() == nil && len(c.unsent) > 0
 	}
@@ -98,7 +97,7 @@ func (c *conn) Close(reason pubsub.EndReason) {
 	} else {
 		c.poller().close(c)
 	}
-	c.server().counters.open[takenOver].Add(-1)
+	c.body.transport.counters.open[takenOver].Add(-1)
 	c.observer.Ended(summary)
 }
 

@@ -18,16 +18,22 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"carillon/internal/app/presence"
+	"carillon/internal/app/publish"
 	"carillon/internal/app/pubsub"
 	"carillon/internal/app/pubsub/pubsubtest"
+	"carillon/internal/app/subscribe"
 	"carillon/internal/domain/access"
 	"carillon/internal/domain/event"
 	"carillon/internal/transport/delivery"
 	"carillon/internal/transport/httpapi"
+	"carillon/internal/transport/longpoll"
+	"carillon/internal/transport/ndjson"
 	"carillon/internal/transport/sse"
 )
 
@@ -90,18 +96,31 @@ func grant(patterns ...string) access.Grant {
 	return access.Allow(list...)
 }
 
+type (
+	publishLimits   = publish.Limits
+	subscribeLimits = subscribe.Limits
+)
+
+// limits are those of the use cases.
+type limits struct {
+	publishLimits
+	subscribeLimits
+}
+
 // settings are everything a test may change about a server before it starts.
 type settings struct {
 	http     httpapi.Config
-	limits   httpapi.Limits
+	limits   limits
 	stream   delivery.Config
 	engine   pubsub.Config
 	auth     *tokens
+	presence presence.Config
 	history  int
 	log      func(pubsub.Log) pubsub.Log // wraps the log
 	page     http.Handler
 	secure   bool // TLS, with HTTP/2
 	observer httpapi.Observer
+	tracer   trace.Tracer
 }
 
 func defaults() settings {
@@ -110,9 +129,9 @@ func defaults() settings {
 			Addr: "127.0.0.1:0", ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second,
 			IdleTimeout: time.Minute, MaxHeaderBytes: 32 << 10, Cookie: "carillon",
 		},
-		limits: httpapi.Limits{
-			SubscribeLimits: httpapi.SubscribeLimits{TopicsPerStream: 16},
-			PublishLimits:   httpapi.PublishLimits{TopicsPerEvent: 8, EventBytes: 1 << 20, BatchEvents: 100, BatchBytes: 4 << 20},
+		limits: limits{
+			subscribeLimits: subscribeLimits{TopicsPerStream: 16},
+			publishLimits:   publishLimits{TopicsPerEvent: 8, EventBytes: 1 << 20, BatchEvents: 100, BatchBytes: 4 << 20},
 		},
 		stream: delivery.Config{
 			Retry: 2 * time.Second, RefusedRetry: 5 * time.Second, WriteTimeout: 5 * time.Second,
@@ -123,9 +142,10 @@ func defaults() settings {
 			Heartbeat: time.Minute,
 			Slow:      pubsub.SlowClose,
 		},
-		auth:    newTokens(),
-		history: 1 << 16,
-		page:    http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "the page") }),
+		presence: presence.Config{Interval: 100 * time.Millisecond, Grace: time.Second, MaxMembers: 3, PublicCount: true},
+		auth:     newTokens(),
+		history:  1 << 16,
+		page:     http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "the page") }),
 	}
 }
 
@@ -154,12 +174,19 @@ func serve(t testing.TB, change ...func(*settings)) *server {
 	}
 	engine, err := pubsub.New(set.engine, log, pubsubtest.NopObserver{})
 	require.NoError(t, err)
+	present, err := presence.New(set.presence, engine, nil)
+	require.NoError(t, err)
 	streams, err := delivery.New(set.stream)
 	require.NoError(t, err)
 	clock, err := event.ParsePattern("clock")
 	require.NoError(t, err)
-	api, err := httpapi.New(set.http, set.limits, httpapi.Deps{
-		Engine: engine, Streams: streams.Transport(sse.Codec{}), Auth: set.auth, Page: set.page, Default: clock, Observer: set.observer, Logger: zap.New(core),
+	publisher, err := publish.New(set.limits.publishLimits, engine)
+	require.NoError(t, err)
+	subscriber, err := subscribe.New(set.limits.subscribeLimits, engine, present, clock)
+	require.NoError(t, err)
+	api, err := httpapi.New(set.http, httpapi.Deps{
+		Publisher: publisher, Subscriber: subscriber, Ready: engine.Ready, Representations: representations(streams),
+		Auth: set.auth, Page: set.page, Observer: set.observer, Tracer: set.tracer, Logger: zap.New(core),
 	})
 	require.NoError(t, err)
 
@@ -178,11 +205,13 @@ func serve(t testing.TB, change ...func(*settings)) *server {
 	// The poller outlives the streams, as it must.
 	var engineRunning, pollerRunning sync.WaitGroup
 	stopEngine := start(&engineRunning, engine.Run)
+	stopPresence := start(&engineRunning, present.Run)
 	stopPoller := start(&pollerRunning, streams.Run)
 	s := &server{url: web.URL, api: api, engine: engine, logs: logs, client: newClient(t, web)}
 	s.T, _ = t.(*testing.T)
 	t.Cleanup(func() {
 		stopEngine()
+		stopPresence()
 		engineRunning.Wait()
 		stopPoller()
 		pollerRunning.Wait()
@@ -190,6 +219,19 @@ func serve(t testing.TB, change ...func(*settings)) *server {
 		web.Close()
 	})
 	return s
+}
+
+// representations are those of the real server, in its order.
+func representations(streams *delivery.Server) []httpapi.Representation {
+	jsonLines := streams.Transport("ndjson", ndjson.Codec{})
+	return []httpapi.Representation{
+		{
+			Name: "sse", MediaType: sse.MediaType,
+			Transport: streams.Transport("sse", sse.Codec{}), JSON: streams.Transport("sse", sse.JSONCodec{}),
+		},
+		{Name: "ndjson", MediaType: ndjson.MediaType, Transport: jsonLines},
+		{Name: "poll", MediaType: longpoll.MediaType, Transport: longpoll.New("poll", jsonLines, 5*time.Second), Brief: true},
+	}
 }
 
 func start(running *sync.WaitGroup, run func(context.Context) error) context.CancelFunc {
@@ -384,28 +426,19 @@ func eventually(t require.TestingT, what string, ok func() bool) {
 
 func TestMisconfigurationIsNamed(t *testing.T) {
 	for key, change := range map[string]func(*settings){
-		"http.addr":                 func(s *settings) { s.http.Addr = "" },
-		"http.read_header_timeout":  func(s *settings) { s.http.ReadHeaderTimeout = 0 },
-		"http.read_timeout":         func(s *settings) { s.http.ReadTimeout = -1 },
-		"http.idle_timeout":         func(s *settings) { s.http.IdleTimeout = 0 },
-		"http.max_header_bytes":     func(s *settings) { s.http.MaxHeaderBytes = 1 },
-		"http.trusted_proxies":      func(s *settings) { s.http.TrustedProxies = []string{"localhost"} },
-		"http.cors.origins":         func(s *settings) { s.http.CORS.Origins = []string{"https://a.example/"} },
-		"http.cors.credentials":     func(s *settings) { s.http.CORS = httpapi.CORS{Origins: []string{"*"}, Credentials: true} },
-		"limits.max_streams":        func(s *settings) { s.limits.MaxStreams = -1 },
-		"limits.max_streams_per_ip": func(s *settings) { s.limits.MaxStreamsPerIP = -1 },
-		"limits.topics_per_stream":  func(s *settings) { s.limits.TopicsPerStream = 0 },
-		"limits.topics_per_event":   func(s *settings) { s.limits.TopicsPerEvent = 0 },
-		"limits.event_bytes":        func(s *settings) { s.limits.EventBytes = 0 },
-		"limits.batch_events":       func(s *settings) { s.limits.BatchEvents = 0 },
-		"limits.batch_bytes":        func(s *settings) { s.limits.BatchBytes = 1 },
-		"limits.publish_rate":       func(s *settings) { s.limits.PublishRate = -1 },
-		"limits.publish_burst":      func(s *settings) { s.limits.PublishRate, s.limits.PublishBurst = 1, 99 },
+		"http.addr":                func(s *settings) { s.http.Addr = "" },
+		"http.read_header_timeout": func(s *settings) { s.http.ReadHeaderTimeout = 0 },
+		"http.read_timeout":        func(s *settings) { s.http.ReadTimeout = -1 },
+		"http.idle_timeout":        func(s *settings) { s.http.IdleTimeout = 0 },
+		"http.max_header_bytes":    func(s *settings) { s.http.MaxHeaderBytes = 1 },
+		"http.trusted_proxies":     func(s *settings) { s.http.TrustedProxies = []string{"localhost"} },
+		"http.cors.origins":        func(s *settings) { s.http.CORS.Origins = []string{"https://a.example/"} },
+		"http.cors.credentials":    func(s *settings) { s.http.CORS = httpapi.CORS{Origins: []string{"*"}, Credentials: true} },
 	} {
 		t.Run(key, func(t *testing.T) {
 			set := defaults()
 			change(&set)
-			_, err := httpapi.New(set.http, set.limits, httpapi.Deps{Logger: zap.NewNop()})
+			_, err := httpapi.New(set.http, httpapi.Deps{Logger: zap.NewNop()})
 			assert.ErrorContains(t, err, key+": must ")
 			assert.ErrorContains(t, err, "(got ")
 		})

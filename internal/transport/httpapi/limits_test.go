@@ -32,15 +32,18 @@ func TestALimitTurnsAwayKindly(t *testing.T) {
 				assert.Equal(t, "no-cache, no-store, no-transform", a.header.Get("Cache-Control"))
 				assert.Regexp(t, `\Aretry: [5-9]\d\d\d\nevent: carillon.goaway\ndata: {"reason":"limit"}\n\n\z`, a.body)
 
-				for _, accept := range []string{"*/*", "application/json", ""} {
+				for _, accept := range []string{"*/*", "application/x-ndjson", ""} {
 					a = s.do(http.MethodGet, "/events?topic=a", "", "Accept", accept)
 					assert.Equal(t, c.status, a.status)
 					assert.Equal(t, "stream_limit", refused(t, a).Code)
 				}
-				assert.Equal(t, 2, s.engine.Streams())
+				eventually(t, "both are attached", func() bool { return s.engine.Streams() == 2 })
 
 				one.close()
-				eventually(t, "room for one more", func() bool { return s.engine.Streams() == 1 })
+				eventually(t, "room for one more", func() bool {
+					return s.do(http.MethodGet, "/events?topic=a&wait=0s", "", "Accept", polls).status == http.StatusOK
+				})
+				eventually(t, "the poll has ended", func() bool { return s.engine.Streams() == 1 })
 				three, _ := s.listen("topic=a")
 				two.close()
 				three.close()

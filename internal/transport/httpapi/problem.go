@@ -38,18 +38,21 @@ var table = []struct {
 	{errNoToken, http.StatusUnauthorized, "unauthorized", "A token is required"},
 	{access.ErrExpiredToken, http.StatusUnauthorized, "token_expired", "The token has expired"},
 	{access.ErrInvalidToken, http.StatusUnauthorized, "token_invalid", "The token is not valid"},
+	{access.ErrDenied, http.StatusForbidden, "subject_denied", "This subject is kept out for a time"},
 	{access.ErrUnavailable, http.StatusServiceUnavailable, "keys_unavailable", "The signing keys are unavailable"},
 	{publish.ErrForbidden, http.StatusForbidden, "forbidden", "The token does not allow this"},
 	{subscribe.ErrForbidden, http.StatusForbidden, "forbidden", "The token does not allow this"},
 	{errOrigin, http.StatusForbidden, "origin_refused", "This origin is not allowed"},
 	{errNotFound, http.StatusNotFound, "not_found", "No such resource"},
 	{errMethod, http.StatusMethodNotAllowed, "method_not_allowed", "Method not allowed"},
+	{errNotAcceptable, http.StatusNotAcceptable, "not_acceptable", "Not acceptable"},
 	{errTooLarge, http.StatusRequestEntityTooLarge, "too_large", "Payload too large"},
 	{publish.ErrTooLarge, http.StatusRequestEntityTooLarge, "too_large", "Payload too large"},
 	{errSlowBody, http.StatusRequestTimeout, "timeout", "The request took too long to arrive"},
 	{publish.ErrRate, http.StatusTooManyRequests, "rate_limited", "Too many events a second"},
 	{subscribe.ErrTooManyClientStreams, http.StatusTooManyRequests, "stream_limit", "Too many streams from this address"},
 	{subscribe.ErrTooManyStreams, http.StatusServiceUnavailable, "stream_limit", "Too many streams on this server"},
+	{pubsub.ErrKeyReused, http.StatusUnprocessableEntity, "key_reused", "The idempotency key belongs to another event"},
 	{event.ErrInvalid, http.StatusBadRequest, "invalid", "The request is not valid"},
 	{pubsub.ErrNoPattern, http.StatusBadRequest, "invalid_topic", "The request is not valid"},
 	{pubsub.ErrDraining, http.StatusServiceUnavailable, "draining", "The server is stopping"},
@@ -81,11 +84,17 @@ func problemOf(err error) problem.Document {
 		p.Field = invalid.Field
 		p.Code = "invalid_" + invalid.Field
 	}
+	if errors.Is(err, pubsub.ErrKeyReused) {
+		p.Field = "key"
+	}
 	if line, ok := errors.AsType[*lineError](err); ok {
 		p.Line = line.line
 	}
 	if rate, ok := errors.AsType[*publish.RateError](err); ok {
 		p.RetryAfter = rate.Wait
+	}
+	if denied, ok := errors.AsType[*access.DeniedError](err); ok {
+		p.RetryAfter = denied.Wait
 	}
 	if unavailable, ok := errors.AsType[*access.UnavailableError](err); ok {
 		p.RetryAfter = unavailable.Wait
@@ -119,7 +128,7 @@ func (a *API) fail(c *gin.Context, err error) {
 	}
 	p := problemOf(err)
 	a.observeRefusal(c, p, err)
-	fields := []zap.Field{zap.String("request_id", requestID(c)), zap.String("route", c.FullPath()), zap.String("code", p.Code), zap.Error(err)}
+	fields := append(identity(c), zap.String("route", c.FullPath()), zap.String("code", p.Code), zap.Error(err))
 	switch {
 	case p.Code == "internal":
 		a.logger.Error("request failed", fields...)

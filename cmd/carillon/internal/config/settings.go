@@ -8,9 +8,11 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"carillon/internal/app/presence"
 	"carillon/internal/app/pubsub"
 	"carillon/internal/app/timefeed"
 	"carillon/internal/domain/access"
+	"carillon/internal/infra/telemetry"
 	"carillon/internal/infra/tokens"
 	"carillon/internal/transport/adminapi"
 	"carillon/internal/transport/delivery"
@@ -21,17 +23,20 @@ import (
 // Settings are all settings, in the sections of the configuration file. Each component is given its own section and no
 // other.
 type Settings struct {
-	HTTP    httpapi.Config      `mapstructure:"http"`
-	Clock   timefeed.Config     `mapstructure:"clock"`
-	Stream  Stream              `mapstructure:"stream"`
-	Window  pubsub.WindowConfig `mapstructure:"window"`
-	History History             `mapstructure:"history"`
-	Limits  httpapi.Limits      `mapstructure:"limits"`
-	Auth    tokens.Config       `mapstructure:"auth"`
-	Admin   Admin               `mapstructure:"admin"`
-	Drain   Drain               `mapstructure:"drain"`
-	Log     Log                 `mapstructure:"log"`
-	Node    Node                `mapstructure:"node"`
+	HTTP     httpapi.Config      `mapstructure:"http"`
+	Clock    timefeed.Config     `mapstructure:"clock"`
+	Stream   Stream              `mapstructure:"stream"`
+	Window   pubsub.WindowConfig `mapstructure:"window"`
+	History  History             `mapstructure:"history"`
+	Limits   Limits              `mapstructure:"limits"`
+	Presence presence.Config     `mapstructure:"presence"`
+	Auth     tokens.Config       `mapstructure:"auth"`
+	Admin    Admin               `mapstructure:"admin"`
+	Drain    Drain               `mapstructure:"drain"`
+	Log      Log                 `mapstructure:"log"`
+	Node     Node                `mapstructure:"node"`
+
+	Telemetry telemetry.Config `mapstructure:"telemetry"`
 }
 
 // Node identifies this node among those of a cluster. Its keys live under "node".
@@ -71,11 +76,13 @@ func (s Settings) Validate() error {
 		s.Engine().Validate(), // includes the window
 		s.History.Validate(),
 		s.Limits.Validate(),
+		s.Presence.Validate(),
 		s.Auth.Validate(),
 		s.Admin.API().Validate(),
 		s.Drain.Validate(),
 		s.Log.Validate(),
 		s.Node.Validate(),
+		s.Telemetry.Validate(),
 	)
 }
 
@@ -90,6 +97,9 @@ func (s Settings) ShortHistory() bool {
 	w, h := s.Window, s.History
 	return w.Events >= h.Events || w.Bytes >= h.Bytes || w.Age >= h.Age
 }
+
+// ShortGrace reports whether a client may be told to reconnect after the time that members are given to do so.
+func (s Settings) ShortGrace() bool { return s.Presence.Grace <= 2*s.Stream.Retry }
 
 // Admin configures the admin listener. Its keys live under "admin".
 type Admin struct {

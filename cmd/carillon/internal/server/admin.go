@@ -9,16 +9,16 @@ import (
 	"go.uber.org/zap"
 
 	"carillon/cmd/carillon/internal/config"
+	"carillon/internal/app/authority"
 	"carillon/internal/app/pubsub"
 	"carillon/internal/infra/metrics"
 	"carillon/internal/transport/adminapi"
-	"carillon/internal/transport/delivery"
 )
 
 // adminModule serves the admin interface.
 func adminModule(s config.Settings) fx.Option {
 	return fx.Module("admin",
-		fx.Provide(func(engine *pubsub.Engine, streams *delivery.Server, count *metrics.Metrics, b Build, logger *zap.Logger) (adminListener, error) {
+		fx.Provide(func(engine *pubsub.Engine, rights *authority.Authority, all *transports, count *metrics.Metrics, b Build, logger *zap.Logger) (adminListener, error) {
 			cfg := s.Admin.API()
 			if !cfg.Enabled() {
 				return adminListener{}, nil
@@ -26,8 +26,9 @@ func adminModule(s config.Settings) fx.Option {
 			logger = logger.Named("admin")
 			api, err := adminapi.New(cfg, adminapi.Deps{
 				Engine:     engine,
+				Authority:  rights,
 				Metrics:    count.Handler(),
-				Transports: func() map[string]int64 { return streams.Stats().Open },
+				Transports: all.open,
 				About:      adminapi.About{Version: b.Version, Commit: b.Commit, Node: nodeName(s.Node), Log: s.History.Backend, Started: time.Now()},
 				Logger:     logger,
 			})

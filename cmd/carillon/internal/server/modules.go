@@ -8,7 +8,11 @@ import (
 	"go.uber.org/zap"
 
 	"carillon/cmd/carillon/internal/config"
+	"carillon/internal/app/authority"
+	"carillon/internal/app/presence"
+	"carillon/internal/app/publish"
 	"carillon/internal/app/pubsub"
+	"carillon/internal/app/subscribe"
 	"carillon/internal/app/timefeed"
 	"carillon/internal/domain/event"
 	"carillon/internal/infra/logging"
@@ -16,7 +20,6 @@ import (
 	"carillon/internal/infra/tokens"
 	"carillon/internal/transport/delivery"
 	"carillon/internal/transport/httpapi"
-	"carillon/internal/transport/sse"
 	"carillon/internal/transport/webui"
 )
 
@@ -30,9 +33,11 @@ func modules(o Options, streams capacity, s *Server) fx.Option {
 
 		clockModule(settings),
 		engineModule(settings),
+		presenceModule(settings),
 		accessModule(settings),
 		httpModule(settings, streams),
 		metricsModule(),
+		telemetryModule(settings),
 		adminModule(settings),
 
 		fx.Invoke(func(l lifecycle, p parts) { appendAll(l, settings.Drain, p) }),
@@ -64,14 +69,28 @@ func engineModule(s config.Settings) fx.Option {
 	)
 }
 
-// accessModule verifies tokens.
+// presenceModule tells streams who subscribes to their topics.
+func presenceModule(s config.Settings) fx.Option {
+	return fx.Module("presence",
+		fx.Provide(func(engine *pubsub.Engine) (*presence.Presence, error) {
+			return presence.New(s.Presence, engine, nil) // without other nodes there is nothing to exchange
+		}),
+	)
+}
+
+// accessModule verifies tokens and ends the streams whose rights are gone.
 func accessModule(s config.Settings) fx.Option {
 	return fx.Module("access",
 		fx.Supply(s.Auth),
-		fx.Provide(func(cfg tokens.Config, logger *zap.Logger) (*tokens.Verifier, error) {
-			logger = logger.Named("access")
-			return tokens.New(cfg, func(err error) { logger.Warn("cannot fetch signing keys", zap.Error(err)) })
-		}),
+		fx.Provide(
+			func(cfg tokens.Config, logger *zap.Logger) (*tokens.Verifier, error) {
+				logger = logger.Named("access")
+				return tokens.New(cfg, func(err error) { logger.Warn("cannot fetch signing keys", zap.Error(err)) })
+			},
+			func(verifier *tokens.Verifier, engine *pubsub.Engine, logger *zap.Logger) *authority.Authority {
+				return authority.New(verifier, engine, rightsObserver{logger.Named("access")})
+			},
+		),
 	)
 }
 
@@ -81,23 +100,35 @@ func httpModule(s config.Settings, streams capacity) fx.Option {
 	limits.MaxStreams = streams.streams
 	return fx.Module("http",
 		fx.Provide(
+			func(engine *pubsub.Engine) (*publish.Publisher, error) {
+				return publish.New(limits.PublishLimits, engine)
+			},
+			func(engine *pubsub.Engine, present *presence.Presence) (*subscribe.Subscriber, error) {
+				return subscribe.New(limits.SubscribeLimits, engine, present, event.PatternOf(timefeed.Topic))
+			},
 			func() (*delivery.Server, error) { return delivery.New(s.Stream.Config) },
+			func(streams *delivery.Server) *transports { return newTransports(streams, s.Stream) },
 			func() (*webui.Page, error) {
-				return webui.New(webui.Node{Name: nodeName(s.Node), Log: s.History.Backend})
+				return webui.New(webui.Config{Clock: s.Clock.Enabled, Node: nodeName(s.Node), Log: s.History.Backend})
 			},
 			func(deps apiDeps) (*httpapi.API, error) {
-				return httpapi.New(s.HTTP, limits, httpapi.Deps{
-					Engine:   deps.Engine,
-					Streams:  deps.Streams.Transport(sse.Codec{}),
-					Auth:     deps.Auth,
-					Page:     deps.Page,
-					Default:  event.PatternOf(timefeed.Topic),
-					Observer: deps.Metrics,
-					Logger:   deps.Logger.Named("http"),
+				return httpapi.New(s.HTTP, httpapi.Deps{
+					Publisher:       deps.Publisher,
+					Subscriber:      deps.Subscriber,
+					Ready:           deps.Engine.Ready,
+					Representations: deps.Transports.representations(),
+					Auth:            deps.Auth,
+					Page:            deps.Page,
+					Observer:        deps.Metrics,
+					Tracer:          deps.Traces.tracer(),
+					Logger:          deps.Logger.Named("http"),
 				})
 			},
-			func(api *httpapi.API, logger *zap.Logger) *listener {
-				return newPublicListener(s.HTTP, s.Stream.Options, api, logger.Named("http"))
+			func(logger *zap.Logger) (serverCertificate, error) {
+				return loadCertificate(s.HTTP.TLS, logger.Named("tls"))
+			},
+			func(api *httpapi.API, pair serverCertificate, logger *zap.Logger) *listener {
+				return newPublicListener(s.HTTP, s.Stream.Options, pair, api, logger.Named("http"))
 			},
 		),
 	)
@@ -106,12 +137,16 @@ func httpModule(s config.Settings, streams capacity) fx.Option {
 type apiDeps struct {
 	fx.In
 
-	Engine  *pubsub.Engine
-	Streams *delivery.Server
-	Auth    *tokens.Verifier
-	Page    *webui.Page
-	Metrics *metrics.Metrics
-	Logger  *zap.Logger
+	Engine     *pubsub.Engine
+	Publisher  *publish.Publisher
+	Subscriber *subscribe.Subscriber
+	Transports *transports
+	Presence   *presence.Presence
+	Auth       *authority.Authority
+	Page       *webui.Page
+	Metrics    *metrics.Metrics
+	Traces     traces
+	Logger     *zap.Logger
 }
 
 // metricsModule counts what the other components do.
@@ -121,11 +156,10 @@ func metricsModule() fx.Option {
 		fx.Invoke(func(count *metrics.Metrics, s metricsSources) error {
 			return count.Watch(metrics.Sources{
 				Engine: s.Engine, Log: s.Log, Clock: s.Clock,
-				Streams: func() (map[string]int64, int64) {
-					stats := s.Streams.Stats()
-					return stats.Open, stats.Bytes
-				},
+				Streams:           s.Transports.stats,
+				Presence:          s.Presence.Stats,
 				LogRecordsDropped: s.Records.Dropped,
+				Certificate:       s.Certificate.metrics(),
 			})
 		}),
 	)
@@ -134,25 +168,35 @@ func metricsModule() fx.Option {
 type metricsSources struct {
 	fx.In
 
-	Engine  *pubsub.Engine
-	Log     pubsub.Log
-	Clock   *timefeed.Feed
-	Streams *delivery.Server
-	Records *logging.Queue
+	Engine     *pubsub.Engine
+	Presence   *presence.Presence
+	Log        pubsub.Log
+	Clock      *timefeed.Feed
+	Transports *transports
+	Records    *logging.Queue
+
+	Certificate serverCertificate
 }
 
 // parts are the components that run from start to stop.
 type parts struct {
 	fx.In
 
-	Log     logLife
-	Engine  *pubsub.Engine
-	Streams *delivery.Server
-	Feed    *timefeed.Feed
-	Tokens  *tokens.Verifier
-	API     *httpapi.API
-	Public  *listener
-	Admin   adminListener
+	Log        logLife
+	Engine     *pubsub.Engine
+	Publisher  *publish.Publisher
+	Subscriber *subscribe.Subscriber
+	Presence   *presence.Presence
+	Streams    *delivery.Server
+	Feed       *timefeed.Feed
+	Tokens     *tokens.Verifier
+	Rights     *authority.Authority
+	API        *httpapi.API
+	Public     *listener
+	Admin      adminListener
+
+	Certificate serverCertificate
+	Traces      traces
 }
 
 // appendAll determines the order in which the components start. They stop in the reverse order: streams, then the public
@@ -161,11 +205,19 @@ func appendAll(l lifecycle, drain config.Drain, p parts) {
 	if !p.Admin.off() {
 		l.appendListener(p.Admin.listener)
 	}
+	if p.Traces.Traces != nil {
+		l.Lifecycle.Append(fx.StartStopHook(p.Traces.Start, p.Traces.Stop)) // until all requests have ended
+	}
 	l.appendRunner("keys", p.Tokens.Run)
 	l.appendRunner("stream writer", p.Streams.Run) // the engine ends its streams last
 	l.appendLog(p.Log)                             // until the engine no longer follows it
+	l.appendRunner("presence", p.Presence.Run)     // until the engine's streams have ended
 	l.appendRunner("engine", p.Engine.Run)
+	l.appendRunner("rights", p.Rights.Run)
 	l.appendRunner("clock", p.Feed.Run)
+	if p.Certificate.Pair != nil {
+		l.appendRunner("certificate", p.Certificate.Run)
+	}
 	l.appendListener(p.Public)
 	l.appendDrain(drain, p.Engine)
 }

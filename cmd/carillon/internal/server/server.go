@@ -67,7 +67,8 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	}
 	s.reloader = reloader{
 		current: o.Config, read: o.Reload, level: level,
-		tokens: s.parts.Tokens, api: s.parts.API, logger: logger,
+		tokens: s.parts.Tokens, api: s.parts.API, publisher: s.parts.Publisher, subscriber: s.parts.Subscriber,
+		pair: s.parts.Certificate, logger: logger,
 	}
 	s.logStart(o, streams)
 	logGeneratedToken(logger, s.parts.Tokens)
@@ -156,6 +157,9 @@ func (s *Server) logStart(o Options, streams capacity) {
 	)
 	if o.Config.ShortHistory() {
 		s.logger.Warn("the window is not smaller than the history: clients that are too slow will miss events; lower window.* or raise history.*")
+	}
+	if o.Config.ShortGrace() {
+		s.logger.Warn("presence.grace is not longer than twice stream.retry: members who reconnect are told to have left and joined; raise it")
 	}
 	if streams.tooMany {
 		s.logger.Warn("limits.max_streams is more than the file limit allows; raise the limit for open files (ulimit -n)",
