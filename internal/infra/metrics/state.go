@@ -34,6 +34,12 @@ type sizedLog interface {
 	Kept() (bytes int64, age time.Duration)
 }
 
+// sharedLog is a log on other machines, which other programs can write to.
+type sharedLog interface {
+	ClockOffset() time.Duration // how far the clock of this node is ahead of the log's
+	Skipped() uint64            // messages that were skipped because they are no events
+}
+
 // Watch registers the metrics of the sources. It must be called at most once.
 func (m *Metrics) Watch(sources Sources) error {
 	s := &state{sources: sources}
@@ -55,6 +61,10 @@ func (m *Metrics) Watch(sources Sources) error {
 		s.historyBytes = s.desc("history_bytes", "Bytes of the events in the history, as history.bytes counts them.")
 		s.historyAge = s.desc("history_oldest_age_seconds", "Age of the oldest event in the history; 0 when there is none.")
 	}
+	if _, ok := sources.Log.(sharedLog); ok {
+		s.clockOffset = s.desc("log_clock_offset_seconds", "How far the clock of this node is ahead of that of the log's server.")
+		s.skipped = s.desc("log_messages_skipped_total", "Messages of other programs in the log that were skipped because they are no events.")
+	}
 	return m.registry.Register(s)
 }
 
@@ -67,6 +77,7 @@ type state struct {
 	logAvailable                            *prometheus.Desc
 	windowEvents, windowBytes, windowAge    *prometheus.Desc
 	historyEvents, historyBytes, historyAge *prometheus.Desc
+	clockOffset, skipped                    *prometheus.Desc
 	recordsDropped                          *prometheus.Desc
 	ticks, ticksSkipped, ticksFailed        *prometheus.Desc
 }
@@ -111,6 +122,11 @@ func (s *state) Collect(out chan<- prometheus.Metric) {
 		bytes, age := log.Kept()
 		gauge(s.historyBytes, float64(bytes))
 		gauge(s.historyAge, age.Seconds())
+	}
+
+	if log, ok := s.sources.Log.(sharedLog); ok {
+		gauge(s.clockOffset, log.ClockOffset().Seconds())
+		counter(s.skipped, float64(log.Skipped()))
 	}
 
 	if s.sources.LogRecordsDropped != nil {

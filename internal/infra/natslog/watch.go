@@ -24,7 +24,7 @@ const (
 // errBehind means that the stream has less than it had.
 var errBehind = fmt.Errorf("%w: the stream has less than it had", pubsub.ErrUnavailable)
 
-// inspect asks the stream's leader what it has, and notes it. After a change of the epoch it returns the new state.
+// inspect asks the stream's leader what it has, and notes it, and the epoch if that is another one.
 func (l *Log) inspect(ctx context.Context) (*jetstream.StreamInfo, error) {
 	_, last := l.view.now()
 	asked := time.Now()
@@ -34,12 +34,7 @@ func (l *Log) inspect(ctx context.Context) (*jetstream.StreamInfo, error) {
 	}
 	l.replicated.Store(info.Config.Replicas > 1)
 	l.compareClocks(info.TimeStamp, asked, time.Since(asked))
-	former, behind := l.view.note(answer{info, asked, last})
-	if former != "" {
-		l.logger.Warn("the history was replaced: the NATS stream was made anew or lost its newest messages; all clients get a reset",
-			zap.String("stream", l.cfg.Stream), zap.String("epoch", string(epochOf(info))), zap.String("former", string(former)))
-	}
-	if behind > 0 {
+	if behind := l.view.note(answer{info, asked, last}); behind > 0 {
 		if behind >= sure {
 			l.rolledBack(epochOf(info))
 		}
@@ -86,6 +81,7 @@ func (l *Log) renew(ctx context.Context, lost event.Epoch) {
 			zap.String("stream", l.cfg.Stream), zap.Error(err))
 		return
 	}
+	l.logger.Warn("the NATS stream lost its newest messages: its epoch is another one now", zap.String("stream", l.cfg.Stream))
 	_, _ = l.inspect(ctx) // notes the new epoch; if it fails, the next check does
 }
 
