@@ -30,8 +30,11 @@ func TestPublishAndSubscribe(t *testing.T) {
 	publish("from standard\ninput\r\n", "greetings/2")
 	publish("a dash\n\n", "greetings/3", "-", "--type", "note", "--topic", "also", "--key", "k1")
 	publish("", "greetings/4", "\x1b[31mred \u00e9\x07")
-	again := command("", "publish", "greetings/3", "another", "--key", "k1")
+	again := command("a dash\n\n", "publish", "greetings/3", "-", "--type", "note", "--topic", "also", "--key", "k1")
 	assert.Equal(t, ids[2]+"\n", again.Stdout, "a key publishes once")
+	reused := command("", "publish", "greetings/3", "another", "--key", "k1")
+	assert.Equal(t, 1, reused.Code)
+	assert.Contains(t, reused.Stderr, "key_reused")
 
 	t.Run("as text", func(t *testing.T) {
 		got := command("", "subscribe", "greetings/*", "--last", "10", "--count", "4")

@@ -23,8 +23,9 @@ drain.rate per second and within drain.window, telling each client when to recon
 exits with 0. A second signal ends it at once.
 
 On SIGHUP it reads its configuration again and applies what may change while it runs: the log
-level, tokens and keys (their files are read again), CORS and limits. Streams stay open. The
-changes are logged. All other changes, such as a renewed TLS certificate, need a restart.
+level, tokens and keys (their files are read again), the TLS certificate, CORS and limits.
+Streams stay open. The changes are logged. All other changes need a restart. A renewed TLS
+certificate is also found without the signal, within seconds.
 
 Errors that prevent the start are printed on standard error. Everything else is logged on
 standard output.`,

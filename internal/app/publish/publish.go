@@ -4,10 +4,12 @@ package publish
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"sync/atomic"
 
+	"carillon/internal/app/pubsub"
 	"carillon/internal/domain/access"
 	"carillon/internal/domain/event"
 )
@@ -16,7 +18,7 @@ import (
 type Engine interface {
 	// Accepting returns why no events are accepted now, or nil.
 	Accepting() error
-	Publish(ctx context.Context, events ...event.Event) ([]event.Position, error)
+	Publish(ctx context.Context, events ...event.Event) ([]pubsub.Appended, error)
 }
 
 // Request is an event in the texts a client sent.
@@ -62,24 +64,24 @@ func (p *Publisher) Reload(limits Limits) error {
 // Limits returns the limits in force.
 func (p *Publisher) Limits() Limits { return *p.limits.Load() }
 
-// Publish publishes one event and returns its position. Errors match those of this package, [event.ErrInvalid] or the
-// engine's.
-func (p *Publisher) Publish(ctx context.Context, rights access.Rights, req Request) (event.Position, error) {
+// Publish publishes one event and returns what became of it. Errors match those of this package, [event.ErrInvalid] or
+// the engine's.
+func (p *Publisher) Publish(ctx context.Context, rights access.Rights, req Request) (pubsub.Appended, error) {
 	e, err := newEvent(*p.limits.Load(), rights, req)
 	if err != nil {
-		return event.Position{}, err
+		return pubsub.Appended{}, err
 	}
-	positions, err := p.append(ctx, rights, e)
+	appended, err := p.append(ctx, rights, e)
 	if err != nil {
-		return event.Position{}, err
+		return pubsub.Appended{}, err
 	}
-	return positions[0], nil
+	return appended[0], nil
 }
 
-// PublishBatch publishes events in order, all of them or none, and returns their positions. A request that cannot be
+// PublishBatch publishes events in order, all of them or none, and returns what became of each. A request that cannot be
 // read comes with its error in the sequence; the first error, of reading or of checking, ends the batch and is
-// returned as an [*ItemError].
-func (p *Publisher) PublishBatch(ctx context.Context, rights access.Rights, requests iter.Seq2[Request, error]) ([]event.Position, error) {
+// returned as an [*ItemError]. So is an event whose key belongs to another one.
+func (p *Publisher) PublishBatch(ctx context.Context, rights access.Rights, requests iter.Seq2[Request, error]) ([]pubsub.Appended, error) {
 	limits := *p.limits.Load()
 	var events []event.Event
 	for req, err := range requests {
@@ -98,10 +100,14 @@ func (p *Publisher) PublishBatch(ctx context.Context, rights access.Rights, requ
 	if len(events) == 0 {
 		return nil, ErrEmpty
 	}
-	return p.append(ctx, rights, events...)
+	appended, err := p.append(ctx, rights, events...)
+	if reused, ok := errors.AsType[*pubsub.KeyReusedError](err); ok {
+		return nil, &ItemError{Index: reused.Index, Err: err}
+	}
+	return appended, err
 }
 
-func (p *Publisher) append(ctx context.Context, rights access.Rights, events ...event.Event) ([]event.Position, error) {
+func (p *Publisher) append(ctx context.Context, rights access.Rights, events ...event.Event) ([]pubsub.Appended, error) {
 	if err := p.engine.Accepting(); err != nil {
 		return nil, err
 	}

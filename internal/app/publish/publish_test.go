@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"carillon/internal/app/publish"
+	"carillon/internal/app/pubsub"
 	"carillon/internal/domain/access"
 	"carillon/internal/domain/event"
 )
@@ -24,13 +25,13 @@ type recordingEngine struct {
 
 func (e *recordingEngine) Accepting() error { return e.refusal }
 
-func (e *recordingEngine) Publish(_ context.Context, events ...event.Event) ([]event.Position, error) {
-	var positions []event.Position
+func (e *recordingEngine) Publish(_ context.Context, events ...event.Event) ([]pubsub.Appended, error) {
+	var appended []pubsub.Appended
 	for _, published := range events {
 		e.events = append(e.events, published)
-		positions = append(positions, event.Position{Epoch: "e", Offset: uint64(len(e.events))})
+		appended = append(appended, pubsub.Appended{Position: event.Position{Epoch: "e", Offset: uint64(len(e.events))}})
 	}
-	return positions, nil
+	return appended, nil
 }
 
 var limits = publish.Limits{TopicsPerEvent: 2, EventBytes: 8, BatchEvents: 3, BatchBytes: 64}
@@ -74,10 +75,10 @@ func TestPublishChecksTheRequest(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, engine := newPublisher(t, limits)
-			position, err := p.Publish(t.Context(), rights(t, "me", "a/**"), c.req)
+			appended, err := p.Publish(t.Context(), rights(t, "me", "a/**"), c.req)
 			require.ErrorIs(t, err, c.want)
 			if c.want == nil {
-				assert.EqualValues(t, 1, position.Offset)
+				assert.EqualValues(t, 1, appended.Position.Offset)
 				assert.Equal(t, 5*time.Millisecond, engine.events[0].Retry)
 				return
 			}
@@ -210,4 +211,23 @@ func TestReload(t *testing.T) {
 	require.NoError(t, p.Reload(larger))
 	_, err := p.Publish(t.Context(), rights(t, "me", "a"), publish.Request{Topics: []string{"a"}, Data: "123456789"})
 	require.NoError(t, err)
+}
+
+func TestMisconfigurationIsNamed(t *testing.T) {
+	for key, change := range map[string]func(*publish.Limits){
+		"limits.topics_per_event": func(l *publish.Limits) { l.TopicsPerEvent = 0 },
+		"limits.event_bytes":      func(l *publish.Limits) { l.EventBytes = 0 },
+		"limits.batch_events":     func(l *publish.Limits) { l.BatchEvents = 0 },
+		"limits.batch_bytes":      func(l *publish.Limits) { l.BatchBytes = 1 },
+		"limits.publish_rate":     func(l *publish.Limits) { l.PublishRate = -1 },
+		"limits.publish_burst":    func(l *publish.Limits) { l.PublishRate, l.PublishBurst = 1, 2 },
+	} {
+		t.Run(key, func(t *testing.T) {
+			wrong := limits
+			change(&wrong)
+			_, err := publish.New(wrong, &recordingEngine{})
+			assert.ErrorContains(t, err, key+": must ")
+			assert.ErrorContains(t, err, "(got ")
+		})
+	}
 }

@@ -151,7 +151,7 @@ func BenchmarkReplay(b *testing.B) {
 			e := newBenchEngine(b, history)
 			kept, err := e.engine.Publish(context.Background(), e.batch...)
 			require.NoError(b, err)
-			begin := event.Position{Epoch: kept[0].Epoch}
+			begin := event.Position{Epoch: kept[0].Position.Epoch}
 			e.expected.Store(history)
 			b.ReportAllocs()
 			for b.Loop() {

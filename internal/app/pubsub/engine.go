@@ -101,11 +101,11 @@ func (e *Engine) expire(ctx context.Context) {
 	}
 }
 
-// Publish appends events to the log, together and in this order, and returns the position of each. It returns once the
-// log has them and does not wait for any stream. While the log is known to be unavailable, it fails at once. Errors match
-// [event.ErrInvalid], or [ErrUnavailable] when nothing was appended, or [ErrUnknownOutcome], also when the context ends
-// first.
-func (e *Engine) Publish(ctx context.Context, events ...event.Event) ([]event.Position, error) {
+// Publish appends events to the log, together and in this order, and returns what became of each. It returns once the log
+// has them and does not wait for any stream. While the log is known to be unavailable, it fails at once. Errors match
+// [event.ErrInvalid], [ErrKeyReused], or [ErrUnavailable] when nothing was appended, or [ErrUnknownOutcome], also when the
+// context ends first.
+func (e *Engine) Publish(ctx context.Context, events ...event.Event) ([]Appended, error) {
 	bytes := 0
 	for _, ev := range events {
 		if err := ev.Validate(); err != nil {
@@ -116,7 +116,7 @@ func (e *Engine) Publish(ctx context.Context, events ...event.Event) ([]event.Po
 	if err := e.outage.refusal(); err != nil {
 		return nil, err
 	}
-	positions, err := e.log.Append(ctx, events)
+	appended, err := e.log.Append(ctx, events)
 	switch {
 	case err == nil:
 		e.observer.Published(len(events), bytes)
@@ -128,7 +128,7 @@ func (e *Engine) Publish(ctx context.Context, events ...event.Event) ([]event.Po
 	if e.shardsBehind() {
 		runtime.Gosched()
 	}
-	return positions, err
+	return appended, err
 }
 
 // shardsBehind reports whether a shard is so far behind the newest item that the window may soon drop items the shard

@@ -41,7 +41,7 @@ func newLog(keep int) *fakeLog {
 
 func (l *fakeLog) Durable() bool { return l.durable }
 
-func (l *fakeLog) Append(ctx context.Context, events []event.Event) ([]event.Position, error) {
+func (l *fakeLog) Append(ctx context.Context, events []event.Event) ([]pubsub.Appended, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.failed == nil {
@@ -53,12 +53,12 @@ func (l *fakeLog) Append(ctx context.Context, events []event.Event) ([]event.Pos
 	if len(events) > 0 {
 		l.newest, l.skip = l.newest+l.skip, 0
 	}
-	var positions []event.Position
+	var appended []pubsub.Appended
 	for _, e := range events {
 		l.newest++
 		at := event.Position{Epoch: l.epoch, Offset: l.newest}
 		l.entries = append(l.entries, event.Entry{Position: at, Time: time.Now(), Event: e})
-		positions = append(positions, at)
+		appended = append(appended, pubsub.Appended{Position: at})
 	}
 	added := slices.Clone(l.entries[len(l.entries)-len(events):])
 	l.all = append(l.all, added...)
@@ -68,7 +68,7 @@ func (l *fakeLog) Append(ctx context.Context, events []event.Event) ([]event.Pos
 	if l.keep > 0 && len(l.entries) > l.keep {
 		l.trim(len(l.entries) - l.keep)
 	}
-	return positions, nil
+	return appended, nil
 }
 
 // fakeFollower receives entries.

@@ -95,12 +95,12 @@ func (f *fixture) publish(n int, topics ...string) []event.Position {
 		f.published++
 		events[i] = newEvent(fmt.Sprint(f.published), topics...)
 	}
-	at, err := f.engine.Publish(context.Background(), events...)
+	appended, err := f.engine.Publish(context.Background(), events...)
 	if errors.Is(err, pubsub.ErrUnavailable) {
-		at, err = f.log.Append(context.Background(), events)
+		appended, err = f.log.Append(context.Background(), events)
 	}
 	require.NoError(f.t, err)
-	return at
+	return pubsubtest.Positions(appended)
 }
 
 func (f *fixture) open(sub pubsub.Subscription) *pubsub.Stream {

@@ -16,12 +16,15 @@ import (
 //
 // All methods may be called concurrently.
 type Log interface {
-	// Append appends the events, together and in this order, and returns the position of each. It returns once they are
+	// Append appends the events, together and in this order, and returns what became of each. It returns once they are
 	// stored as durably as this log stores events. An event whose key is already in the log's key window, or comes
-	// earlier in the same call, is not appended again: Append returns the position of the first one. The error is nil,
-	// or matches [ErrUnavailable] and then nothing was appended, unless it also matches [ErrUnknownOutcome], or is the
-	// context's: then the events may have been appended, all of them or none.
-	Append(ctx context.Context, events []event.Event) ([]event.Position, error)
+	// earlier in the same call, is not appended again if it is the same event ([event.Event.Fingerprint]): the result
+	// has the position of the first one. If it is another event, Append fails with a [*KeyReusedError] and appends
+	// nothing; a log that can compare an event only while it is kept may take an older one for the same.
+	//
+	// An error that matches [ErrUnavailable] means that nothing was appended, unless it also matches [ErrUnknownOutcome]
+	// or is the context's: then the events may have been appended, all of them or none.
+	Append(ctx context.Context, events []event.Event) ([]Appended, error)
 
 	// Read returns the entries right after a position, oldest first: limit of them, or all there are if those are fewer,
 	// so none when the position is the newest. An entry that another node has appended and acknowledged before the call
@@ -47,6 +50,12 @@ type Log interface {
 	// Follow fails with [ErrReplaced] when the position is not of the log's epoch or the epoch changes, and with
 	// [ErrUnavailable] when the log cannot be reached; the engine then follows it again from the last entry delivered.
 	Follow(ctx context.Context, after event.Position, deliver func(after uint64, entries []event.Entry)) error
+}
+
+// Appended says what became of an event.
+type Appended struct {
+	Position event.Position
+	Repeated bool // its key was known: it was not appended again, and the position is that of the first one
 }
 
 // Durable is an optional ability of a [Log].
@@ -79,4 +88,16 @@ var (
 	// ErrUnknownOutcome means that the log did not answer in time, so that the events may have been appended. It matches
 	// [ErrUnavailable].
 	ErrUnknownOutcome = fmt.Errorf("%w: the events may have been stored", ErrUnavailable)
+	// ErrKeyReused means that an event's key belongs to another event.
+	ErrKeyReused = errors.New("the key was used with another event")
 )
+
+// KeyReusedError reports an event whose key belongs to another event. It matches [ErrKeyReused].
+type KeyReusedError struct {
+	Index int // of the event in the call, from 0
+}
+
+func (e *KeyReusedError) Error() string { return ErrKeyReused.Error() }
+
+// Unwrap returns [ErrKeyReused].
+func (e *KeyReusedError) Unwrap() error { return ErrKeyReused }

@@ -115,8 +115,11 @@ func (e *Engine) recovered(ctx context.Context) bool {
 func (e *Engine) LogAvailable() bool { return e.outage.lasts() == 0 }
 
 // Ready returns nil if the engine can serve streams: it has received all that the log kept at the start, and the log is
-// available or was until a short time ago. Its errors match [ErrUnavailable].
+// available or was until a short time ago, and the engine does not drain. Errors match [ErrDraining] or [ErrUnavailable].
 func (e *Engine) Ready() error {
+	if e.Draining() {
+		return ErrDraining
+	}
 	if e.outage.lasts() > outageGrace {
 		return e.outage.refusal()
 	}

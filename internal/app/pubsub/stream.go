@@ -1,6 +1,7 @@
 package pubsub
 
 import (
+	"slices"
 	"sync/atomic"
 
 	"carillon/internal/domain/event"
@@ -106,14 +107,17 @@ func (s *Stream) End(why EndReason) {
 
 // wants reports whether the stream subscribed to the event and may see it.
 func (s *Stream) wants(e event.Event) bool {
-	for _, t := range e.Topics {
-		if !s.sub.Grant.Allows(t) {
-			continue
-		}
-		for _, p := range s.sub.Patterns {
-			if p.Matches(t) {
-				return true
-			}
+	return slices.ContainsFunc(e.Topics, s.Sees)
+}
+
+// Sees reports whether the stream subscribed to the topic and may see it.
+func (s *Stream) Sees(t event.Topic) bool {
+	if !s.sub.Grant.Allows(t) {
+		return false
+	}
+	for _, p := range s.sub.Patterns {
+		if p.Matches(t) {
+			return true
 		}
 	}
 	return false

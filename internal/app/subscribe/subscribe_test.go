@@ -180,3 +180,17 @@ func TestReload(t *testing.T) {
 	_, err = s.Open(t.Context(), all, subscribe.Request{})
 	require.NoError(t, err)
 }
+
+func TestMisconfigurationIsNamed(t *testing.T) {
+	for key, wrong := range map[string]subscribe.Limits{
+		"limits.max_streams":        {TopicsPerStream: 1, MaxStreams: -1},
+		"limits.max_streams_per_ip": {TopicsPerStream: 1, MaxStreamsPerIP: -1},
+		"limits.topics_per_stream":  {},
+	} {
+		t.Run(key, func(t *testing.T) {
+			_, err := subscribe.New(wrong, &recordingEngine{}, event.Everything)
+			assert.ErrorContains(t, err, key+": must ")
+			assert.ErrorContains(t, err, "(got ")
+		})
+	}
+}

@@ -3,7 +3,8 @@
 // Guarantees:
 //
 //   - Each tick is one event of the default type, whose data is the tick's nominal time in the configured zone and
-//     layout and whose key is that time too, so that a log that several nodes publish to keeps each tick once.
+//     layout and whose key is that time too, so that a log that several nodes publish to keeps each tick once, also while
+//     the nodes' zones or layouts differ.
 //   - A failed publish loses its tick only: the clock continues. The [Observer] is called when publishing begins to fail
 //     and when it works again.
 //   - A publish that hangs is cancelled after a bounded time. The ticks it overlaps are skipped and counted; they are not
@@ -12,10 +13,12 @@ package timefeed
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
 
+	"carillon/internal/app/pubsub"
 	"carillon/internal/domain/clock"
 	"carillon/internal/domain/event"
 )
@@ -33,7 +36,7 @@ const (
 
 // Publisher publishes the ticks. Publish returns when its context ends, at the latest.
 type Publisher interface {
-	Publish(ctx context.Context, events ...event.Event) ([]event.Position, error)
+	Publish(ctx context.Context, events ...event.Event) ([]pubsub.Appended, error)
 }
 
 // Observer is notified of each tick, and once each when publishing begins to fail and when it works again. The
@@ -127,6 +130,9 @@ func (f *Feed) publish(ctx context.Context, tick clock.Tick) error {
 	ctx, cancel := context.WithTimeout(ctx, f.timeout)
 	defer cancel()
 	_, err = f.publisher.Publish(ctx, event.Event{Topics: []event.Topic{Topic}, Data: data, Key: key})
+	if errors.Is(err, pubsub.ErrKeyReused) {
+		return nil // another node published the tick in its own zone or layout
+	}
 	return err
 }
 

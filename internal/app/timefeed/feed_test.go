@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"carillon/internal/app/pubsub"
 	"carillon/internal/app/timefeed"
 	"carillon/internal/domain/event"
 )
@@ -22,7 +23,7 @@ type log struct {
 	calls  int
 }
 
-func (l *log) Publish(ctx context.Context, events ...event.Event) ([]event.Position, error) {
+func (l *log) Publish(ctx context.Context, events ...event.Event) ([]pubsub.Appended, error) {
 	l.calls++
 	if l.result != nil {
 		if err := l.result(ctx, l.calls); err != nil {
@@ -30,7 +31,7 @@ func (l *log) Publish(ctx context.Context, events ...event.Event) ([]event.Posit
 		}
 	}
 	l.events = append(l.events, events...)
-	return make([]event.Position, len(events)), nil
+	return make([]pubsub.Appended, len(events)), nil
 }
 
 func (l *log) data() (texts []string) {
@@ -163,6 +164,16 @@ func TestAFailingLogCostsItsTicksAndNothingElse(t *testing.T) {
 		assert.Equal(t, []string{"2025-06-18 09:00:01", "2025-06-18 09:00:04", "2025-06-18 09:00:06"}, l.data())
 		assert.Equal(t, timefeed.Stats{Ticks: 6, Failed: 3}, stats)
 		assert.Equal(t, []any{down, uint64(2), down, uint64(1)}, reported)
+	})
+}
+
+// Another node may write the time in another zone or layout. Its tick is the tick.
+func TestATickOfAnotherNodeCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &log{result: func(context.Context, int) error { return &pubsub.KeyReusedError{} }}
+		stats, reported := run(t, everySecond, time.Unix(0, 0), 2500*time.Millisecond, l)
+		assert.Equal(t, timefeed.Stats{Ticks: 2}, stats)
+		assert.Empty(t, reported)
 	})
 }
 

@@ -1,6 +1,9 @@
 package event
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -114,6 +117,28 @@ func (e Event) Validate() error {
 		return invalid("topic", "must not be empty")
 	}
 	return CheckRetry(e.Retry)
+}
+
+// Fingerprint returns a number that is the same for events with the same topics, type, retry and data, whatever their keys,
+// and with near certainty another one for other events. It is the same in every process and may be stored.
+func (e Event) Fingerprint() uint64 {
+	b := make([]byte, 0, 128)
+	b = binary.AppendUvarint(b, uint64(e.Retry.Milliseconds()))
+	b = appendText(b, e.Type.name)
+	b = binary.AppendUvarint(b, uint64(len(e.Topics)))
+	for _, t := range e.Topics {
+		b = appendText(b, t.name)
+	}
+	hash := sha256.New()
+	_, _ = hash.Write(b)
+	_, _ = io.WriteString(hash, e.Data.text)
+	var sum [sha256.Size]byte
+	return binary.BigEndian.Uint64(hash.Sum(sum[:0]))
+}
+
+// appendText writes a text after its length, so that texts in a row cannot be mistaken for other ones.
+func appendText(b []byte, s string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
 
 // overhead is the memory that an event takes beyond its text: string and slice headers, the entry, its place in a ring.

@@ -128,3 +128,27 @@ func TestSizeGrowsWithEveryText(t *testing.T) {
 	assert.GreaterOrEqual(t, sizes[2]-sizes[1], 3)
 	assert.Equal(t, len("price")+len("hello")+len("k1"), sizes[3]-sizes[2])
 }
+
+// The number is stored by logs on disk, so it must not change.
+func TestFingerprint(t *testing.T) {
+	base := eventtest.MustEvent("data", "a", "b")
+	assert.Equal(t, uint64(0xdd2c4896af34f366), base.Fingerprint())
+	keyed := base
+	keyed.Key = eventtest.MustKey("k")
+	assert.Equal(t, base.Fingerprint(), keyed.Fingerprint())
+
+	seen := map[uint64]string{base.Fingerprint(): "base"}
+	retry, kind := base, base
+	retry.Retry = time.Second
+	var err error
+	kind.Type, err = event.ParseType("data")
+	require.NoError(t, err)
+	for name, other := range map[string]event.Event{
+		"data": eventtest.MustEvent("atad", "a", "b"), "topics": eventtest.MustEvent("data", "ab"), "order": eventtest.MustEvent("data", "b", "a"),
+		"fewer topics": eventtest.MustEvent("data", "a"), "more topics": eventtest.MustEvent("data", "a", "b", "c"),
+		"moved": eventtest.MustEvent("", "a", "b", "data"), "retry": retry, "type": kind, "none": {},
+	} {
+		assert.NotContains(t, seen, other.Fingerprint(), name)
+		seen[other.Fingerprint()] = name
+	}
+}

@@ -21,13 +21,15 @@ import (
 //	topics    uvarint count, then uvarint length and text of each
 //	data      the rest
 //
-// A remembered key is stored under the offset of its event as checksum, time and text. All numbers are big-endian.
+// A remembered key is stored under the offset of its event as checksum, time, [event.Event.Fingerprint] (8 bytes) and text.
+// All numbers are big-endian.
 const (
 	offsetLength = 8
 	timeAt       = 4
 	sizeAt       = timeAt + 8
 	bodyAt       = sizeAt + 4
-	keyAt        = timeAt + 8
+	printAt      = timeAt + 8
+	keyAt        = printAt + 8
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -185,16 +187,18 @@ func (r *reader) text() string {
 }
 
 // encodeKey returns the record of a key.
-func encodeKey(key event.Key, offset uint64, wall int64) []byte {
+func encodeKey(key event.Key, fingerprint, offset uint64, wall int64) []byte {
 	b := make([]byte, keyAt, keyAt+len(key.String()))
+	binary.BigEndian.PutUint64(b[printAt:], fingerprint)
 	b = append(b, key.String()...)
 	finish(b, offset, wall)
 	return b
 }
 
-func decodeKey(offset uint64, record []byte) (event.Key, error) {
+func decodeKey(offset uint64, record []byte) (key event.Key, fingerprint uint64, err error) {
 	if err := unseal(offset, record, keyAt+1); err != nil {
-		return event.Key{}, err
+		return event.Key{}, 0, err
 	}
-	return event.ParseKey(string(record[keyAt:]))
+	key, err = event.ParseKey(string(record[keyAt:]))
+	return key, binary.BigEndian.Uint64(record[printAt:]), err
 }

@@ -98,51 +98,78 @@ func (l *Log) commit(group []*request) {
 
 // change is what one transaction does to the log.
 type change struct {
-	now     int64 // by the log's clock
-	wall    int64 // the time of the new entries
-	state   state
-	entries []event.Entry
-	records [][]byte
-	oldest  uint64 // entries before it are deleted
-	keys    int    // so many forgotten keys are deleted
+	now          int64 // by the log's clock
+	wall         int64 // the time of the new entries
+	state        state
+	entries      []event.Entry
+	records      [][]byte            // of the entries
+	fingerprints []uint64            // of the entries that have a key
+	fresh        map[event.Key]first // the keys of the entries
+	oldest       uint64              // entries before it are deleted
+	keys         int                 // so many forgotten keys are deleted
 }
 
 // plan assigns offsets and decides what to delete. It changes nothing that matters when the transaction fails.
 func (l *Log) plan(group []*request) *change {
-	c := &change{now: l.clock.now(), wall: max(time.Now().UnixNano(), l.wall)}
+	c := &change{now: l.clock.now(), wall: max(time.Now().UnixNano(), l.wall), fresh: make(map[event.Key]first)}
 	l.keys.trim(c.now)
 	l.mu.Lock()
 	l.history.trim(c.now)
 	c.state = state{first: l.history.first, next: l.history.next}
 	l.mu.Unlock()
 
-	fresh := make(map[event.Key]uint64) // keys of this transaction
 	for _, r := range group {
-		r.positions = make([]event.Position, len(r.events))
-		for i, e := range r.events {
-			offset, known := l.keys.offsets[e.Key]
-			if !known {
-				offset, known = fresh[e.Key]
-			}
-			if !known {
-				offset = c.state.next
-				c.state.next++
-				if !e.Key.IsZero() {
-					fresh[e.Key] = offset
-				}
-				finish(r.records[i], offset, c.wall)
-				c.records = append(c.records, r.records[i])
-				c.entries = append(c.entries, event.Entry{
-					Position: event.Position{Epoch: l.epoch, Offset: offset}, Time: time.Unix(0, c.wall), Event: e,
-				})
-			}
-			r.positions[i] = event.Position{Epoch: l.epoch, Offset: offset}
-		}
+		l.assign(c, r)
 	}
 	step := deleteStep + 2*len(c.entries)
 	c.oldest = min(c.state.first, l.oldestOnDisk+uint64(step))
 	c.keys = min(l.keys.deletes.length(), step)
 	return c
+}
+
+// assign gives the events of a request their offsets. If one of them has the key of another event, the request fails and
+// its events are not part of the change.
+func (l *Log) assign(c *change, r *request) {
+	before := len(c.entries)
+	r.appended = make([]pubsub.Appended, len(r.events))
+	for i, e := range r.events {
+		f, known := l.keys.first[e.Key]
+		if !known {
+			f, known = c.fresh[e.Key]
+		}
+		switch {
+		case !known:
+			f = first{c.state.next, r.fingerprints[i]}
+			c.add(l.epoch, f, e, r.records[i])
+		case f.fingerprint != r.fingerprints[i]:
+			r.err = &pubsub.KeyReusedError{Index: i}
+			c.cut(before)
+			return
+		}
+		r.appended[i] = pubsub.Appended{Position: event.Position{Epoch: l.epoch, Offset: f.offset}, Repeated: known}
+	}
+}
+
+// add makes an event part of the change, as the first one with its key.
+func (c *change) add(epoch event.Epoch, f first, e event.Event, record []byte) {
+	c.state.next++
+	if !e.Key.IsZero() {
+		c.fresh[e.Key] = f
+	}
+	finish(record, f.offset, c.wall)
+	c.records, c.fingerprints = append(c.records, record), append(c.fingerprints, f.fingerprint)
+	c.entries = append(c.entries, event.Entry{
+		Position: event.Position{Epoch: epoch, Offset: f.offset}, Time: time.Unix(0, c.wall), Event: e,
+	})
+}
+
+// cut takes the newest events out of the change, so that only length are left.
+func (c *change) cut(length int) {
+	for _, e := range c.entries[length:] {
+		delete(c.fresh, e.Event.Key)
+	}
+	c.state.next -= uint64(len(c.entries) - length)
+	c.entries, c.records, c.fingerprints = c.entries[:length], c.records[:length], c.fingerprints[:length]
 }
 
 // write commits a change to the file.
@@ -195,7 +222,7 @@ func (l *Log) fill(tx *bbolt.Tx, c *change) error {
 		if e.Event.Key.IsZero() {
 			continue
 		}
-		if err := keys.Put(k, encodeKey(e.Event.Key, e.Position.Offset, c.wall)); err != nil {
+		if err := keys.Put(k, encodeKey(e.Event.Key, c.fingerprints[i], e.Position.Offset, c.wall)); err != nil {
 			return err
 		}
 	}
@@ -208,9 +235,9 @@ func (l *Log) apply(c *change) {
 	for range c.keys {
 		l.keys.deletes.pop()
 	}
-	for _, e := range c.entries {
+	for i, e := range c.entries {
 		if !e.Event.Key.IsZero() {
-			l.keys.remember(e.Event.Key, e.Position.Offset, c.now)
+			l.keys.remember(e.Event.Key, first{e.Position.Offset, c.fingerprints[i]}, c.now)
 		}
 	}
 	l.keys.trim(c.now)

@@ -48,9 +48,9 @@ func TestFullDisk(t *testing.T) {
 	text := strings.Repeat("x", 10_000)
 	fill := func(most int) (err error) {
 		for n := 0; n < most && err == nil; n++ {
-			var positions []event.Position
-			positions, err = log.Append(t.Context(), []event.Event{say(t, text, fmt.Sprint("key ", len(acknowledged)))})
-			acknowledged = append(acknowledged, positions...)
+			var appended []pubsub.Appended
+			appended, err = log.Append(t.Context(), []event.Event{say(t, text, fmt.Sprint("key ", len(acknowledged)))})
+			acknowledged = append(acknowledged, pubsubtest.Positions(appended)...)
 		}
 		return err
 	}

@@ -30,7 +30,7 @@ const (
 	newFile     = "carillon.db.new-*"   // a file that is being created
 	compactFile = "carillon.db.compact" // a smaller copy that is being written
 
-	formatVersion = 1
+	formatVersion = 2                      // since keys are stored with fingerprints
 	lockTimeout   = 500 * time.Millisecond // long enough for a server that is just closing the file
 )
 
@@ -217,7 +217,7 @@ func readMeta(tx *bbolt.Tx) (event.Epoch, state, error) {
 		return "", state{}, fmt.Errorf("%w: identity: %w", ErrDamaged, err)
 	}
 	if v := identity[timeAt]; v != formatVersion {
-		return "", state{}, fmt.Errorf("format version must be %d (got %d): the file was written by another version", formatVersion, v)
+		return "", state{}, fmt.Errorf("format version must be %d (got %d): the file was written by another version of Carillon; move it away, or use that version", formatVersion, v)
 	}
 	if err := unseal(0, s, timeAt+2*offsetLength); err != nil {
 		return "", state{}, fmt.Errorf("%w: state: %w", ErrDamaged, err)

@@ -56,7 +56,7 @@ func Check(dir string) error {
 				_, err := decodeEntry("", offset, record)
 				return err
 			},
-			key: func(uint64, int64, event.Key) error { return nil },
+			key: func(event.Key, first, int64) error { return nil },
 		})
 		if err != nil {
 			return err // bbolt's check must not see a page that would make it panic in a goroutine of its own

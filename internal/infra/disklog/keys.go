@@ -11,10 +11,16 @@ import (
 // a key is the index's work. Only the committer uses it.
 type keys struct {
 	cfg     Config
-	offsets map[event.Key]uint64
-	peak    int               // the most that offsets has held since it was made
+	first   map[event.Key]first
+	peak    int               // the most that first has held since it was made
 	queue   queue[remembered] // in order of time
 	deletes queue[uint64]     // offsets of forgotten keys that are still in the file
+}
+
+// first is the first event with a key.
+type first struct {
+	offset      uint64
+	fingerprint uint64
 }
 
 type remembered struct {
@@ -23,11 +29,11 @@ type remembered struct {
 	at     int64
 }
 
-// remember keeps a key, or its newest offset.
-func (k *keys) remember(key event.Key, offset uint64, at int64) {
-	k.offsets[key] = offset
-	k.peak = max(k.peak, len(k.offsets))
-	k.queue.push(remembered{key, offset, at})
+// remember keeps a key, or its newest event.
+func (k *keys) remember(key event.Key, f first, at int64) {
+	k.first[key] = f
+	k.peak = max(k.peak, len(k.first))
+	k.queue.push(remembered{key, f.offset, at})
 }
 
 // trim forgets the keys whose window is over and those that are too many. It runs between transactions, so that within
@@ -36,10 +42,10 @@ func (k *keys) trim(now int64) {
 	for k.queue.length() > 0 && (k.queue.length() > k.cfg.Keys || now-k.queue.front().at > int64(k.cfg.KeyWindow)) {
 		k.forget()
 	}
-	if k.peak >= worthFreeing && len(k.offsets) < k.peak/8 {
-		smaller := make(map[event.Key]uint64, len(k.offsets))
-		maps.Copy(smaller, k.offsets)
-		k.offsets, k.peak = smaller, len(smaller)
+	if k.peak >= worthFreeing && len(k.first) < k.peak/8 {
+		smaller := make(map[event.Key]first, len(k.first))
+		maps.Copy(smaller, k.first)
+		k.first, k.peak = smaller, len(smaller)
 	}
 }
 
@@ -47,8 +53,8 @@ func (k *keys) trim(now int64) {
 // newer one stays.
 func (k *keys) forget() {
 	oldest := *k.queue.front()
-	if k.offsets[oldest.key] == oldest.offset {
-		delete(k.offsets, oldest.key)
+	if k.first[oldest.key].offset == oldest.offset {
+		delete(k.first, oldest.key)
 	}
 	k.deletes.push(oldest.offset)
 	k.queue.pop()

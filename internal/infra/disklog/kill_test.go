@@ -50,12 +50,12 @@ func runAppenders(dir string) int {
 				if err != nil {
 					panic(err)
 				}
-				positions, err := log.Append(context.Background(),
+				appended, err := log.Append(context.Background(),
 					[]event.Event{{Topics: []event.Topic{event.MustTopic("t")}, Data: data, Key: key}})
 				if err != nil {
 					panic(err)
 				}
-				out <- fmt.Sprintln(positions[0], key)
+				out <- fmt.Sprintln(appended[0].Position, key)
 			}
 		}()
 	}
@@ -126,7 +126,7 @@ func TestKill(t *testing.T) {
 		}
 		var again sync.WaitGroup // the keys are remembered too
 		for key, position := range all {
-			again.Go(func() { assert.Equal(t, position, publish(t, log, say(t, "again", key))[0].String()) })
+			again.Go(func() { assert.Equal(t, position, publish(t, log, say(t, key, key))[0].String()) })
 		}
 		again.Wait()
 		assert.Equal(t, last, log.Extent().Newest)

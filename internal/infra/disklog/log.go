@@ -51,7 +51,7 @@ func newLog(cfg Config) *Log {
 		clock:   clock{start: time.Now()},
 		waiting: make(chan *request, maxWaiting),
 		stopped: make(chan struct{}),
-		keys:    keys{cfg: cfg, offsets: make(map[event.Key]uint64)},
+		keys:    keys{cfg: cfg, first: make(map[event.Key]first)},
 		history: history{cfg: cfg, first: 1, next: 1},
 	}
 }
@@ -72,18 +72,18 @@ func (l *Log) Close() error {
 
 // Append implements [pubsub.Log]. It waits for the transaction that holds the events. When the context ends before that
 // transaction has begun, nothing is kept.
-func (l *Log) Append(ctx context.Context, events []event.Event) ([]event.Position, error) {
+func (l *Log) Append(ctx context.Context, events []event.Event) ([]pubsub.Appended, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	if len(events) == 0 {
-		return []event.Position{}, nil
+		return []pubsub.Appended{}, nil
 	}
 	return l.submit(ctx, newRequest(events))
 }
 
 // submit hands a request to the committer and waits for its result.
-func (l *Log) submit(ctx context.Context, r *request) ([]event.Position, error) {
+func (l *Log) submit(ctx context.Context, r *request) ([]pubsub.Appended, error) {
 	select {
 	case l.waiting <- r:
 	case <-ctx.Done():
@@ -93,7 +93,7 @@ func (l *Log) submit(ctx context.Context, r *request) ([]event.Position, error) 
 	}
 	select {
 	case <-r.done:
-		return r.positions, r.err
+		return r.appended, r.err
 	case <-ctx.Done():
 		r.withdraw()
 		return nil, ctx.Err()
@@ -101,7 +101,7 @@ func (l *Log) submit(ctx context.Context, r *request) ([]event.Position, error) 
 	}
 	select {
 	case <-r.done: // the last transaction held it
-		return r.positions, r.err
+		return r.appended, r.err
 	default:
 		return nil, errStopped
 	}

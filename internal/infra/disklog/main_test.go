@@ -94,9 +94,9 @@ func say(t testing.TB, text, key string) event.Event {
 
 func publish(t testing.TB, log pubsub.Log, events ...event.Event) []event.Position {
 	t.Helper()
-	positions, err := log.Append(context.Background(), events)
+	appended, err := log.Append(context.Background(), events)
 	require.NoError(t, err)
-	return positions
+	return pubsubtest.Positions(appended)
 }
 
 func readAll(t testing.TB, log pubsub.Log) []event.Entry {

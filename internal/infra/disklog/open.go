@@ -96,8 +96,8 @@ func (l *Log) load(path string) (content, error) {
 			l.history.push(mark{at: min(recordTime(record), now), size: recordSize(record)})
 			return nil
 		},
-		key: func(offset uint64, at int64, key event.Key) error {
-			l.keys.remember(key, offset, min(at, now))
+		key: func(key event.Key, f first, at int64) error {
+			l.keys.remember(key, f, min(at, now))
 			return nil
 		},
 	})

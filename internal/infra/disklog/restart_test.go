@@ -1,10 +1,13 @@
 package disklog_test
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -12,9 +15,11 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.etcd.io/bbolt"
 
 	"carillon/internal/app/pubsub"
 	"carillon/internal/app/pubsub/pubsubtest"
+	"carillon/internal/domain/event"
 	"carillon/internal/infra/disklog"
 )
 
@@ -29,7 +34,7 @@ func TestRestart(t *testing.T) {
 	log = open(t, cfg)
 	assert.Equal(t, extent, log.Extent())
 	assert.Equal(t, entries, readAll(t, log))
-	assert.Equal(t, first[1], publish(t, log, say(t, "again", "k"))[0])
+	assert.Equal(t, first[1], publish(t, log, say(t, "two", "k"))[0])
 	assert.EqualValues(t, 3, publish(t, log, say(t, "three", ""))[0].Offset)
 	assert.Equal(t, []string{"one", "two", "three"}, texts(readAll(t, log)))
 	opening := log.Opening()
@@ -59,7 +64,7 @@ func TestRestartOfAnEmptiedLog(t *testing.T) {
 	log = open(t, cfg)
 	assert.EqualValues(t, 2, log.Extent().Oldest, "offsets go on")
 	assert.EqualValues(t, 1, log.Extent().Newest)
-	assert.Equal(t, key, publish(t, log, say(t, "again", "k")))
+	assert.Equal(t, key, publish(t, log, say(t, strings.Repeat("x", 1000), "k")))
 }
 
 func TestKeysOutliveEventsAndRestarts(t *testing.T) {
@@ -76,7 +81,9 @@ func TestKeysOutliveEventsAndRestarts(t *testing.T) {
 		time.Sleep(30 * time.Second)
 		log = open(t, cfg)
 		assert.EqualValues(t, 1999, log.Extent().Oldest)
-		assert.Equal(t, first, publish(t, log, say(t, "again", "k")))
+		assert.Equal(t, first, publish(t, log, say(t, "one", "k")))
+		_, err := log.Append(t.Context(), []event.Event{say(t, "other", "k")})
+		require.ErrorIs(t, err, pubsub.ErrKeyReused, "the fingerprint is kept too")
 		log.close()
 		time.Sleep(31 * time.Second)
 		log = open(t, cfg)
@@ -125,7 +132,7 @@ func TestTighterLimitsAtARestart(t *testing.T) {
 	limits.Events, limits.Keys = 3, 2
 	log = open(t, config(dir, limits))
 	assert.Equal(t, []string{"7", "8", "9"}, texts(readAll(t, log)))
-	assert.EqualValues(t, 10, publish(t, log, say(t, "again", "9"))[0].Offset)
+	assert.EqualValues(t, 10, publish(t, log, say(t, "9", "9"))[0].Offset)
 	assert.EqualValues(t, 11, publish(t, log, say(t, "again", "7"))[0].Offset)
 }
 
@@ -191,4 +198,25 @@ func TestConfig(t *testing.T) {
 	_, opened = disklog.Open(config(file, pubsubtest.LargeLimits()))
 	require.ErrorContains(t, opened, "history.disk.path: ")
 	assert.False(t, errors.Is(opened, disklog.ErrDamaged))
+}
+
+// A file of an older format is refused and left as it is.
+func TestAFileOfAnotherFormatIsRefused(t *testing.T) {
+	cfg := config(t.TempDir(), pubsubtest.LargeLimits())
+	open(t, cfg).close()
+	db, err := bbolt.Open(filepath.Join(cfg.Path, "carillon.db"), 0o600, nil)
+	require.NoError(t, err)
+	require.NoError(t, db.Update(func(tx *bbolt.Tx) error {
+		meta := tx.Bucket([]byte("meta"))
+		identity := slices.Clone(meta.Get([]byte("identity"))) // checksum, version, epoch
+		identity[4] = 1
+		binary.BigEndian.PutUint32(identity, crc32.Checksum(identity[4:], crc32.MakeTable(crc32.Castagnoli)))
+		return meta.Put([]byte("identity"), identity)
+	}))
+	require.NoError(t, db.Close())
+	for range 2 {
+		_, err = disklog.Open(cfg)
+		require.ErrorContains(t, err, "format version must be 2 (got 1): the file was written by another version of Carillon; move it away, or use that version")
+		require.NotErrorIs(t, err, disklog.ErrDamaged)
+	}
 }

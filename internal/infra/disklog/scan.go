@@ -19,7 +19,7 @@ type content struct {
 // visitor is called for each record of a file, in order. Records belong to the transaction.
 type visitor struct {
 	entry func(offset uint64, record []byte) error
-	key   func(offset uint64, at int64, key event.Key) error
+	key   func(key event.Key, f first, at int64) error
 }
 
 // scan reads everything in the file: checksums, dense offsets, and that entries begin and end where the state says.
@@ -77,14 +77,15 @@ func (c *content) scanKeys(tx *bbolt.Tx, v visitor) error {
 	for k, record := cursor.First(); k != nil; k, record = cursor.Next() {
 		offset, err := parseOffset(k)
 		var key event.Key
+		var fingerprint uint64
 		if err == nil {
-			key, err = decodeKey(offset, record)
+			key, fingerprint, err = decodeKey(offset, record)
 		}
 		if err == nil && offset >= c.state.next {
 			err = fmt.Errorf("newer than the newest entry, %d", c.state.next-1)
 		}
 		if err == nil {
-			err = v.key(offset, recordTime(record), key)
+			err = v.key(key, first{offset, fingerprint}, recordTime(record))
 		}
 		if err != nil {
 			return fmt.Errorf("%w: key of entry %d: %w", ErrDamaged, offset, err)

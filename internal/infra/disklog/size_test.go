@@ -85,7 +85,7 @@ func TestCompactedAtOpen(t *testing.T) {
 	assert.Equal(t, 3, opening.Entries)
 	assert.Equal(t, 100, opening.Keys)
 	assert.Equal(t, pubsub.Extent{Epoch: epoch, Oldest: 99, Newest: 101}, log.Extent())
-	assert.EqualValues(t, 1, publish(t, log, say(t, "again", "0"))[0].Offset)
+	assert.EqualValues(t, 1, publish(t, log, say(t, text, "0"))[0].Offset)
 	publish(t, log, batch(t, 1)...)
 	_, err := disklog.Open(config(dir, limits))
 	require.ErrorIs(t, err, disklog.ErrInUse, "the new file is locked")

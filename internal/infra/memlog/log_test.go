@@ -30,9 +30,9 @@ func keyed(text, key string) event.Event {
 
 func publish(t testing.TB, log *memlog.Log, events ...event.Event) []event.Position {
 	t.Helper()
-	positions, err := log.Append(context.Background(), events)
+	appended, err := log.Append(context.Background(), events)
 	require.NoError(t, err)
-	return positions
+	return pubsubtest.Positions(appended)
 }
 
 // following calls deliver in a goroutine, until the test ends. It returns once the follower is there.

@@ -93,7 +93,9 @@ func TestEngineIsCountedExactly(t *testing.T) {
 	h := newHarness(t, m, batch)
 	require.NoError(t, m.Watch(metrics.Sources{
 		Engine: h.engine, Log: h.log, Clock: &fakeSources{},
-		Streams: func() (map[string]int64, int64) { return map[string]int64{"test": int64(h.engine.Streams())}, 0 },
+		Streams: func() []metrics.Transport {
+			return []metrics.Transport{{Name: "test", Open: map[string]int64{"fake": int64(h.engine.Streams())}}}
+		},
 	}))
 	h.subscribe(streams, pubsub.Start{})
 	for range rounds {
@@ -108,7 +110,7 @@ func TestEngineIsCountedExactly(t *testing.T) {
 		st.End(pubsub.EndGone)
 	}
 	for _, want := range []struct{ series, value string }{
-		{`streams_open{transport="test"}`, "0"},
+		{`streams_open{path="fake",transport="test"}`, "0"},
 		{"streams_opened_total", fmt.Sprint(streams + 2)},
 		{`streams_ended_total{reason="gone"}`, fmt.Sprint(streams + 2)},
 		{`streams_ended_total{reason="other"}`, "0"},

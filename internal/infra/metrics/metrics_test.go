@@ -57,8 +57,13 @@ func newMetrics(t testing.TB, q *fakeSources) *metrics.Metrics {
 	m := metrics.New(metrics.Build{Version: "1.2.3", Commit: "abc", Go: "go1.26"})
 	require.NoError(t, m.Watch(metrics.Sources{
 		Engine: q, Log: sharedLog{newLog(t)}, Clock: q,
-		Streams:           func() (map[string]int64, int64) { return map[string]int64{"taken_over": 2, "http1": 1}, 99 },
+		Streams: func() []metrics.Transport {
+			return []metrics.Transport{{Name: "sse", Open: map[string]int64{"taken_over": 2, "http1": 1}, Bytes: 99}}
+		},
 		LogRecordsDropped: func() uint64 { return 14 },
+		Certificate: func() metrics.Certificate {
+			return metrics.Certificate{NotAfter: time.Unix(1_800_000_000, 0), Failures: 15}
+		},
 	}))
 	return m
 }
@@ -108,32 +113,34 @@ func TestCounts(t *testing.T) {
 	everything(m)
 	text := scrape(t, m)
 	for series, want := range map[string]string{
-		"log_clock_offset_seconds":                                    "-1.5",
-		"log_messages_skipped_total":                                  "17",
-		"events_published_total":                                      "3",
-		"published_bytes_total":                                       "300",
-		`deliveries_total{mode="live"}`:                               "7",
-		`deliveries_total{mode="replay"}`:                             "5",
-		"delivery_lag_seconds_count":                                  "1",
-		"delivery_lag_seconds_sum":                                    "0.003",
-		"clock_tick_lateness_seconds_sum":                             "0.002",
-		"streams_opened_total":                                        "2",
-		`streams_ended_total{reason="slow"}`:                          "1",
-		`streams_ended_total{reason="gone"}`:                          "0",
-		`streams_ended_total{reason="other"}`:                         "1",
-		`resets_total{reason="expired"}`:                              "1",
-		`publishes_refused_total{reason="too_large"}`:                 "1",
-		`streams_refused_total{reason="stream_limit"}`:                "1",
-		`auth_failures_total{reason="token_expired"}`:                 "1",
-		`streams_open{transport="taken_over"}`:                        "2",
-		`streams_open{transport="http1"}`:                             "1",
-		"stream_written_bytes_total":                                  "99",
-		"draining":                                                    "0",
-		"window_events":                                               "4",
-		"window_bytes":                                                "400",
-		"window_oldest_age_seconds":                                   "1.5",
-		"history_events":                                              "0",
-		"log_records_dropped_total":                                   "14",
+		"log_clock_offset_seconds":                        "-1.5",
+		"log_messages_skipped_total":                      "17",
+		"events_published_total":                          "3",
+		"published_bytes_total":                           "300",
+		`deliveries_total{mode="live"}`:                   "7",
+		`deliveries_total{mode="replay"}`:                 "5",
+		"delivery_lag_seconds_count":                      "1",
+		"delivery_lag_seconds_sum":                        "0.003",
+		"clock_tick_lateness_seconds_sum":                 "0.002",
+		"streams_opened_total":                            "2",
+		`streams_ended_total{reason="slow"}`:              "1",
+		`streams_ended_total{reason="gone"}`:              "0",
+		`streams_ended_total{reason="other"}`:             "1",
+		`resets_total{reason="expired"}`:                  "1",
+		`publishes_refused_total{reason="too_large"}`:     "1",
+		`streams_refused_total{reason="stream_limit"}`:    "1",
+		`auth_failures_total{reason="token_expired"}`:     "1",
+		`streams_open{path="taken_over",transport="sse"}`: "2",
+		`streams_open{path="http1",transport="sse"}`:      "1",
+		`stream_written_bytes_total{transport="sse"}`:     "99",
+		"draining":                  "0",
+		"window_events":             "4",
+		"window_bytes":              "400",
+		"window_oldest_age_seconds": "1.5",
+		"history_events":            "0",
+		"log_records_dropped_total": "14",
+		"tls_certificate_not_after_timestamp_seconds":                 "1.8e+09",
+		"tls_certificate_renewal_failures_total":                      "15",
 		"history_bytes":                                               "0",
 		"history_oldest_age_seconds":                                  "0",
 		"clock_ticks_total":                                           "11",
@@ -217,10 +224,11 @@ func TestLogThatTellsLess(t *testing.T) {
 	m := metrics.New(metrics.Build{})
 	require.NoError(t, m.Watch(metrics.Sources{
 		Engine: &fakeSources{}, Log: struct{ pubsub.Log }{newLog(t)}, Clock: &fakeSources{},
-		Streams: func() (map[string]int64, int64) { return nil, 0 },
+		Streams: func() []metrics.Transport { return nil },
 	}))
 	text := scrape(t, m)
 	assert.Contains(t, text, "carillon_history_events 0")
 	assert.NotContains(t, text, "carillon_history_bytes")
 	assert.NotContains(t, text, "carillon_log_clock_offset_seconds")
+	assert.NotContains(t, text, "carillon_tls_", "there is no certificate")
 }

@@ -14,9 +14,23 @@ type Sources struct {
 	Engine  Engine
 	Log     pubsub.Log
 	Clock   Clock
-	Streams func() (open map[string]int64, bytes int64) // open streams by transport, and bytes written to all
+	Streams func() []Transport // of each transport
 
-	LogRecordsDropped func() uint64 // log records that were dropped; nil means no such metric
+	LogRecordsDropped func() uint64      // log records that were dropped; nil means no such metric
+	Certificate       func() Certificate // nil without TLS
+}
+
+// Certificate is the state of the server's certificate.
+type Certificate struct {
+	NotAfter time.Time // the end of the one in use
+	Failures uint64    // renewals that could not be used
+}
+
+// Transport is what the streams of one transport are doing.
+type Transport struct {
+	Name  string
+	Open  map[string]int64 // streams that are open, by how they are written
+	Bytes int64            // written since the start, framing included
 }
 
 // Engine is the part of the engine that is read at each scrape.
@@ -43,8 +57,8 @@ type sharedLog interface {
 // Watch registers the metrics of the sources. It must be called at most once.
 func (m *Metrics) Watch(sources Sources) error {
 	s := &state{sources: sources}
-	s.streams = s.desc("streams_open", "Streams that are open, by how they are written.", "transport")
-	s.written = s.desc("stream_written_bytes_total", "Bytes written to streams, framing included.")
+	s.streams = s.desc("streams_open", "Streams that are open, by transport and by how they are written.", "transport", "path")
+	s.written = s.desc("stream_written_bytes_total", "Bytes written to streams, framing included, by transport.", "transport")
 	s.draining = s.desc("draining", "1 while the server is stopping and takes no streams, else 0.")
 	s.logAvailable = s.desc("log_available", "1 while the log of events can be reached and takes events, else 0.")
 	s.windowEvents = s.desc("window_events", "Events in the window that streams are fed from.")
@@ -65,6 +79,10 @@ func (m *Metrics) Watch(sources Sources) error {
 		s.clockOffset = s.desc("log_clock_offset_seconds", "How far the clock of this node is ahead of that of the log's server.")
 		s.skipped = s.desc("log_messages_skipped_total", "Messages of other programs in the log that were skipped because they are no events.")
 	}
+	if sources.Certificate != nil {
+		s.certificateEnd = s.desc("tls_certificate_not_after_timestamp_seconds", "When the certificate in use ends, as a Unix time.")
+		s.certificateFailures = s.desc("tls_certificate_renewal_failures_total", "Times the files of the certificate changed to something that cannot be used.")
+	}
 	return m.registry.Register(s)
 }
 
@@ -80,6 +98,7 @@ type state struct {
 	clockOffset, skipped                    *prometheus.Desc
 	recordsDropped                          *prometheus.Desc
 	ticks, ticksSkipped, ticksFailed        *prometheus.Desc
+	certificateEnd, certificateFailures     *prometheus.Desc
 }
 
 func (s *state) desc(name, help string, labels ...string) *prometheus.Desc {
@@ -100,14 +119,15 @@ func (s *state) Collect(out chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
 	}
-	counter := func(d *prometheus.Desc, value float64) {
-		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, value)
+	counter := func(d *prometheus.Desc, value float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, value, labels...)
 	}
-	open, written := s.sources.Streams()
-	for transport, streams := range open {
-		gauge(s.streams, float64(streams), transport)
+	for _, transport := range s.sources.Streams() {
+		for path, streams := range transport.Open {
+			gauge(s.streams, float64(streams), transport.Name, path)
+		}
+		counter(s.written, float64(transport.Bytes), transport.Name)
 	}
-	counter(s.written, float64(written))
 	gauge(s.draining, number(s.sources.Engine.Draining()))
 	gauge(s.logAvailable, number(s.sources.Engine.LogAvailable()))
 
@@ -131,6 +151,12 @@ func (s *state) Collect(out chan<- prometheus.Metric) {
 
 	if s.sources.LogRecordsDropped != nil {
 		counter(s.recordsDropped, float64(s.sources.LogRecordsDropped()))
+	}
+
+	if s.sources.Certificate != nil {
+		certificate := s.sources.Certificate()
+		gauge(s.certificateEnd, float64(certificate.NotAfter.Unix()))
+		counter(s.certificateFailures, float64(certificate.Failures))
 	}
 
 	clock := s.sources.Clock.Stats()

@@ -55,14 +55,15 @@ func TestBatchesWithKnownKeys(t *testing.T) {
 			for round := range rounds {
 				var events []event.Event
 				for k := range size { // half of the keys are shared, in an order of each publisher
-					events = append(events, keyed(fmt.Sprint(round, k), fmt.Sprint(round, "/", (k*(p+1)+p)%(size+1))))
+					key := fmt.Sprint(round, "/", (k*(p+1)+p)%(size+1))
+					events = append(events, keyed("of "+key, key))
 				}
 				events = append(events, say(fmt.Sprint("unkeyed ", p), "t"))
-				positions, err := nodes[p%2].Append(t.Context(), events)
+				appended, err := nodes[p%2].Append(t.Context(), events)
 				if !assert.NoError(t, err) {
 					return
 				}
-				results[p] = append(results[p], positions)
+				results[p] = append(results[p], pubsubtest.Positions(appended))
 			}
 		})
 	}
@@ -98,18 +99,18 @@ func TestLostAcknowledgements(t *testing.T) {
 	cfg := config(servers, pubsubtest.LargeLimits())
 	cfg.URL = []string{"nats://" + w.listener.Addr().String()}
 	n := open(t, cfg)
-	during := func(events ...event.Event) ([]event.Position, error) {
+	during := func(events ...event.Event) ([]pubsub.Appended, error) {
 		w.hold()
 		time.AfterFunc(1200*time.Millisecond, w.release)
 		return n.Append(t.Context(), events)
 	}
-	positions, err := during(keyed("one", "k1"))
+	at := func(offset uint64) pubsub.Appended { return pubsub.Appended{Position: n.Extent().At(offset)} }
+	appended, err := during(keyed("one", "k1"))
 	require.NoError(t, err)
-	assert.EqualValues(t, 1, positions[0].Offset)
-	positions, err = during(keyed("two", "k2"), keyed("three", "k3"))
+	assert.Equal(t, []pubsub.Appended{at(1)}, appended, "it is no repeat of another publish")
+	appended, err = during(keyed("two", "k2"), keyed("three", "k3"))
 	require.NoError(t, err)
-	assert.EqualValues(t, 2, positions[0].Offset)
-	assert.EqualValues(t, 3, positions[1].Offset)
+	assert.Equal(t, []pubsub.Appended{at(2), at(3)}, appended)
 	for _, events := range [][]event.Event{{say("four", "t")}, {keyed("five", "k5"), say("six", "t")}} {
 		_, err = during(events...)
 		require.ErrorIs(t, err, pubsub.ErrUnknownOutcome)

@@ -46,8 +46,8 @@ func TestServerAwayAndBack(t *testing.T) {
 	servers.Restart(0)
 	var after []event.Position
 	require.Eventually(t, func() bool {
-		var err error
-		after, err = n.Append(t.Context(), []event.Event{keyed("three", "b")})
+		appended, err := n.Append(t.Context(), []event.Event{keyed("three", "b")})
+		after = pubsubtest.Positions(appended)
 		return err == nil
 	}, 10*time.Second, 50*time.Millisecond)
 	assert.Equal(t, before[0].Epoch, after[0].Epoch)
@@ -123,8 +123,8 @@ func TestStreamRolledBack(t *testing.T) {
 			var last []event.Position
 			for i := range 5 {
 				require.Eventually(t, func() bool {
-					var err error
-					last, err = n.Append(t.Context(), []event.Event{keyed(fmt.Sprint("lost ", i), fmt.Sprint(i))})
+					appended, err := n.Append(t.Context(), []event.Event{keyed(fmt.Sprint("lost ", i), fmt.Sprint(i))})
+					last = pubsubtest.Positions(appended)
 					return err == nil
 				}, 20*time.Second, 20*time.Millisecond)
 			}
@@ -201,15 +201,15 @@ func TestLeaderStops(t *testing.T) {
 				if i%5 == 0 {
 					events = append(events, keyed(fmt.Sprint(p, "+", i), fmt.Sprint(p, "+", i)))
 				}
-				positions, err := nodes[p%2].Append(t.Context(), events)
+				appended, err := nodes[p%2].Append(t.Context(), events)
 				if err != nil {
 					assert.ErrorIs(t, err, pubsub.ErrUnavailable)
 					i-- // the same keys again
 					continue
 				}
 				mu.Lock()
-				for j, position := range positions {
-					acknowledged[position] = events[j].Data.String()
+				for j, a := range appended {
+					acknowledged[a.Position] = events[j].Data.String()
 				}
 				mu.Unlock()
 			}
@@ -231,8 +231,8 @@ func TestLeaderStops(t *testing.T) {
 	publishing.Wait()
 	var last []event.Position
 	require.Eventually(t, func() bool {
-		var err error
-		last, err = first.Append(t.Context(), []event.Event{keyed("end", "end")})
+		appended, err := first.Append(t.Context(), []event.Event{keyed("end", "end")})
+		last = pubsubtest.Positions(appended)
 		return err == nil
 	}, time.Minute, 50*time.Millisecond)
 	got := followers[0].upTo(t, last[0].Offset)

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"carillon/internal/app/pubsub"
 	"carillon/internal/app/pubsub/pubsubtest"
 	"carillon/internal/domain/event"
 	"carillon/internal/domain/eventtest"
@@ -66,13 +67,14 @@ func TestOthersPublish(t *testing.T) {
 	send("shop.orders", "two", nats.Header{"Nats-Msg-Id": {"k"}, "Carillon-Topic": {"a/b", "c%20"}}) // with a key
 	_, err := conn.Request("shop.orders", []byte("three"), 5*time.Second)
 	require.NoError(t, err)
-	repeated := publish(t, n, keyed("again", "k"))
-	assert.EqualValues(t, 6, repeated[0].Offset, "the key of another program is known")
+	two := say("two", "orders", "a/b", "c ")
+	two.Key = eventtest.MustKey("k")
+	assert.EqualValues(t, 6, publish(t, n, two)[0].Offset, "the key of another program is known")
+	_, err = n.Append(t.Context(), []event.Event{keyed("other", "k")})
+	require.ErrorIs(t, err, pubsub.ErrKeyReused)
 	last := publish(t, n, say("four", "t"))[0]
 	assert.EqualValues(t, 8, last.Offset)
 
-	two := say("two", "orders", "a/b", "c ")
-	two.Key = eventtest.MustKey("k")
 	want := []event.Event{say("one\n", "orders/eu/42"), {}, {}, {}, {}, two, say("three", "orders"), say("four", "t")}
 	entries, err := n.Read(t.Context(), n.Extent().At(0), 100)
 	require.NoError(t, err)

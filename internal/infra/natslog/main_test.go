@@ -87,9 +87,9 @@ func keyed(text, key string) event.Event {
 
 func publish(t testing.TB, log pubsub.Log, events ...event.Event) []event.Position {
 	t.Helper()
-	positions, err := log.Append(context.Background(), events)
+	appended, err := log.Append(context.Background(), events)
 	require.NoError(t, err)
-	return positions
+	return pubsubtest.Positions(appended)
 }
 
 func texts(entries []event.Entry) []string {

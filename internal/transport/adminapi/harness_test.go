@@ -67,17 +67,26 @@ func newTestServer(t testing.TB, token string) *testServer {
 	require.NoError(t, err)
 	require.NoError(t, count.Watch(metrics.Sources{
 		Engine: publisher, Log: log, Clock: stoppedClock{},
-		Streams: func() (map[string]int64, int64) { stats := streams.Stats(); return stats.Open, stats.Bytes },
+		Streams: func() []metrics.Transport {
+			var all []metrics.Transport
+			for _, stats := range streams.Stats() {
+				all = append(all, metrics.Transport{Name: stats.Transport, Open: stats.Open, Bytes: stats.Bytes})
+			}
+			return all
+		},
 	}))
 	core, logs := observer.New(zapcore.DebugLevel)
 	api, err := adminapi.New(adminapi.Config{Addr: "127.0.0.1:0", Token: token}, adminapi.Deps{
 		Engine: publisher, Metrics: count.Handler(), Logger: zap.New(core),
-		Transports: func() map[string]int64 { return streams.Stats().Open },
-		About:      adminapi.About{Version: "1.2.3", Commit: "abc", Node: "node-1", Started: time.Now()},
+		Transports: func() map[string]int64 {
+			stats := streams.Stats()[0]
+			return map[string]int64{stats.Transport: stats.Open["taken_over"] + stats.Open["http1"] + stats.Open["http2"]}
+		},
+		About: adminapi.About{Version: "1.2.3", Commit: "abc", Node: "node-1", Started: time.Now()},
 	})
 	require.NoError(t, err)
 
-	transport := streams.Transport(sse.Codec{})
+	transport := streams.Transport("sse", sse.Codec{})
 	serve := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		sub := pubsub.Subscription{Name: r.FormValue("name"), Grant: access.Allow(event.Everything)}
 		for _, text := range r.Form["topic"] {

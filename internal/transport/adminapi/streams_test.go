@@ -122,7 +122,7 @@ func TestStatus(t *testing.T) {
 	assert.Positive(t, got.UptimeSeconds)
 	assert.Equal(t, 3, got.Streams.Total)
 	assert.Equal(t, map[string]int{"live": 3, "lagging": 0, "parked": 0}, got.Streams.ByState)
-	assert.Equal(t, map[string]int{"taken_over": 2, "http1": 0, "http2": 1}, got.Streams.ByTransport)
+	assert.Equal(t, map[string]int{"sse": 3}, got.Streams.ByTransport)
 	require.Len(t, got.Topics, 2)
 	assert.Equal(t, "a", got.Topics[0].Topic)
 	assert.Equal(t, 3, got.Topics[0].Streams)
@@ -180,8 +180,8 @@ func TestGaugesSettleAfterChurn(t *testing.T) {
 	if !assert.Eventually(t, gone, waitTimeout, 5*time.Millisecond) {
 		t.Log(text)
 	}
-	for _, transport := range []string{"taken_over", "http1", "http2"} {
-		series := fmt.Sprintf("carillon_streams_open{transport=%q} 0\n", transport)
+	for _, path := range []string{"taken_over", "http1", "http2"} {
+		series := fmt.Sprintf("carillon_streams_open{path=%q,transport=\"sse\"} 0\n", path)
 		eventually(t, series, func() bool { return strings.Contains(s.request(http.MethodGet, "/metrics").body, series) })
 	}
 	ended := 0
@@ -193,7 +193,7 @@ func TestGaugesSettleAfterChurn(t *testing.T) {
 	}
 	assert.Equal(t, rounds*clients, ended, "each that was opened ended for a reason")
 	a := s.request(http.MethodGet, "/status")
-	assert.Contains(t, a.body, `"streams":{"total":0,"by_state":{"lagging":0,"live":0,"parked":0},"by_transport":{"http1":0,"http2":0,"taken_over":0}},"topics":[]`)
+	assert.Contains(t, a.body, `"streams":{"total":0,"by_state":{"lagging":0,"live":0,"parked":0},"by_transport":{"sse":0}},"topics":[]`)
 }
 
 // While the engine hangs, requests get a 503 and do not hang.

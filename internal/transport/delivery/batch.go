@@ -3,35 +3,48 @@ package delivery
 import (
 	"slices"
 	"sync"
-
-	"carillon/internal/app/pubsub"
 )
 
-// batch is the chunks of several items, joined for one write.
+// batch is the chunks that one write to a connection sends.
 type batch struct {
-	transport *Transport
-	gzip      bool
-	items     []*pubsub.Item
-	bytes     []byte
+	chunks [][]byte
+	joined [][]byte // the chunks that bytes has
+	bytes  []byte
 }
+
+// content returns the chunks as one slice. Joining the same chunks again costs nothing.
+func (b *batch) content() []byte {
+	if len(b.chunks) == 1 {
+		return b.chunks[0]
+	}
+	if !slices.EqualFunc(b.chunks, b.joined, sameBytes) {
+		b.joined, b.bytes = append(b.joined[:0], b.chunks...), b.bytes[:0]
+		for _, chunk := range b.chunks {
+			b.bytes = append(b.bytes, chunk...)
+		}
+	}
+	return b.bytes
+}
+
+// sameBytes reports whether two chunks are the same memory. Chunks are not empty.
+func sameBytes(a, b []byte) bool { return len(a) == len(b) && &a[0] == &b[0] }
 
 // batches keeps the last batch of each processor. Streams that want the same events are served one after the other, so
 // most batches are joined once for all of them.
 type batches struct{ pool sync.Pool }
 
-// with calls use with the chunks of the items joined, and returns its results.
-func (p *batches) with(to *body, items []*pubsub.Item, use func([]byte) (int, error)) (int, error) {
+// get returns a batch without chunks.
+func (p *batches) get() *batch {
 	b, _ := p.pool.Get().(*batch)
 	if b == nil {
 		b = &batch{}
 	}
-	if b.transport != to.transport || b.gzip != to.gzip || !slices.Equal(b.items, items) {
-		b.transport, b.gzip, b.items, b.bytes = to.transport, to.gzip, append(b.items[:0], items...), b.bytes[:0]
-		for _, item := range items {
-			b.bytes = append(b.bytes, to.chunk(item)...)
-		}
-	}
-	n, err := use(b.bytes)
+	return b
+}
+
+// put takes back a batch.
+func (p *batches) put(b *batch) {
+	clear(b.chunks)
+	b.chunks = b.chunks[:0]
 	p.pool.Put(b)
-	return n, err
 }

@@ -9,6 +9,7 @@ import (
 // are made once and shared; what belongs to the stream alone is the checksum that ends a compressed body.
 type body struct {
 	transport *Transport
+	stream    *pubsub.Stream
 	gzip      bool
 	sum       gzipjoin.Checksum
 }
@@ -16,9 +17,9 @@ type body struct {
 // chunk returns the item in this content coding, in a chunk of its own. It is empty for an item that cannot be encoded.
 func (b *body) chunk(item *pubsub.Item) []byte {
 	if b.gzip {
-		return b.transport.deflated.Of(item).chunk
+		return b.transport.deflated.of(b.stream, item).chunk
 	}
-	return b.transport.chunks.Of(item)
+	return b.transport.chunks.of(b.stream, item)
 }
 
 // add adds items that were or will be written to the checksum.
@@ -27,7 +28,7 @@ func (b *body) add(items []*pubsub.Item) {
 		return
 	}
 	for _, item := range items {
-		b.sum.Join(b.transport.deflated.Of(item).sum)
+		b.sum.Join(b.transport.deflated.of(b.stream, item).sum)
 	}
 }
 

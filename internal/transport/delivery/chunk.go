@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strconv"
 
-	"carillon/internal/app/pubsub"
 	"carillon/internal/domain/event"
 	"carillon/internal/transport/gzipjoin"
 )
@@ -20,11 +19,11 @@ const (
 	lastChunk = "0\r\n\r\n"
 )
 
-// newChunks returns the encoding of events as chunks: an event's frame in a chunk of its own, so that the same bytes
+// chunkEncoder returns the encoder of events as chunks: an event's frame in a chunk of its own, so that the same bytes
 // serve every HTTP/1.1 stream however they are batched. Handlers take the frame out of the chunk. It is nil for an event
 // that cannot be encoded.
-func newChunks(codec Codec) *pubsub.Encoding[[]byte] {
-	return pubsub.NewEncoding(func(e event.Entry) ([]byte, int) {
+func chunkEncoder(codec Codec) func(event.Entry) ([]byte, int) {
+	return func(e event.Entry) ([]byte, int) {
 		// The frame is written behind room for the chunk's head, whose length depends on the frame's.
 		size := maxChunkHead + len(e.Event.Data.String()) + len(e.Event.Type.String()) + 128
 		b, err := codec.AppendEvent(make([]byte, maxChunkHead, size), e)
@@ -36,7 +35,7 @@ func newChunks(codec Codec) *pubsub.Encoding[[]byte] {
 		copy(b[start:], head)
 		chunk := append(b, '\r', '\n')[start:]
 		return chunk, cap(chunk)
-	})
+	}
 }
 
 // deflatedChunk is an event's frame, compressed, in a chunk. The chunk is nil for an event that cannot be encoded.
@@ -45,9 +44,9 @@ type deflatedChunk struct {
 	chunk []byte
 }
 
-// newDeflatedChunks returns the encoding of events as compressed chunks.
-func newDeflatedChunks(codec Codec) *pubsub.Encoding[deflatedChunk] {
-	return pubsub.NewEncoding(func(e event.Entry) (deflatedChunk, int) {
+// deflatedEncoder returns the encoder of events as compressed chunks.
+func deflatedEncoder(codec Codec) func(event.Entry) (deflatedChunk, int) {
+	return func(e event.Entry) (deflatedChunk, int) {
 		frame, err := codec.AppendEvent(nil, e)
 		if err != nil {
 			return deflatedChunk{}, 0
@@ -55,7 +54,7 @@ func newDeflatedChunks(codec Codec) *pubsub.Encoding[deflatedChunk] {
 		piece := gzipjoin.Deflate(frame)
 		chunk := appendChunk(make([]byte, 0, maxChunkHead+len(piece)), piece)
 		return deflatedChunk{sum: gzipjoin.Sum(frame), chunk: chunk}, cap(chunk)
-	})
+	}
 }
 
 // appendChunk writes a chunk.

@@ -20,8 +20,8 @@ type Codec interface {
 	// body.
 	AppendOpening(b []byte, o pubsub.Opening, retry time.Duration) []byte
 
-	// AppendEvent writes an event. What it writes depends on nothing but the event, because all streams share it. An
-	// error ends every stream that the event is for, since none may miss an event unnoticed.
+	// AppendEvent writes an event. What it writes depends on nothing but the entry, because streams share it. An error
+	// ends every stream that the event is for, since none may miss an event unnoticed.
 	AppendEvent(b []byte, e event.Entry) ([]byte, error)
 
 	// AppendHeartbeat writes a heartbeat. Unless the position is zero, the heartbeat also tells the client that it has
@@ -34,6 +34,12 @@ type Codec interface {
 	// AppendGoaway writes the end of a stream: why it ends, when to reconnect, and what a body of the format must end
 	// with. It is not called for clients that are no longer there.
 	AppendGoaway(b []byte, reason string, retry time.Duration) []byte
+}
+
+// TopicShower is a [Codec] that writes the topics of events. The entries that it is given have only the topics that the
+// stream's subscriber asked for and may see.
+type TopicShower interface {
+	ShowsTopics() // only marks the codec
 }
 
 // Refuser is a [Codec] whose clients must be refused with a response of the format itself, because they do not

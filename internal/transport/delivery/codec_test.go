@@ -140,8 +140,8 @@ func TestOnlyAFormatWithARefusalRefuses(t *testing.T) {
 		Retry: time.Second, RefusedRetry: 5 * time.Second, WriteTimeout: time.Second, MaxBatchBytes: 1024,
 	})
 	require.NoError(t, err)
-	assert.False(t, streams.Transport(lineCodec{}).CanRefuse())
-	transport := streams.Transport(sse.Codec{})
+	assert.False(t, streams.Transport("lines", lineCodec{}).CanRefuse())
+	transport := streams.Transport("sse", sse.Codec{})
 	require.True(t, transport.CanRefuse())
 	w := httptest.NewRecorder()
 	transport.Refuse(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil), "limit")

@@ -17,7 +17,6 @@ type conn struct {
 	fd       int
 	slot     slotID
 	body     body
-	stream   *pubsub.Stream
 	observer Observer
 
 	unsent     []byte // what the socket has not taken yet: the end of a shared chunk, or frames of this stream's own
@@ -98,7 +97,7 @@ func (c *conn) Close(reason pubsub.EndReason) {
 	} else {
 		c.poller().close(c)
 	}
-	c.server().counters.open[takenOver].Add(-1)
+	c.body.transport.counters.open[takenOver].Add(-1)
 	c.observer.Ended(summary)
 }
 

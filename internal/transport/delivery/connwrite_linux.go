@@ -11,31 +11,22 @@ import (
 // sendBatch writes the first few items in one call, at most the batch's limit in bytes but at least one item. It returns
 // how many it took; a part of the last one may be unsent.
 func (c *conn) sendBatch(items []*pubsub.Item) (int, error) {
-	count, size := 0, 0
+	b := c.server().batches.get()
+	defer c.server().batches.put(b)
+	size := 0
 	for _, item := range items {
 		chunk := c.body.chunk(item)
 		if len(chunk) == 0 {
 			return 0, errUnencodable
 		}
 		size += len(chunk)
-		if count > 0 && size > c.server().cfg.MaxBatchBytes {
+		if len(b.chunks) > 0 && size > c.server().cfg.MaxBatchBytes {
 			break
 		}
-		count++
+		b.chunks = append(b.chunks, chunk)
 	}
-	items = items[:count]
-	if count == 1 {
-		chunk := c.body.chunk(items[0])
-		n, err := c.write(chunk)
-		if n == 0 {
-			return 0, err
-		}
-		c.unsent = chunk[n:]
-		return 1, err
-	}
-	n, err := c.server().batches.with(&c.body, items, c.write)
-	for i, item := range items {
-		chunk := c.body.chunk(item)
+	n, err := c.write(b.content())
+	for i, chunk := range b.chunks {
 		if n < len(chunk) {
 			if n > 0 {
 				c.unsent = chunk[n:]
@@ -45,7 +36,7 @@ func (c *conn) sendBatch(items []*pubsub.Item) (int, error) {
 		}
 		n -= len(chunk)
 	}
-	return count, err
+	return len(b.chunks), err
 }
 
 // writeUnsent writes what is unsent, as far as the socket takes it.
@@ -69,7 +60,7 @@ func (c *conn) write(b []byte) (int, error) {
 			ofHead := min(n, c.unsentHead)
 			c.unsentHead -= ofHead
 			c.bytes += int64(n - ofHead)
-			c.server().counters.bytes.Add(int64(n - ofHead))
+			c.body.transport.counters.bytes.Add(int64(n - ofHead))
 			return n, nil
 		case errors.Is(err, unix.EINTR):
 		case errors.Is(err, unix.EAGAIN):

@@ -27,13 +27,13 @@ func (t *Transport) serveFromHandler(w http.ResponseWriter, r *http.Request, b b
 		server:  t.server,
 		w:       w,
 		control: http.NewResponseController(w),
-		mailbox: mailbox{stream: stream, observer: observer, body: b, limit: t.server.cfg.MaxBatchBytes, wake: make(chan struct{}, 1)},
+		mailbox: mailbox{observer: observer, body: b, limit: t.server.cfg.MaxBatchBytes, wake: make(chan struct{}, 1)},
 	}
 	if err := out.write([][]byte{opening}); err != nil {
 		observer.Ended(Summary{Bytes: out.bytes, Reason: reasonOf(err)})
 		return
 	}
-	open := &t.server.counters.open[handlerPath(r)]
+	open := &t.counters.open[handlerPath(r)]
 	open.Add(1)
 	stream.Attach(&out.mailbox)
 	out.run(r.Context())
@@ -64,14 +64,14 @@ func (w *writer) run(ctx context.Context) {
 		case <-w.wake:
 		case <-gone:
 			gone = nil
-			w.stream.End(pubsub.EndGone)
+			w.body.stream.End(pubsub.EndGone)
 			continue
 		}
 		frames, ended := w.take()
 		if gone != nil {
 			if err := w.write(frames); err != nil {
 				gone = nil
-				w.stream.End(reasonOf(err))
+				w.body.stream.End(reasonOf(err))
 			}
 		}
 		if ended != "" {
@@ -90,7 +90,7 @@ func (w *writer) write(frames [][]byte) error {
 			w.setDeadline()
 			n, err := w.w.Write(piece)
 			w.bytes += int64(n)
-			w.server.counters.bytes.Add(int64(n))
+			w.body.transport.counters.bytes.Add(int64(n))
 			if err != nil {
 				return err
 			}

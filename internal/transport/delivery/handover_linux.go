@@ -50,13 +50,13 @@ func (t *Transport) takeOver(w http.ResponseWriter, b body, stream *pubsub.Strea
 		return err
 	}
 	head := responseHead(header)
-	c := &conn{fd: fd, body: b, stream: stream, observer: observer, unsentHead: len(head)}
+	c := &conn{fd: fd, body: b, observer: observer, unsentHead: len(head)}
 	c.unsent = appendChunk(head, c.body.first(t.opening(stream)))
 	if err := t.server.handover.poller.add(c); err != nil {
 		_ = unix.Close(fd)
 		return err
 	}
-	t.server.counters.open[takenOver].Add(1)
+	t.counters.open[takenOver].Add(1)
 	stream.Attach(c)
 	return nil
 }

@@ -95,7 +95,7 @@ func newTestServer(t *testing.T, kind connKind, change ...func(*delivery.Config,
 
 	s := &testServer{
 		T: t, kind: kind, engine: engine, streams: streams, ends: make(chan delivery.Summary, 1<<16),
-		sse: streams.Transport(sse.Codec{}), lines: streams.Transport(lineCodec{}),
+		sse: streams.Transport("sse", sse.Codec{}), lines: streams.Transport("lines", lineCodec{}),
 	}
 	s.web = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		st, err := engine.Open(r.Context(), subscriptionOf(r))
@@ -179,11 +179,11 @@ func (s *testServer) publish(topic string, texts ...string) []string {
 		require.NoError(s, err)
 		events = append(events, event.Event{Topics: []event.Topic{event.MustTopic(topic)}, Data: data})
 	}
-	positions, err := s.engine.Publish(s.Context(), events...)
+	appended, err := s.engine.Publish(s.Context(), events...)
 	require.NoError(s, err)
-	ids := make([]string, 0, len(positions))
-	for _, p := range positions {
-		ids = append(ids, p.String())
+	ids := make([]string, 0, len(appended))
+	for _, a := range appended {
+		ids = append(ids, a.Position.String())
 	}
 	return ids
 }

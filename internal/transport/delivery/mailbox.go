@@ -10,7 +10,6 @@ import (
 // mailbox is the sink between a stream's shard and the goroutine that writes it. It holds at most limit bytes of
 // frames, or one frame; the frames are shared with all other streams.
 type mailbox struct {
-	stream   *pubsub.Stream
 	observer Observer
 	limit    int
 	wake     chan struct{}
@@ -101,7 +100,7 @@ func (m *mailbox) take() ([][]byte, pubsub.EndReason) {
 	m.frames, m.spare, m.size = m.spare[:0], frames, 0
 	if m.full {
 		m.full = false
-		m.stream.Ready()
+		m.body.stream.Ready()
 	}
 	return frames, m.ended
 }

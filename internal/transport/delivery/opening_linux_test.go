@@ -111,7 +111,7 @@ func TestBytesOfAHeadAreNotCounted(t *testing.T) {
 	did := s.waitEnded()
 	assert.Contains(t, []pubsub.EndReason{pubsub.EndGone, pubsub.EndFailed}, did.Reason)
 	assert.Zero(t, did.Bytes)
-	assert.Zero(t, s.streams.Stats().Bytes)
+	assert.Zero(t, s.streams.Stats()[0].Bytes)
 }
 
 // A connection that turns out not to have a descriptor is reported as failed, not as left by its client.

@@ -148,10 +148,10 @@ func (p *poller) dispatch(id slotID, events uint32) {
 	}
 	switch {
 	case events&unix.EPOLLERR != 0:
-		c.stream.End(pubsub.EndFailed)
+		c.body.stream.End(pubsub.EndFailed)
 	case events&(unix.EPOLLRDHUP|unix.EPOLLHUP) != 0:
-		c.stream.End(pubsub.EndGone)
+		c.body.stream.End(pubsub.EndGone)
 	case events&unix.EPOLLOUT != 0:
-		c.stream.Ready()
+		c.body.stream.Ready()
 	}
 }

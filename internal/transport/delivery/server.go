@@ -1,13 +1,18 @@
 package delivery
 
-import "context"
+import (
+	"context"
+	"sync"
+)
 
 // Server writes streams to HTTP clients. [Server.Transport] gives it a format.
 type Server struct {
 	cfg      Config
 	handover handover
 	batches  batches
-	counters counters
+
+	mu         sync.Mutex // guards what follows
+	transports []*Transport
 }
 
 // New returns a server. [Server.Run] must be running for connections to be taken over.

@@ -2,25 +2,35 @@ package delivery
 
 import (
 	"net/http"
+	"slices"
 	"sync/atomic"
 )
 
-// Stats is what the streams of a server are doing.
+// Stats is what the streams of one transport are doing.
 type Stats struct {
-	Open  map[string]int64 // streams that are open, by how they are written: taken_over, http1, http2
-	Bytes int64            // written since the start, framing included
+	Transport string
+	Open      map[string]int64 // streams that are open, by how they are written: taken_over, http1, http2
+	Bytes     int64            // written since the start, framing included
 }
 
-// Stats returns the current numbers. It may be called at any time.
-func (s *Server) Stats() Stats {
-	return Stats{
-		Open: map[string]int64{
-			"taken_over": s.counters.open[takenOver].Load(),
-			"http1":      s.counters.open[handlerHTTP1].Load(),
-			"http2":      s.counters.open[handlerHTTP2].Load(),
-		},
-		Bytes: s.counters.bytes.Load(),
+// Stats returns the current numbers of each transport. Transports with the same name are counted together. It may be
+// called at any time.
+func (s *Server) Stats() []Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []Stats
+	for _, t := range s.transports {
+		i := slices.IndexFunc(all, func(other Stats) bool { return other.Transport == t.name })
+		if i < 0 {
+			i = len(all)
+			all = append(all, Stats{Transport: t.name, Open: make(map[string]int64, pathCount)})
+		}
+		for path, name := range pathNames {
+			all[i].Open[name] += t.counters.open[path].Load()
+		}
+		all[i].Bytes += t.counters.bytes.Load()
 	}
+	return all
 }
 
 // path is how a stream's bytes get to its connection.
@@ -33,6 +43,8 @@ const (
 	pathCount
 )
 
+var pathNames = [pathCount]string{takenOver: "taken_over", handlerHTTP1: "http1", handlerHTTP2: "http2"}
+
 // handlerPath returns the path of a request whose connection is not taken over.
 func handlerPath(r *http.Request) path {
 	if r.ProtoMajor == 2 {
@@ -41,7 +53,7 @@ func handlerPath(r *http.Request) path {
 	return handlerHTTP1
 }
 
-// counters count what all streams do.
+// counters count what the streams of a transport do.
 type counters struct {
 	_     [64]byte // every write of every shard changes what follows: keep it off the cache lines of what is read as often
 	open  [pathCount]atomic.Int64

@@ -6,32 +6,49 @@ import (
 	"time"
 
 	"carillon/internal/app/pubsub"
+	"carillon/internal/transport/accept"
 )
 
 // Transport delivers streams in one format.
 type Transport struct {
 	server   *Server
+	name     string
 	codec    Codec
 	refuser  Refuser // nil for a format whose clients are refused with a status
-	chunks   *pubsub.Encoding[[]byte]
-	deflated *pubsub.Encoding[deflatedChunk]
+	chunks   *variants[[]byte]
+	deflated *variants[deflatedChunk]
+	counters counters
 }
 
-// Transport returns a transport for a format. It is called once for each codec, when the program starts: the events
-// that a transport has encoded are shared by its own streams only.
-func (s *Server) Transport(codec Codec) *Transport {
+// Transport returns a transport for a format, with the name that its streams are counted under. It is called once for
+// each codec, when the program starts: the events that a transport has encoded are shared by its own streams only.
+func (s *Server) Transport(name string, codec Codec) *Transport {
 	refuser, _ := codec.(Refuser)
-	return &Transport{
-		server: s, codec: codec, refuser: refuser,
-		chunks: newChunks(codec), deflated: newDeflatedChunks(codec),
+	_, topics := codec.(TopicShower)
+	t := &Transport{
+		server: s, name: name, codec: codec, refuser: refuser,
+		chunks: newVariants(topics, chunkEncoder(codec)), deflated: newVariants(topics, deflatedEncoder(codec)),
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.transports = append(s.transports, t)
+	return t
+}
+
+// Frame returns an event in the transport's format, as a stream may see it. It is shared and must not be changed.
+func (t *Transport) Frame(stream *pubsub.Stream, item *pubsub.Item) ([]byte, error) {
+	chunk := t.chunks.of(stream, item)
+	if len(chunk) == 0 {
+		return nil, errUnencodable
+	}
+	return contentOf(chunk), nil
 }
 
 // Serve responds to a request with a stream. It returns at once where the connection is taken over, else when the
 // stream has ended; the observer may be called from any goroutine. Headers that were set before stay.
 func (t *Transport) Serve(w http.ResponseWriter, r *http.Request, stream *pubsub.Stream, observer Observer) {
 	compression := t.server.cfg.Compression
-	b := body{transport: t, gzip: compression && acceptsGzip(r)}
+	b := body{transport: t, stream: stream, gzip: compression && accept.Encoding(r.Header.Values("Accept-Encoding"), "gzip")}
 	t.setHeader(w, r)
 	if compression {
 		w.Header().Add("Vary", "Accept-Encoding")

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"sync/atomic"
 
@@ -10,11 +9,8 @@ import (
 	"go.uber.org/zap"
 
 	"carillon/internal/app/publish"
-	"carillon/internal/app/pubsub"
 	"carillon/internal/app/subscribe"
 	"carillon/internal/domain/access"
-	"carillon/internal/domain/event"
-	"carillon/internal/transport/delivery"
 )
 
 // Authenticator returns the rights of a token, or of a client without one. Its errors match those of package access.
@@ -25,25 +21,25 @@ type Authenticator interface {
 
 // Deps are the dependencies of the interface.
 type Deps struct {
-	Engine   *pubsub.Engine
-	Streams  *delivery.Transport
-	Auth     Authenticator
-	Page     http.Handler  // serves "/" and "/assets/"
-	Default  event.Pattern // the topics of a subscription that names none
-	Observer Observer      // may be nil
+	Publisher  *publish.Publisher
+	Subscriber *subscribe.Subscriber
+	Ready      func() error // returns why the server should get no clients now, or nil
+	// Representations are what clients choose from with Accept, the server's own preference first.
+	Representations []Representation
+	Auth            Authenticator
+	Page            http.Handler // serves "/" and "/assets/"
+	Observer        Observer     // may be nil
 	// Logger must not block: streams log from goroutines that serve other streams too.
 	Logger *zap.Logger
 }
 
 // API is the public HTTP interface.
 type API struct {
-	deps       Deps
-	cfg        Config
-	cors       atomic.Pointer[corsRules]
-	logger     *zap.Logger
-	publisher  *publish.Publisher
-	subscriber *subscribe.Subscriber
-	router     *gin.Engine
+	deps   Deps
+	cfg    Config
+	cors   atomic.Pointer[corsRules]
+	logger *zap.Logger
+	router *gin.Engine
 }
 
 // corsRules are the CORS configuration in force and the middleware that applies it. They are replaced as a whole.
@@ -54,30 +50,22 @@ type corsRules struct {
 }
 
 // New returns the interface. It starts no goroutine.
-func New(cfg Config, limits Limits, deps Deps) (*API, error) {
-	if err := errors.Join(cfg.Validate(), limits.Validate()); err != nil {
+func New(cfg Config, deps Deps) (*API, error) {
+	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	publisher, err := publish.New(limits.PublishLimits, deps.Engine)
-	if err != nil {
-		return nil, err
-	}
-	subscriber, err := subscribe.New(limits.SubscribeLimits, deps.Engine, deps.Default)
-	if err != nil {
-		return nil, err
-	}
-	a := &API{deps: deps, cfg: cfg, logger: deps.Logger, publisher: publisher, subscriber: subscriber}
+	a := &API{deps: deps, cfg: cfg, logger: deps.Logger}
 	a.cors.Store(newCORSRules(cfg.CORS))
 	return a, a.route()
 }
 
-// Reload changes CORS and the limits for later requests; open streams stay. On an error nothing changes.
-func (a *API) Reload(cors CORS, limits Limits) error {
-	if err := errors.Join(cors.validate(), limits.Validate()); err != nil {
+// Reload changes CORS for later requests; open streams stay. On an error nothing changes.
+func (a *API) Reload(cors CORS) error {
+	if err := cors.validate(); err != nil {
 		return err
 	}
 	a.cors.Store(newCORSRules(cors))
-	return errors.Join(a.publisher.Reload(limits.PublishLimits), a.subscriber.Reload(limits.SubscribeLimits))
+	return nil
 }
 
 // ServeHTTP serves a request.
@@ -115,11 +103,7 @@ func (a *API) healthy(c *gin.Context) { c.String(http.StatusOK, "ok\n") }
 // ready serves GET /readyz, by which load balancers decide whether to send clients here. It fails while the server is
 // stopping, while it still reads the history, and once the log has been unavailable for some seconds.
 func (a *API) ready(c *gin.Context) {
-	if a.deps.Engine.Draining() {
-		a.fail(c, pubsub.ErrDraining)
-		return
-	}
-	if err := a.deps.Engine.Ready(); err != nil {
+	if err := a.deps.Ready(); err != nil {
 		a.fail(c, err)
 		return
 	}

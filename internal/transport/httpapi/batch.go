@@ -36,32 +36,38 @@ func (a *API) publishBatch(c *gin.Context, rights access.Rights, query url.Value
 	if c.GetHeader("Idempotency-Key") != "" {
 		return &event.InvalidError{Field: "key", Problem: "must be in each line of a batch, not in the header"}
 	}
-	body, err := readBody(c, a.publisher.Limits().BatchBytes)
+	body, err := readBody(c, a.deps.Publisher.Limits().BatchBytes)
 	if err != nil {
 		return err
 	}
-	number := 0 // of the line that was parsed last, from 1
-	positions, err := a.publisher.PublishBatch(c.Request.Context(), rights, func(yield func(publish.Request, error) bool) {
+	var lines []int // the number of each event's line, from 1
+	number := 0
+	appended, err := a.deps.Publisher.PublishBatch(c.Request.Context(), rights, func(yield func(publish.Request, error) bool) {
 		for line := range bytes.Lines(body) {
 			number++
-			if line = bytes.TrimSpace(line); len(line) > 0 && !yield(parseLine(line)) {
+			if line = bytes.TrimSpace(line); len(line) == 0 {
+				continue
+			}
+			lines = append(lines, number)
+			if !yield(parseLine(line)) {
 				return
 			}
 		}
 	})
 	if item, ok := errors.AsType[*publish.ItemError](err); ok {
-		return &lineError{line: number, err: item.Err} // clients count lines, blank ones included
+		return &lineError{line: lines[item.Index], err: item.Err} // clients count lines, blank ones included
 	}
 	if err != nil {
 		return err
 	}
 	response := []byte(`{"ids":[`)
-	for i, p := range positions {
+	for i, event := range appended {
 		if i > 0 {
 			response = append(response, ',')
 		}
-		response = append(p.Append(append(response, '"')), '"')
+		response = append(event.Position.Append(append(response, '"')), '"')
 	}
+	markReplayed(c, appended...)
 	c.Data(http.StatusOK, "application/json", append(response, "]}\n"...))
 	return nil
 }

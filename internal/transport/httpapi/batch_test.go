@@ -31,7 +31,7 @@ func TestPublishABatch(t *testing.T) {
 		`{"topic":"a","data":null}`,
 		`{"topic":"a","data":" \u0041\n\ud83d\ude00\\ud800 "}`,
 		`{"topic":"a","data":7,"type":"","key":"","retry":null}`,
-	}, "\n"), "Content-Type", ndjson+"; charset=utf-8")
+	}, "\n"), "Content-Type", batchType+"; charset=utf-8")
 	ids := idsOf(t, a)
 	assert.Equal(t, `{"ids":["`+strings.Join(ids, `","`)+"\"]}\n", a.body)
 	want := []string{
@@ -97,7 +97,7 @@ func TestABatchIsAllOrNothing(t *testing.T) {
 		{good + "\n" + `{"topic":"b"}`, "", []string{"Authorization", "Bearer " + tokenOrders}, 403, "forbidden", "", 3},
 		{"\n" + `{"topic":"b"}`, "", []string{"Authorization", "Bearer " + tokenOrders}, 403, "forbidden", "", 2},
 	} {
-		header := append([]string{"Content-Type", ndjson}, c.header...)
+		header := append([]string{"Content-Type", batchType}, c.header...)
 		if len(c.header) == 0 || c.header[0] != "Authorization" {
 			header = append(header, "Authorization", "Bearer "+tokenAll)
 		}

@@ -19,7 +19,7 @@ func TestASlowBodyIsNotWaitedFor(t *testing.T) {
 		name, request, status string
 	}{
 		{"published", "POST /events?topic=a HTTP/1.1\r\nAuthorization: Bearer " + tokenAll + "\r\n", "408"},
-		{"batch", "POST /events HTTP/1.1\r\nContent-Type: " + ndjson + "\r\nAuthorization: Bearer " + tokenAll + "\r\n", "408"},
+		{"batch", "POST /events HTTP/1.1\r\nContent-Type: " + batchType + "\r\nAuthorization: Bearer " + tokenAll + "\r\n", "408"},
 		{"without a token", "POST /events?topic=a HTTP/1.1\r\n", "401"},
 		{"without a topic", "POST /events HTTP/1.1\r\nAuthorization: Bearer " + tokenAll + "\r\n", "400"},
 		{"no such route", "POST /nothing HTTP/1.1\r\n", "404"},

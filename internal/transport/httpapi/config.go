@@ -11,9 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"carillon/internal/app/publish"
-	"carillon/internal/app/subscribe"
 )
 
 // Config configures the public listener. Its keys are in the section "http".
@@ -120,23 +117,6 @@ func (c CORS) validate() error {
 			"visitors; list the origins instead (got true)")
 	}
 	return nil
-}
-
-// PublishLimits has a name of its own, so that [Limits] can embed it next to [SubscribeLimits].
-type PublishLimits = publish.Limits
-
-// SubscribeLimits has a name of its own, so that [Limits] can embed it next to [PublishLimits].
-type SubscribeLimits = subscribe.Limits
-
-// Limits bound what clients may ask for. Their keys are in the section "limits".
-type Limits struct {
-	PublishLimits   `mapstructure:",squash"`
-	SubscribeLimits `mapstructure:",squash"`
-}
-
-// Validate returns an error for every key that is out of range.
-func (l Limits) Validate() error {
-	return errors.Join(l.SubscribeLimits.Validate(), l.PublishLimits.Validate())
 }
 
 func check(ok bool, format string, args ...any) error {

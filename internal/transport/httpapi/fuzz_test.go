@@ -16,8 +16,8 @@ import (
 func FuzzPublish(f *testing.F) {
 	f.Add("topic=a", "text/plain", "k", "hello")
 	f.Add("topic=a&topic=b&type=paid&retry=5", "", "", "two\nlines")
-	f.Add("", ndjson, "", "{\"topic\":\"a\",\"data\":{\"x\":1}}\n{\"topic\":[\"b\"]}")
-	f.Add("topic=%00&type=%zz;", ndjson, "\xff", "\x00")
+	f.Add("", batchType, "", "{\"topic\":\"a\",\"data\":{\"x\":1}}\n{\"topic\":[\"b\"]}")
+	f.Add("topic=%00&type=%zz;", batchType, "\xff", "\x00")
 	for _, text := range hostile {
 		if len(text) < 1000 {
 			f.Add("topic=a&type="+url.QueryEscape(text), "", text, text)

@@ -22,12 +22,15 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"carillon/internal/app/publish"
 	"carillon/internal/app/pubsub"
 	"carillon/internal/app/pubsub/pubsubtest"
+	"carillon/internal/app/subscribe"
 	"carillon/internal/domain/access"
 	"carillon/internal/domain/event"
 	"carillon/internal/transport/delivery"
 	"carillon/internal/transport/httpapi"
+	"carillon/internal/transport/ndjson"
 	"carillon/internal/transport/sse"
 )
 
@@ -90,10 +93,21 @@ func grant(patterns ...string) access.Grant {
 	return access.Allow(list...)
 }
 
+type (
+	publishLimits   = publish.Limits
+	subscribeLimits = subscribe.Limits
+)
+
+// limits are those of the use cases.
+type limits struct {
+	publishLimits
+	subscribeLimits
+}
+
 // settings are everything a test may change about a server before it starts.
 type settings struct {
 	http     httpapi.Config
-	limits   httpapi.Limits
+	limits   limits
 	stream   delivery.Config
 	engine   pubsub.Config
 	auth     *tokens
@@ -110,9 +124,9 @@ func defaults() settings {
 			Addr: "127.0.0.1:0", ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second,
 			IdleTimeout: time.Minute, MaxHeaderBytes: 32 << 10, Cookie: "carillon",
 		},
-		limits: httpapi.Limits{
-			SubscribeLimits: httpapi.SubscribeLimits{TopicsPerStream: 16},
-			PublishLimits:   httpapi.PublishLimits{TopicsPerEvent: 8, EventBytes: 1 << 20, BatchEvents: 100, BatchBytes: 4 << 20},
+		limits: limits{
+			subscribeLimits: subscribeLimits{TopicsPerStream: 16},
+			publishLimits:   publishLimits{TopicsPerEvent: 8, EventBytes: 1 << 20, BatchEvents: 100, BatchBytes: 4 << 20},
 		},
 		stream: delivery.Config{
 			Retry: 2 * time.Second, RefusedRetry: 5 * time.Second, WriteTimeout: 5 * time.Second,
@@ -158,8 +172,13 @@ func serve(t testing.TB, change ...func(*settings)) *server {
 	require.NoError(t, err)
 	clock, err := event.ParsePattern("clock")
 	require.NoError(t, err)
-	api, err := httpapi.New(set.http, set.limits, httpapi.Deps{
-		Engine: engine, Streams: streams.Transport(sse.Codec{}), Auth: set.auth, Page: set.page, Default: clock, Observer: set.observer, Logger: zap.New(core),
+	publisher, err := publish.New(set.limits.publishLimits, engine)
+	require.NoError(t, err)
+	subscriber, err := subscribe.New(set.limits.subscribeLimits, engine, clock)
+	require.NoError(t, err)
+	api, err := httpapi.New(set.http, httpapi.Deps{
+		Publisher: publisher, Subscriber: subscriber, Ready: engine.Ready, Representations: representations(streams),
+		Auth: set.auth, Page: set.page, Observer: set.observer, Logger: zap.New(core),
 	})
 	require.NoError(t, err)
 
@@ -190,6 +209,17 @@ func serve(t testing.TB, change ...func(*settings)) *server {
 		web.Close()
 	})
 	return s
+}
+
+// representations are those of the real server, in its order.
+func representations(streams *delivery.Server) []httpapi.Representation {
+	return []httpapi.Representation{
+		{
+			Name: "sse", MediaType: sse.MediaType,
+			Transport: streams.Transport("sse", sse.Codec{}), JSON: streams.Transport("sse", sse.JSONCodec{}),
+		},
+		{Name: "ndjson", MediaType: ndjson.MediaType, Transport: streams.Transport("ndjson", ndjson.Codec{})},
+	}
 }
 
 func start(running *sync.WaitGroup, run func(context.Context) error) context.CancelFunc {
@@ -384,28 +414,19 @@ func eventually(t require.TestingT, what string, ok func() bool) {
 
 func TestMisconfigurationIsNamed(t *testing.T) {
 	for key, change := range map[string]func(*settings){
-		"http.addr":                 func(s *settings) { s.http.Addr = "" },
-		"http.read_header_timeout":  func(s *settings) { s.http.ReadHeaderTimeout = 0 },
-		"http.read_timeout":         func(s *settings) { s.http.ReadTimeout = -1 },
-		"http.idle_timeout":         func(s *settings) { s.http.IdleTimeout = 0 },
-		"http.max_header_bytes":     func(s *settings) { s.http.MaxHeaderBytes = 1 },
-		"http.trusted_proxies":      func(s *settings) { s.http.TrustedProxies = []string{"localhost"} },
-		"http.cors.origins":         func(s *settings) { s.http.CORS.Origins = []string{"https://a.example/"} },
-		"http.cors.credentials":     func(s *settings) { s.http.CORS = httpapi.CORS{Origins: []string{"*"}, Credentials: true} },
-		"limits.max_streams":        func(s *settings) { s.limits.MaxStreams = -1 },
-		"limits.max_streams_per_ip": func(s *settings) { s.limits.MaxStreamsPerIP = -1 },
-		"limits.topics_per_stream":  func(s *settings) { s.limits.TopicsPerStream = 0 },
-		"limits.topics_per_event":   func(s *settings) { s.limits.TopicsPerEvent = 0 },
-		"limits.event_bytes":        func(s *settings) { s.limits.EventBytes = 0 },
-		"limits.batch_events":       func(s *settings) { s.limits.BatchEvents = 0 },
-		"limits.batch_bytes":        func(s *settings) { s.limits.BatchBytes = 1 },
-		"limits.publish_rate":       func(s *settings) { s.limits.PublishRate = -1 },
-		"limits.publish_burst":      func(s *settings) { s.limits.PublishRate, s.limits.PublishBurst = 1, 99 },
+		"http.addr":                func(s *settings) { s.http.Addr = "" },
+		"http.read_header_timeout": func(s *settings) { s.http.ReadHeaderTimeout = 0 },
+		"http.read_timeout":        func(s *settings) { s.http.ReadTimeout = -1 },
+		"http.idle_timeout":        func(s *settings) { s.http.IdleTimeout = 0 },
+		"http.max_header_bytes":    func(s *settings) { s.http.MaxHeaderBytes = 1 },
+		"http.trusted_proxies":     func(s *settings) { s.http.TrustedProxies = []string{"localhost"} },
+		"http.cors.origins":        func(s *settings) { s.http.CORS.Origins = []string{"https://a.example/"} },
+		"http.cors.credentials":    func(s *settings) { s.http.CORS = httpapi.CORS{Origins: []string{"*"}, Credentials: true} },
 	} {
 		t.Run(key, func(t *testing.T) {
 			set := defaults()
 			change(&set)
-			_, err := httpapi.New(set.http, set.limits, httpapi.Deps{Logger: zap.NewNop()})
+			_, err := httpapi.New(set.http, httpapi.Deps{Logger: zap.NewNop()})
 			assert.ErrorContains(t, err, key+": must ")
 			assert.ErrorContains(t, err, "(got ")
 		})

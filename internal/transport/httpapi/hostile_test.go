@@ -135,11 +135,11 @@ func TestHostileTextIsRefusedByNameOrComesBackTheSame(t *testing.T) {
 			{"type", func() reply { return s.post("topic=t&"+query("type"), "d") }, sse.Message{Type: text, Data: "d"}},
 			{"retry", func() reply { return s.post("topic=t&"+query("retry"), "d") }, sse.Message{Type: "message", Data: "d"}},
 			{"data", func() reply { return s.post("topic=t", text) }, sse.Message{Type: "message", Data: asRead(text)}},
-			{"topic", func() reply { return s.post("", line("topic"), "Content-Type", ndjson) }, sse.Message{Type: "message", Data: "d"}},
-			{"type", func() reply { return s.post("", line("type"), "Content-Type", ndjson) }, sse.Message{Type: text, Data: "d"}},
-			{"key", func() reply { return s.post("", line("key"), "Content-Type", ndjson) }, sse.Message{Type: "message", Data: "d"}},
-			{"retry", func() reply { return s.post("", line("retry"), "Content-Type", ndjson) }, sse.Message{Type: "message", Data: "d"}},
-			{"data", func() reply { return s.post("", line("data"), "Content-Type", ndjson) }, sse.Message{Type: "message", Data: asRead(text)}},
+			{"topic", func() reply { return s.post("", line("topic"), "Content-Type", batchType) }, sse.Message{Type: "message", Data: "d"}},
+			{"type", func() reply { return s.post("", line("type"), "Content-Type", batchType) }, sse.Message{Type: text, Data: "d"}},
+			{"key", func() reply { return s.post("", line("key"), "Content-Type", batchType) }, sse.Message{Type: "message", Data: "d"}},
+			{"retry", func() reply { return s.post("", line("retry"), "Content-Type", batchType) }, sse.Message{Type: "message", Data: "d"}},
+			{"data", func() reply { return s.post("", line("data"), "Content-Type", batchType) }, sse.Message{Type: "message", Data: asRead(text)}},
 		} {
 			a := c.send()
 			if a.status >= 400 {
@@ -299,7 +299,7 @@ func malformedRequest(random *rand.Rand) string {
 	for range random.IntN(6) {
 		b.WriteString(pick("Host: x", "Host:", "Authorization: Bearer "+tokenAll, "Authorization: "+junk(), "Last-Event-ID: "+junk(),
 			"Content-Length: 5", "Content-Length: -1", "Content-Length: 99999999999999999999", "Transfer-Encoding: chunked",
-			"Transfer-Encoding: gzip, chunked", "Content-Type: "+ndjson, "Content-Type: "+junk(), "Connection: upgrade", "Upgrade: websocket",
+			"Transfer-Encoding: gzip, chunked", "Content-Type: "+batchType, "Content-Type: "+junk(), "Connection: upgrade", "Upgrade: websocket",
 			"Expect: 100-continue", "Expect: "+junk(), "Range: bytes=0-1", "Accept-Encoding: gzip", "Origin: "+junk(), "Cookie: carillon="+junk(),
 			"Idempotency-Key: "+junk(), ": "+junk(), " folded", junk()) + pick("\r\n", "\r\n", "\n"))
 	}

@@ -32,7 +32,7 @@ func TestALimitTurnsAwayKindly(t *testing.T) {
 				assert.Equal(t, "no-cache, no-store, no-transform", a.header.Get("Cache-Control"))
 				assert.Regexp(t, `\Aretry: [5-9]\d\d\d\nevent: carillon.goaway\ndata: {"reason":"limit"}\n\n\z`, a.body)
 
-				for _, accept := range []string{"*/*", "application/json", ""} {
+				for _, accept := range []string{"*/*", "application/x-ndjson", ""} {
 					a = s.do(http.MethodGet, "/events?topic=a", "", "Accept", accept)
 					assert.Equal(t, c.status, a.status)
 					assert.Equal(t, "stream_limit", refused(t, a).Code)

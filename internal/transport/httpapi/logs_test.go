@@ -45,7 +45,7 @@ func TestSecretsReachNoLog(t *testing.T) {
 				nil,
 				{"Authorization", "Bearer " + canary + "x"},
 				{"Authorization", "Basic " + canary},
-				{"Authorization", "Bearer " + canary, "Content-Type", ndjson},
+				{"Authorization", "Bearer " + canary, "Content-Type", batchType},
 				{"Origin", "https://" + canary + ".example"},
 				{"Accept", "text/event-stream;" + canary},
 			} {

@@ -129,7 +129,7 @@ func newCORSRules(c CORS) *corsRules {
 		AllowCredentials: c.Credentials,
 		AllowMethods:     []string{http.MethodGet, http.MethodPost},
 		AllowHeaders:     []string{"Authorization", "Cache-Control", "Content-Type", "Idempotency-Key", "Last-Event-ID", "X-Request-Id"},
-		ExposeHeaders:    []string{"Retry-After", "X-Request-Id"},
+		ExposeHeaders:    []string{"Idempotency-Replayed", "Retry-After", "X-Request-Id"},
 		MaxAge:           time.Hour,
 	}
 	if !config.AllowAllOrigins {

@@ -44,12 +44,14 @@ var table = []struct {
 	{errOrigin, http.StatusForbidden, "origin_refused", "This origin is not allowed"},
 	{errNotFound, http.StatusNotFound, "not_found", "No such resource"},
 	{errMethod, http.StatusMethodNotAllowed, "method_not_allowed", "Method not allowed"},
+	{errNotAcceptable, http.StatusNotAcceptable, "not_acceptable", "Not acceptable"},
 	{errTooLarge, http.StatusRequestEntityTooLarge, "too_large", "Payload too large"},
 	{publish.ErrTooLarge, http.StatusRequestEntityTooLarge, "too_large", "Payload too large"},
 	{errSlowBody, http.StatusRequestTimeout, "timeout", "The request took too long to arrive"},
 	{publish.ErrRate, http.StatusTooManyRequests, "rate_limited", "Too many events a second"},
 	{subscribe.ErrTooManyClientStreams, http.StatusTooManyRequests, "stream_limit", "Too many streams from this address"},
 	{subscribe.ErrTooManyStreams, http.StatusServiceUnavailable, "stream_limit", "Too many streams on this server"},
+	{pubsub.ErrKeyReused, http.StatusUnprocessableEntity, "key_reused", "The idempotency key belongs to another event"},
 	{event.ErrInvalid, http.StatusBadRequest, "invalid", "The request is not valid"},
 	{pubsub.ErrNoPattern, http.StatusBadRequest, "invalid_topic", "The request is not valid"},
 	{pubsub.ErrDraining, http.StatusServiceUnavailable, "draining", "The server is stopping"},
@@ -80,6 +82,9 @@ func problemOf(err error) problem.Document {
 	if invalid, ok := errors.AsType[*event.InvalidError](err); ok {
 		p.Field = invalid.Field
 		p.Code = "invalid_" + invalid.Field
+	}
+	if errors.Is(err, pubsub.ErrKeyReused) {
+		p.Field = "key"
 	}
 	if line, ok := errors.AsType[*lineError](err); ok {
 		p.Line = line.line

@@ -14,6 +14,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"carillon/internal/app/publish"
+	"carillon/internal/app/pubsub"
 	"carillon/internal/domain/access"
 	"carillon/internal/domain/event"
 )
@@ -54,12 +55,23 @@ func (a *API) publishOne(c *gin.Context, rights access.Rights, query url.Values)
 	if mediaType, _, _ := mime.ParseMediaType(c.ContentType()); len(req.Topics) == 0 && slices.Contains(jsonTypes, mediaType) {
 		return &event.InvalidError{Field: "topic", Problem: "is missing; to name topics in the body, send lines of JSON as application/x-ndjson"}
 	}
-	position, err := a.publisher.Publish(c.Request.Context(), rights, req)
+	appended, err := a.deps.Publisher.Publish(c.Request.Context(), rights, req)
 	if err != nil {
 		return err
 	}
-	c.Data(http.StatusCreated, "application/json", append(position.Append([]byte(`{"id":"`)), "\"}\n"...))
+	markReplayed(c, appended)
+	c.Data(http.StatusCreated, "application/json", append(appended.Position.Append([]byte(`{"id":"`)), "\"}\n"...))
 	return nil
+}
+
+// markReplayed sets the header of a response to a request that published nothing new, because its keys were known.
+func markReplayed(c *gin.Context, appended ...pubsub.Appended) {
+	for _, a := range appended {
+		if !a.Repeated {
+			return
+		}
+	}
+	c.Header("Idempotency-Replayed", "true")
 }
 
 // publishRequest returns the event that the query, the headers and the body describe.

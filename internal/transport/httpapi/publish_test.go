@@ -12,7 +12,7 @@ import (
 	"carillon/internal/domain/access"
 )
 
-const ndjson = "application/x-ndjson"
+const batchType = "application/x-ndjson"
 
 func TestPublishOneEvent(t *testing.T) {
 	s := serve(t)
@@ -114,20 +114,48 @@ func TestARepeatedKeyPublishesNothing(t *testing.T) {
 	s := serve(t)
 	st, _ := s.listen("topic=**")
 	first := s.post("topic=a", "one", "Idempotency-Key", "k 1")
-	again := s.post("topic=a", "two", "Idempotency-Key", "k 1")
+	assert.Empty(t, first.header.Get("Idempotency-Replayed"))
+	again := s.post("topic=a", "one", "Idempotency-Key", "k 1")
 	assert.Equal(t, http.StatusCreated, again.status)
 	assert.Equal(t, first.body, again.body)
+	assert.Equal(t, "true", again.header.Get("Idempotency-Replayed"))
 	other := s.do(http.MethodPost, "/events?topic=orders/1", "three", "Idempotency-Key", "k 1", "Authorization", "Bearer "+tokenOrders)
 	assert.NotEqual(t, first.body, other.body, "another publisher's keys are its own")
 	assert.Equal(t, "id: "+idOf(t, first)+"\ndata: one\n\n", st.block())
 	assert.Equal(t, "id: "+idOf(t, other)+"\ndata: three\n\n", st.block())
 
-	batch := s.post("", "{\"topic\":\"a\",\"data\":\"four\",\"key\":\"k 1\"}\n{\"topic\":\"a\",\"data\":\"five\",\"key\":\"k2\"}\n{\"topic\":\"a\",\"data\":\"six\",\"key\":\"k2\"}", "Content-Type", ndjson)
+	batch := s.post("", "{\"topic\":\"a\",\"data\":\"one\",\"key\":\"k 1\"}\n{\"topic\":\"a\",\"data\":\"five\",\"key\":\"k2\"}\n{\"topic\":\"a\",\"data\":\"five\",\"key\":\"k2\"}", "Content-Type", batchType)
+	assert.Empty(t, batch.header.Get("Idempotency-Replayed"), "one of its events is new")
 	ids := idsOf(t, batch)
 	require.Len(t, ids, 3)
 	assert.Equal(t, idOf(t, first), ids[0])
 	assert.Equal(t, ids[1], ids[2])
 	assert.Equal(t, "id: "+ids[1]+"\ndata: five\n\n", st.block())
+	batch = s.post("", "{\"topic\":\"a\",\"data\":\"five\",\"key\":\"k2\"}\n", "Content-Type", batchType)
+	assert.Equal(t, ids[1:2], idsOf(t, batch))
+	assert.Equal(t, "true", batch.header.Get("Idempotency-Replayed"))
+}
+
+func TestAKeyOfAnotherEventIsRefused(t *testing.T) {
+	s := serve(t)
+	st, _ := s.listen("topic=**")
+	first := s.post("topic=a&type=t&retry=5", "one", "Idempotency-Key", "k")
+	assert.Equal(t, "id: "+idOf(t, first)+"\nevent: t\nretry: 5\ndata: one\n\n", st.block())
+	for query, body := range map[string]string{
+		"topic=a&type=t&retry=5&x=": "two", "topic=b&type=t&retry=5": "one", "topic=a&topic=b&type=t&retry=5": "one", "topic=a&retry=5": "one", "topic=a&type=t": "one",
+	} {
+		again := s.post(query, body, "Idempotency-Key", "k")
+		assert.Equal(t, http.StatusUnprocessableEntity, again.status, query)
+		assert.Equal(t, "key_reused", refused(t, again).Code, query)
+		assert.Equal(t, "key", refused(t, again).Field, query)
+		assert.Empty(t, again.header.Get("Idempotency-Replayed"))
+	}
+	batch := s.post("", "{\"topic\":\"a\",\"data\":\"x\",\"key\":\"l\"}\n\n{\"topic\":\"a\",\"data\":\"two\",\"key\":\"k\"}\n{\"topic\":\"a\",\"data\":\"y\"}\n", "Content-Type", batchType)
+	assert.Equal(t, http.StatusUnprocessableEntity, batch.status)
+	assert.Equal(t, "key_reused", refused(t, batch).Code)
+	assert.Equal(t, 3, refused(t, batch).Line, "blank lines count")
+	next := s.post("topic=a", "z", "Idempotency-Key", "l") // the key of the batch was not kept
+	assert.Equal(t, "id: "+idOf(t, next)+"\ndata: z\n\n", st.block(), "nothing of the batch was published")
 }
 
 func TestPublishRate(t *testing.T) {
@@ -135,8 +163,8 @@ func TestPublishRate(t *testing.T) {
 		s.limits.BatchEvents, s.limits.PublishRate, s.limits.PublishBurst = 5, 0.001, 5
 	})
 	batch := strings.Repeat("{\"topic\":\"orders/1\"}\n", 4)
-	require.Equal(t, http.StatusOK, s.post("", batch, "Content-Type", ndjson).status)
-	for _, a := range []reply{s.post("", batch, "Content-Type", ndjson)} {
+	require.Equal(t, http.StatusOK, s.post("", batch, "Content-Type", batchType).status)
+	for _, a := range []reply{s.post("", batch, "Content-Type", batchType)} {
 		assert.Equal(t, http.StatusTooManyRequests, a.status)
 		assert.Equal(t, "rate_limited", refused(t, a).Code)
 		var seconds int

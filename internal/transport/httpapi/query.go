@@ -13,7 +13,7 @@ import (
 
 // Parameters of the two methods on /events.
 var (
-	subscribeParameters = []string{"topic", "last_event_id", "last", "since"}
+	subscribeParameters = []string{"topic", "last_event_id", "last", "since", "format"}
 	publishParameters   = []string{"topic", "type", "retry"}
 )
 

@@ -79,6 +79,7 @@ func TestBothPathsSendTheSameHead(t *testing.T) {
 		"Cache-Control: no-cache, no-store, no-transform\r\n"+
 		"Connection: keep-alive\r\n"+
 		"Content-Type: text/event-stream\r\n"+
+		"Vary: Accept\r\n"+
 		"X-Accel-Buffering: no\r\n"+
 		"X-Content-Type-Options: nosniff\r\n"+
 		"X-Request-Id: 1\r\n"+

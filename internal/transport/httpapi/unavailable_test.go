@@ -22,7 +22,7 @@ type faultyLog struct {
 
 func (l *faultyLog) fail(err error) { l.fault.Store(&err) }
 
-func (l *faultyLog) Append(ctx context.Context, events []event.Event) ([]event.Position, error) {
+func (l *faultyLog) Append(ctx context.Context, events []event.Event) ([]pubsub.Appended, error) {
 	if err := l.fault.Load(); err != nil {
 		return nil, *err
 	}

@@ -8,11 +8,14 @@ import (
 	"carillon/internal/domain/event"
 )
 
+// MediaType is the media type of an event stream.
+const MediaType = "text/event-stream"
+
 // Codec writes streams as Server-Sent Events. It is the codec that package delivery is given for them.
 type Codec struct{}
 
 // SetHeader sets the media type.
-func (Codec) SetHeader(h http.Header) { h.Set("Content-Type", "text/event-stream") }
+func (Codec) SetHeader(h http.Header) { h.Set("Content-Type", MediaType) }
 
 // AppendOpening writes the opening, with a bookmark where the client does not know its position yet, and a reset where
 // the stream cannot start where the client asked.

@@ -1,17 +1,17 @@
 package sse
 
 import (
-	"encoding/json"
 	"time"
 
 	"carillon/internal/app/pubsub"
 	"carillon/internal/domain/event"
+	"carillon/internal/transport/control"
 )
 
-// Types of control events. Publishers cannot use them: they begin with [event.ReservedPrefix].
+// Types of control events, as a client of this format sees them.
 const (
-	TypeReset  = event.ReservedPrefix + "reset"
-	TypeGoaway = event.ReservedPrefix + "goaway"
+	TypeReset  = control.TypeReset
+	TypeGoaway = control.TypeGoaway
 )
 
 // AppendOpening writes what every stream begins with: the reconnection time, a comment that makes proxies pass the head
@@ -35,39 +35,17 @@ func appendBookmark(b []byte, at event.Position) []byte {
 	return append(AppendID(b, at), '\n')
 }
 
-// AppendReset writes a carillon.reset. Its id is the position from which the stream continues. What the client
-// requested is left empty unless it is printable text.
+// AppendReset writes a carillon.reset. Its id is the position from which the stream continues.
 func AppendReset(b []byte, r pubsub.Reset) []byte {
-	if !plain(r.Requested) {
-		r.Requested = ""
-	}
-	return appendControl(AppendID(b, r.At), TypeReset, struct {
-		Reason    pubsub.ResetReason `json:"reason"`
-		Requested string             `json:"requested"`
-		Oldest    string             `json:"oldest"`
-		Newest    string             `json:"newest"`
-	}{r.Reason, r.Requested, written(r.Oldest), written(r.Newest)})
+	return appendControl(AppendID(b, r.At), control.TypeReset, control.ResetData(r))
 }
 
 // AppendGoaway writes a carillon.goaway: why the stream ends, and the reconnection time.
 func AppendGoaway(b []byte, reason string, retry time.Duration) []byte {
-	return appendControl(AppendRetry(b, retry), TypeGoaway, struct {
-		Reason string `json:"reason"`
-	}{reason})
+	return appendControl(AppendRetry(b, retry), control.TypeGoaway, control.GoawayData(reason))
 }
 
-func appendControl(b []byte, name string, data any) []byte {
-	text, err := json.Marshal(data)
-	if err != nil {
-		panic(err) // strings always have a JSON form
-	}
+func appendControl(b []byte, name, data string) []byte {
 	b = append(append(append(b, "event: "...), name...), '\n')
-	return append(appendData(b, string(text)), '\n')
-}
-
-func written(at event.Position) string {
-	if at.IsZero() {
-		return ""
-	}
-	return at.String()
+	return append(appendData(b, data), '\n')
 }

@@ -15,19 +15,11 @@ import (
 	gosse "github.com/tmaxmax/go-sse"
 
 	"carillon/internal/domain/event"
+	"carillon/internal/domain/eventtest"
 	"carillon/internal/transport/sse"
 )
 
 const large = 6 << 20
-
-// hostile is text that breaks naive framing, or is changed on its way by careless code.
-var hostile = []string{
-	"", " ", "  leading", "trailing  ", "\t", "\ttab", "a\nb", "a\rb", "a\r\nb", "\n", "\n\n", "\r\n\r\n", "\n\r", "\r\r", "a\n\nb\n",
-	"\x00", "a\x00b", "\x7f", "\x1b[2J", "\u0080\u0085\u009f", "\u2028\u2029", "\uFEFF", "\uFEFFdata: x", "\u202Eabc\u2066", "\u200B",
-	"data: x", "data:x", "\ndata: x\n\nevent: carillon.goaway\ndata: {}\n\n", "id: 5", ":comment", ": ", "retry: 1", "event",
-	"\n\nid: a1-99\nretry: 1\nevent: forged\ndata: forged\n\n", "data", ":", "\r\nid\r\n", `{"a":"b\nc"}`, `\u0000\ud800`, "&lt;<>\"'",
-	"é", "日本語", "👩‍👩‍👧", "\U0010FFFF", "\uFFFD", "a\u0301",
-}
 
 // seen is what a parser makes of one event.
 type seen struct{ ID, Type, Data string }
@@ -78,7 +70,7 @@ func orMessage(name string) string {
 // Every hostile text is sent as data and as type; what is not refused comes back the same from every parser, and the
 // unchanged event after it too.
 func TestHostileTextComesBackTheSameFromEveryParser(t *testing.T) {
-	texts := append([]string{strings.Repeat("x", 5<<20), strings.Repeat("a\n", 1<<16), strings.Repeat("é", 1<<20)}, hostile...)
+	texts := append([]string{strings.Repeat("x", 5<<20), strings.Repeat("a\n", 1<<16), strings.Repeat("é", 1<<20)}, eventtest.Hostile...)
 	var stream []byte
 	var want []seen
 	add := func(name, data string) {
@@ -141,7 +133,7 @@ func TestInvalidUTF8IsNoData(t *testing.T) {
 }
 
 func FuzzEncodeRoundTrip(f *testing.F) {
-	for _, text := range hostile {
+	for _, text := range eventtest.Hostile {
 		f.Add("a1", uint64(7), "tick", text, int64(0))
 		f.Add(text, uint64(7), text, "data", int64(1500))
 	}

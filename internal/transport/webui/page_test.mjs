@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { describe, Difference, read } from "./assets/reading.mjs";
 import { judge } from "./assets/resume.mjs";
 import { control, curlPublish, problem, query } from "./assets/text.mjs";
+import { zoneOf } from "./assets/zone.mjs";
 
 const tick = (text, after) => {
   const difference = new Difference();
@@ -67,22 +68,43 @@ const events = (...ids) => ids.map((id) => ({ id, type: "message", data: "" }));
 
 test("judges a resume", () => {
   const after = "a-5";
-  const whole = judge({ after, missed: events("a-5", "a-6", "a-8"), heard: events("a-6", "a-7", "a-8", "a-9"), until: "a-9" });
-  assert.deepEqual(whole, { outcome: "kept", text: "3 events were waiting, in order and none twice, with all 2 ticks that rang meanwhile. Nothing was lost." });
+  const judged = (missed, heard, more = {}) => judge({ after, missed, heard, back: true, ...more });
+  assert.deepEqual(judged(events("a-5", "a-6", "a-8"), events("a-6", "a-7", "a-8", "a-9")), {
+    outcome: "kept",
+    text: "All 2 events that were published meanwhile came, in order and none twice. Nothing was lost.",
+  });
+  assert.match(judged(events("a-6"), events("a-6")).text, /^The one event/);
 
-  const outcome = (missed, heard, until) => judge({ after, missed, heard, until }).outcome;
-  assert.equal(outcome(events("a-6", "a-8"), events("a-8", "a-9"), "a-9"), "lost", "a hole");
-  assert.equal(outcome(events("a-6"), events("a-6", "a-6", "a-9"), "a-9"), "lost", "a repeat");
-  assert.equal(outcome(events(), events("a-5", "a-9"), "a-9"), "lost", "the event it resumed after, again");
-  assert.equal(outcome(events("a-6"), events(), undefined), "lost", "nothing at all");
-  assert.equal(outcome(events(), events("a-9"), "a-9"), "kept", "nothing rang");
-  assert.equal(outcome(events(), [], undefined), "unknown");
+  const outcome = (...args) => judged(...args).outcome;
+  assert.equal(outcome(events("a-6", "a-8"), events("a-8", "a-9")), "lost", "a hole");
+  assert.equal(outcome(events("a-6"), events("a-6", "a-6", "a-9")), "lost", "a repeat");
+  assert.equal(outcome(events(), events("a-5", "a-9")), "lost", "the event it resumed after, again");
+  assert.equal(outcome(events("a-6"), events()), "lost", "nothing at all");
+  assert.equal(outcome(events(), events("a-9")), "unknown", "nothing was published while it was cut");
+  assert.equal(outcome(events("a-4", "a-5"), []), "unknown", "only what it had before");
+  assert.equal(outcome(events("a-6"), events("a-6"), { witnessed: false }), "unknown", "the witness does not know everything");
+  assert.equal(outcome(events("a-6", "a-7"), events("a-7"), { witnessed: false }), "lost", "but it knows of this one");
+  const away = judged(events("a-6"), [], { back: false, note: "limit" });
+  assert.equal(away.outcome, "unknown");
+  assert.match(away.text, /not back.*limit/);
   const reset = { id: "b-1", type: "carillon.reset", data: '{"reason":"epoch"}' };
-  assert.deepEqual(judge({ after, missed: [], heard: [reset], until: undefined }).outcome, "lost");
+  assert.deepEqual(outcome([], [reset], { back: false }), "lost");
 });
 
 test("a position is compared by number, also past nine", () => {
-  assert.equal(judge({ after: "a-b-9", missed: events("a-b-10"), heard: events("a-b-10", "a-b-11"), until: "a-b-11" }).outcome, "kept");
+  assert.equal(judge({ after: "a-b-9", missed: events("a-b-10"), heard: events("a-b-10", "a-b-11"), back: true }).outcome, "kept");
+});
+
+test("the zone of a text that has none", () => {
+  const utc = Date.UTC(2025, 5, 18, 9, 49, 34);
+  assert.equal(zoneOf("2025-06-18 09:49:34", utc + 900), "UTC");
+  assert.equal(zoneOf("2025-06-18 11:49:34", utc), "UTC+02:00");
+  assert.equal(zoneOf("2025-06-18 00:19:34", utc - 60_000), "UTC-09:30");
+  assert.equal(zoneOf("2025-06-18T15:34:34.123", utc + 5_000), "UTC+05:45");
+  assert.equal(zoneOf("2025-06-17 22:49:34", utc), "UTC-11:00", "across midnight");
+  assert.equal(zoneOf("2025-06-20 09:49:34", utc), "", "no zone is that far away");
+  assert.equal(zoneOf("Wed, 18 Jun 2025 9:49:34 PM", utc), "");
+  assert.equal(zoneOf("2025-06-18 09:49:34", NaN), "");
 });
 
 test("commands are safe to paste", () => {

@@ -93,15 +93,88 @@ test("a refusal that passes, and a server that is away, are tried again", async 
   }
 });
 
+// dumb is a response that opens a stream and says nothing.
+const dumb = (init) => {
+  const stuck = new ReadableStream({
+    start: (controller) => init.signal.addEventListener("abort", () => controller.error(init.signal.reason)),
+  });
+  return new Response(stuck, { headers: { "Content-Type": "text/event-stream" } });
+};
+
 test("a connection that says nothing for too long is given up", async () => {
-  const dumb = (init) => {
-    const stuck = new ReadableStream({
-      start: (controller) => init.signal.addEventListener("abort", () => controller.error(init.signal.reason)),
-    });
-    return new Response(stuck, { headers: { "Content-Type": "text/event-stream" } });
-  };
   const { states } = await play([sse("retry: 1\n\n"), dumb, sse("data: back\n\n")], { silence: 10 });
   assert.ok(states.includes("reconnecting: The connection broke."), states.join(", "));
+});
+
+test("an answer that only sends away is never called live", async () => {
+  const away = () => sse('retry: 1\nevent: carillon.goaway\ndata: {"reason":"drain"}\n\n');
+  const { states } = await play([away(), away(), away()]);
+  assert.ok(!states.includes("live"), states.join(", "));
+});
+
+test("a stream without events is live after a moment", async () => {
+  const states = [];
+  await new Promise((live) => {
+    const stream = new Stream({
+      url: "http://example.test/events",
+      onEvent: () => {},
+      onState: (state) => {
+        states.push(state);
+        if (state === "live") stream.close();
+        if (state === "closed") live();
+      },
+      fetch: async (_, init) => dumb(init),
+    });
+    stream.open();
+  });
+  assert.deepEqual(states, ["connecting", "live", "closed"]);
+});
+
+test("a refusal tells its status", async () => {
+  const refusals = [];
+  const options = { onState: (state, note, status) => state === "closed" && refusals.push(status) };
+  const stream = new Stream({ url: "http://example.test/events", onEvent: () => {}, fetch: async () => new Response("", { status: 401 }), ...options });
+  stream.open();
+  const unsendable = new Stream({ url: "http://example.test/events", token: "a\nb", onEvent: () => {}, fetch: assert.fail, ...options });
+  unsendable.open();
+  while (refusals.length < 2) await new Promise((next) => setTimeout(next));
+  assert.deepEqual(refusals, [401, 401]);
+});
+
+test("hurry ends the waiting after failures, but not what the server asked for", async (t) => {
+  t.mock.method(Math, "random", () => 1);
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  let requests = 0;
+  const stream = new Stream({
+    url: "http://example.test/events",
+    onEvent: () => {},
+    onState: () => {},
+    fetch: async () => {
+      requests++;
+      throw new TypeError("refused");
+    },
+  });
+  const pass = async (ms) => {
+    for (let i = 0; i < 20; i++) await Promise.resolve();
+    t.mock.timers.tick(ms);
+    for (let i = 0; i < 20; i++) await Promise.resolve();
+  };
+  stream.open();
+  await pass(2_000);
+  await pass(2_000); // the backoff after the first failure is 4 s
+  assert.equal(requests, 2);
+  stream.hurry();
+  await pass(1_900);
+  assert.equal(requests, 2);
+  await pass(100);
+  assert.equal(requests, 3);
+  await pass(2_000);
+  await pass(7_900); // the backoff after three failures is 10 s
+  assert.equal(requests, 3);
+  stream.hurry();
+  await pass(0);
+  assert.equal(requests, 4);
+  stream.close();
 });
 
 test("nothing comes after close", async () => {
@@ -122,8 +195,8 @@ test("backoff", () => {
   assert.equal(backoff(2000, 0), 2000);
   assert.equal(backoff(2000, 1, () => 0), 2000);
   assert.equal(backoff(2000, 1, () => 1), 4000);
-  assert.equal(backoff(2000, 3, () => 0), 8000);
-  assert.equal(backoff(2000, 99, () => 0), 15_000);
-  assert.equal(backoff(2000, 99, () => 1), 30_000);
+  assert.equal(backoff(2000, 3, () => 0), 5000);
+  assert.equal(backoff(2000, 99, () => 0), 5_000);
+  assert.equal(backoff(2000, 99, () => 1), 10_000);
   assert.equal(backoff(60_000, 5, () => 0), 60_000, "never sooner than the server asked for");
 });

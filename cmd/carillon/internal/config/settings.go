@@ -23,7 +23,7 @@ type Settings struct {
 	Stream  Stream              `mapstructure:"stream"`
 	Window  pubsub.WindowConfig `mapstructure:"window"`
 	History History             `mapstructure:"history"`
-	Limits  httpapi.Limits      `mapstructure:"limits"`
+	Limits  Limits              `mapstructure:"limits"`
 	Auth    tokens.Config       `mapstructure:"auth"`
 	Admin   Admin               `mapstructure:"admin"`
 	Drain   Drain               `mapstructure:"drain"`

@@ -59,6 +59,7 @@ func TestPageShowsTheServersTime(t *testing.T) {
 	}
 	assert.Regexp(t, `^-?\d+$`, eval[string](p, `document.querySelector("#offset").dataset.ms`))
 	assert.NotContains(t, eval[string](p, `document.querySelector("#offset").textContent`), "not known")
+	p.until(`document.querySelector("#clock .zone")?.textContent === "UTC+13:00"`)
 
 	var data []string
 	for _, r := range p.events("#log") {
@@ -88,14 +89,19 @@ func TestPageAfterARestart(t *testing.T) {
 	p := openPage(t, n.URL("/"))
 	p.until(`document.querySelectorAll("#log .event").length >= 2`)
 	p.until(clockIsLive)
+	p.do(click("#watch-start"))
+	p.until(watchIsLive)
 	n.Kill(t)
 	p.until(`document.querySelector("#state").dataset.state === "reconnecting"`)
+	assert.Contains(t, eval[string](p, `document.querySelector("#offset").textContent`), "not known")
+	p.until(`document.querySelector("#watch-note").textContent.includes("cannot be reached")`)
 	before := len(p.events("#log"))
 
 	startNode(t, "HTTP_ADDR="+n.Addr)
 	p.until(`document.querySelector("#log .event[data-type='carillon.reset']")`)
 	p.until(clockIsLive)
 	p.until(fmt.Sprintf(`document.querySelectorAll("#log .event").length >= %d`, before+3))
+	p.until(watchIsLive)
 	after := p.events("#log")[before:]
 	assert.Equal(t, "carillon.reset", after[0].Type, "the first event of the new server")
 	assert.Contains(t, after[0].Data, `"reason":"epoch"`)
@@ -153,9 +159,46 @@ func TestPageWatchesPublishesAndResumes(t *testing.T) {
 		}
 	}
 	assert.Equal(t, 1, count)
+	assert.Contains(t, eval[string](p, `document.querySelector("#resume-result").textContent`), "The one event that was published meanwhile came")
+	assert.Equal(t, "greetings, orders/**", eval[string](p, `document.querySelector("#watch-topics").value`))
 
+	p.do(click("#watch-start")) // another subscription: what the one before had does not stay
+	p.until(`document.querySelector("#watch-log").childElementCount === 0 && document.querySelector("#resume-result").textContent === ""`)
+	p.until(watchIsLive)
 	p.do(click("#watch-stop"))
 	p.until(`document.querySelector("#watch-state").dataset.state === "closed" && document.querySelector("#watch-stop").disabled`)
+}
+
+// Without the witness nothing can be checked, so nothing is claimed and nothing is cut.
+func TestPageWhoseWitnessIsRefused(t *testing.T) {
+	endToEnd(t)
+	n := startNode(t, "LIMITS_MAX_STREAMS_PER_IP=2")
+	p := openPage(t, n.URL("/"))
+	p.until(clockIsLive)
+	p.do(click("#watch-start"))
+	p.until(watchIsLive)
+	p.do(click("#resume"))
+	p.until(`document.querySelector("#resume-result").dataset.outcome === "unknown"`)
+	assert.Contains(t, eval[string](p, `document.querySelector("#resume-result").textContent`), "was not let in")
+	p.until(watchIsLive)
+}
+
+func TestPageOfAClosedServer(t *testing.T) {
+	endToEnd(t)
+	n := startNode(t, "AUTH_ANONYMOUS_SUBSCRIBE=")
+	p := openPage(t, n.URL("/"))
+	const refused = `document.querySelector("#state").textContent === "Token needed" && !document.querySelector("#clock-token-form").hidden`
+	p.until(refused)
+	p.do(fill("#clock-token", "wrong"), click("#clock-token-use"))
+	p.until(`document.querySelector("#notice").textContent.includes("token_invalid")`)
+	p.until(refused)
+
+	p.do(fill("#clock-token", secret), click("#clock-token-use"))
+	p.until(clockIsLive)
+	p.until(`document.querySelector("#clock-token-form").hidden && document.querySelector("#notice").textContent === ""`)
+	p.until(`document.querySelector("#log .event")`)
+	p.do(click("#watch-start")) // with the same token
+	p.until(watchIsLive)
 }
 
 // EventSource notifies of "error" and "open". The page tells events of these types from the notifications.

@@ -27,13 +27,24 @@ func adminModule(s config.Settings) fx.Option {
 			api, err := adminapi.New(cfg, adminapi.Deps{
 				Engine:     engine,
 				Metrics:    count.Handler(),
-				Transports: func() map[string]int64 { return streams.Stats().Open },
+				Transports: func() map[string]int64 { return openByTransport(streams.Stats()) },
 				About:      adminapi.About{Version: b.Version, Commit: b.Commit, Node: nodeName(), Started: time.Now()},
 				Logger:     logger,
 			})
 			return newAdminListener(s, api, logger), err
 		}),
 	)
+}
+
+// openByTransport returns how many streams each transport has open.
+func openByTransport(transports []delivery.Stats) map[string]int64 {
+	open := make(map[string]int64, len(transports))
+	for _, stats := range transports {
+		for _, streams := range stats.Open {
+			open[stats.Transport] += streams
+		}
+	}
+	return open
 }
 
 // adminListener is the listener of the admin interface. The zero value is one that is turned off.

@@ -27,14 +27,14 @@ func TestAdminListener(t *testing.T) {
 	status, metrics := adminGet(t, s, "/metrics", "")
 	require.Equal(t, http.StatusOK, status)
 	for _, want := range []string{
-		"carillon_streams_opened_total 1\n", "carillon_streams_open{transport=", "carillon_draining 0\n", "carillon_build_info{",
+		"carillon_streams_opened_total 1\n", "carillon_streams_open{path=", "carillon_draining 0\n", "carillon_build_info{",
 		"carillon_clock_tick_lateness_seconds_count ", "carillon_history_oldest_age_seconds ", "process_open_fds ", "go_goroutines ",
 		"carillon_log_records_dropped_total 0\n",
 	} {
 		assert.Contains(t, metrics, want)
 	}
 	assert.NotContains(t, metrics, "carillon_events_published_total 0\n")
-	assert.NotContains(t, metrics, "carillon_stream_written_bytes_total 0\n")
+	assert.NotContains(t, metrics, "carillon_stream_written_bytes_total{transport=\"sse\"} 0\n")
 	_, state := adminGet(t, s, "/status", "")
 	assert.Contains(t, state, `"topics":[{"topic":"clock","streams":1}]`)
 	for _, path := range []string{"/metrics", "/status", "/debug/pprof/", "/debug/pprof/cmdline", "/streams/x/close", "/topics/close"} {

@@ -3,7 +3,6 @@ package server
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -22,7 +21,7 @@ type listener struct {
 	name     string // for log records and errors
 	key      string // the configuration key of its address
 	http     *http.Server
-	tls      httpapi.TLS
+	tls      bool          // it has certificates
 	grace    time.Duration // how long requests may delay the stop; 0: as long as the stop may take
 	listener net.Listener  // set by listen
 }
@@ -35,8 +34,8 @@ func newListener(name, key string, logger *zap.Logger, server *http.Server) *lis
 
 // serve accepts connections until the HTTP server is shut down.
 func (l *listener) serve() error {
-	if l.tls.Enabled() {
-		return l.http.ServeTLS(l.listener, l.tls.CertFile, l.tls.KeyFile)
+	if l.tls {
+		return l.http.ServeTLS(l.listener, "", "")
 	}
 	return l.http.Serve(l.listener)
 }
@@ -51,7 +50,7 @@ func protocols(cfg httpapi.Config) *http.Protocols {
 	return p
 }
 
-func newPublicListener(cfg httpapi.Config, options sockopt.Options, handler http.Handler, logger *zap.Logger) *listener {
+func newPublicListener(cfg httpapi.Config, options sockopt.Options, pair serverCertificate, handler http.Handler, logger *zap.Logger) *listener {
 	l := newListener("http server", "http.addr", logger, &http.Server{
 		Addr:              cfg.Addr,
 		Handler:           handler,
@@ -59,7 +58,7 @@ func newPublicListener(cfg httpapi.Config, options sockopt.Options, handler http
 		IdleTimeout:       cfg.IdleTimeout,
 		MaxHeaderBytes:    cfg.MaxHeaderBytes,
 		Protocols:         protocols(cfg),
-		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSConfig:         pair.tlsConfig(),
 		// No WriteTimeout: it would cut streams. Each write has its own deadline.
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
 			if err := sockopt.Tune(conn, options); err != nil {
@@ -68,7 +67,7 @@ func newPublicListener(cfg httpapi.Config, options sockopt.Options, handler http
 			return ctx
 		},
 	})
-	l.tls = cfg.TLS
+	l.tls = pair.Pair != nil
 	return l
 }
 

@@ -8,7 +8,9 @@ import (
 	"go.uber.org/zap"
 
 	"carillon/cmd/carillon/internal/config"
+	"carillon/internal/app/publish"
 	"carillon/internal/app/pubsub"
+	"carillon/internal/app/subscribe"
 	"carillon/internal/app/timefeed"
 	"carillon/internal/domain/event"
 	"carillon/internal/infra/logging"
@@ -16,6 +18,7 @@ import (
 	"carillon/internal/infra/tokens"
 	"carillon/internal/transport/delivery"
 	"carillon/internal/transport/httpapi"
+	"carillon/internal/transport/ndjson"
 	"carillon/internal/transport/sse"
 	"carillon/internal/transport/webui"
 )
@@ -80,21 +83,37 @@ func httpModule(s config.Settings, streams capacity) fx.Option {
 	limits.MaxStreams = streams.streams
 	return fx.Module("http",
 		fx.Provide(
+			func(engine *pubsub.Engine) (*publish.Publisher, error) {
+				return publish.New(limits.PublishLimits, engine)
+			},
+			func(engine *pubsub.Engine) (*subscribe.Subscriber, error) {
+				return subscribe.New(limits.SubscribeLimits, engine, event.PatternOf(timefeed.Topic))
+			},
 			func() (*delivery.Server, error) { return delivery.New(s.Stream.Config) },
 			webui.New,
 			func(deps apiDeps) (*httpapi.API, error) {
-				return httpapi.New(s.HTTP, limits, httpapi.Deps{
-					Engine:   deps.Engine,
-					Streams:  deps.Streams.Transport(sse.Codec{}),
+				return httpapi.New(s.HTTP, httpapi.Deps{
+					Publisher:  deps.Publisher,
+					Subscriber: deps.Subscriber,
+					Ready:      deps.Engine.Ready,
+					Representations: []httpapi.Representation{
+						{
+							Name: "sse", MediaType: sse.MediaType,
+							Transport: deps.Streams.Transport("sse", sse.Codec{}), JSON: deps.Streams.Transport("sse", sse.JSONCodec{}),
+						},
+						{Name: "ndjson", MediaType: ndjson.MediaType, Transport: deps.Streams.Transport("ndjson", ndjson.Codec{})},
+					},
 					Auth:     deps.Auth,
 					Page:     deps.Page,
-					Default:  event.PatternOf(timefeed.Topic),
 					Observer: deps.Metrics,
 					Logger:   deps.Logger.Named("http"),
 				})
 			},
-			func(api *httpapi.API, logger *zap.Logger) *listener {
-				return newPublicListener(s.HTTP, s.Stream.Options, api, logger.Named("http"))
+			func(logger *zap.Logger) (serverCertificate, error) {
+				return loadCertificate(s.HTTP.TLS, logger.Named("tls"))
+			},
+			func(api *httpapi.API, pair serverCertificate, logger *zap.Logger) *listener {
+				return newPublicListener(s.HTTP, s.Stream.Options, pair, api, logger.Named("http"))
 			},
 		),
 	)
@@ -103,12 +122,14 @@ func httpModule(s config.Settings, streams capacity) fx.Option {
 type apiDeps struct {
 	fx.In
 
-	Engine  *pubsub.Engine
-	Streams *delivery.Server
-	Auth    *tokens.Verifier
-	Page    *webui.Page
-	Metrics *metrics.Metrics
-	Logger  *zap.Logger
+	Engine     *pubsub.Engine
+	Publisher  *publish.Publisher
+	Subscriber *subscribe.Subscriber
+	Streams    *delivery.Server
+	Auth       *tokens.Verifier
+	Page       *webui.Page
+	Metrics    *metrics.Metrics
+	Logger     *zap.Logger
 }
 
 // metricsModule counts what the other components do.
@@ -118,11 +139,15 @@ func metricsModule() fx.Option {
 		fx.Invoke(func(count *metrics.Metrics, s metricsSources) error {
 			return count.Watch(metrics.Sources{
 				Engine: s.Engine, Log: s.Log, Clock: s.Clock,
-				Streams: func() (map[string]int64, int64) {
-					stats := s.Streams.Stats()
-					return stats.Open, stats.Bytes
+				Streams: func() []metrics.Transport {
+					var transports []metrics.Transport
+					for _, stats := range s.Streams.Stats() {
+						transports = append(transports, metrics.Transport{Name: stats.Transport, Open: stats.Open, Bytes: stats.Bytes})
+					}
+					return transports
 				},
 				LogRecordsDropped: s.Records.Dropped,
+				Certificate:       s.Certificate.metrics(),
 			})
 		}),
 	)
@@ -136,20 +161,26 @@ type metricsSources struct {
 	Clock   *timefeed.Feed
 	Streams *delivery.Server
 	Records *logging.Queue
+
+	Certificate serverCertificate
 }
 
 // parts are the components that run from start to stop.
 type parts struct {
 	fx.In
 
-	Log     logLife
-	Engine  *pubsub.Engine
-	Streams *delivery.Server
-	Feed    *timefeed.Feed
-	Tokens  *tokens.Verifier
-	API     *httpapi.API
-	Public  *listener
-	Admin   adminListener
+	Log        logLife
+	Engine     *pubsub.Engine
+	Publisher  *publish.Publisher
+	Subscriber *subscribe.Subscriber
+	Streams    *delivery.Server
+	Feed       *timefeed.Feed
+	Tokens     *tokens.Verifier
+	API        *httpapi.API
+	Public     *listener
+	Admin      adminListener
+
+	Certificate serverCertificate
 }
 
 // appendAll determines the order in which the components start. They stop in the reverse order: streams, then the public
@@ -163,6 +194,9 @@ func appendAll(l lifecycle, drain config.Drain, p parts) {
 	l.appendLog(p.Log)                             // until the engine no longer follows it
 	l.appendRunner("engine", p.Engine.Run)
 	l.appendRunner("clock", p.Feed.Run)
+	if p.Certificate.Pair != nil {
+		l.appendRunner("certificate", p.Certificate.Run)
+	}
 	l.appendListener(p.Public)
 	l.appendDrain(drain, p.Engine)
 }

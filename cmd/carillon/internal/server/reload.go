@@ -1,28 +1,36 @@
 package server
 
 import (
+	"errors"
 	"slices"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
 	"carillon/cmd/carillon/internal/config"
+	"carillon/internal/app/publish"
+	"carillon/internal/app/subscribe"
 	"carillon/internal/infra/tokens"
 	"carillon/internal/transport/httpapi"
 )
 
 // reloader applies changes of the configuration to a running server. Streams are not affected.
 type reloader struct {
-	current *config.Configuration
-	read    func() (*config.Configuration, error)
-	level   zap.AtomicLevel
-	tokens  *tokens.Verifier
-	api     *httpapi.API
-	logger  *zap.Logger
+	current    *config.Configuration
+	read       func() (*config.Configuration, error)
+	level      zap.AtomicLevel
+	tokens     *tokens.Verifier
+	api        *httpapi.API
+	publisher  *publish.Publisher
+	subscriber *subscribe.Subscriber
+	pair       serverCertificate
+	logger     *zap.Logger
 }
 
-// reload applies what may change, and logs what it applied and what needs a restart. On an error nothing changes.
+// reload applies what may change, and logs what it applied and what needs a restart. On an error nothing changes, except
+// for the certificate, which is renewed whether or not the rest is valid.
 func (r *reloader) reload() {
+	r.pair.reload()
 	fresh, err := r.read()
 	if err != nil {
 		r.logger.Error("configuration not reloaded: it is invalid", zap.Error(err))
@@ -56,7 +64,9 @@ func (r *reloader) apply(fresh config.Settings) error {
 	limits := fresh.Limits
 	limit, limited := fileLimit()
 	limits.MaxStreams = newCapacity(limits.MaxStreams, limit, limited).streams
-	if err := r.api.Reload(fresh.HTTP.CORS, limits); err != nil {
+	if err := errors.Join(
+		r.api.Reload(fresh.HTTP.CORS), r.publisher.Reload(limits.PublishLimits), r.subscriber.Reload(limits.SubscribeLimits),
+	); err != nil {
 		return err
 	}
 	r.level.SetLevel(level)

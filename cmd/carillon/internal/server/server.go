@@ -67,7 +67,8 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	}
 	s.reloader = reloader{
 		current: o.Config, read: o.Reload, level: level,
-		tokens: s.parts.Tokens, api: s.parts.API, logger: logger,
+		tokens: s.parts.Tokens, api: s.parts.API, publisher: s.parts.Publisher, subscriber: s.parts.Subscriber,
+		pair: s.parts.Certificate, logger: logger,
 	}
 	s.logStart(o, streams)
 	logGeneratedToken(logger, s.parts.Tokens)

@@ -83,9 +83,9 @@ func batchIsContiguous(t *testing.T, a Adapter) {
 				for n := range size {
 					events = append(events, textEvent(fmt.Sprintf("%d/%d/%d", p, b, n)))
 				}
-				positions, err := log.Append(t.Context(), events)
+				appended, err := log.Append(t.Context(), events)
 				assert.NoError(t, err)
-				assert.Len(t, positions, size)
+				assert.Len(t, appended, size)
 			}
 		})
 	}

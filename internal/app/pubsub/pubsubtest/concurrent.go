@@ -8,6 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"carillon/internal/app/pubsub"
 	"carillon/internal/domain/event"
 )
 
@@ -54,7 +55,7 @@ func (c scenario) run(t *testing.T, a Adapter) error {
 	reference.upTo(t, publish(t, log, textEvent("begin"))[0].Offset)
 
 	var mu sync.Mutex // guards results, segments and failed
-	var results []appended
+	var results []batch
 	var segments []segment
 	var failed error
 	record := func(s segment, err error) {
@@ -66,14 +67,18 @@ func (c scenario) run(t *testing.T, a Adapter) error {
 	done := make(chan struct{}) // closed when all publishers are done
 	for p, batches := range c.Publishers {
 		publishing.Go(func() {
-			for b, batch := range batches {
+			for b, drafts := range batches {
 				var events []event.Event
-				for n, d := range batch {
+				for n, d := range drafts {
 					events = append(events, d.event(fmt.Sprint(p, "/", b, "/", n)))
 				}
-				positions, err := log.Append(t.Context(), events)
+				result, err := log.Append(t.Context(), events)
+				refused := errors.Is(err, pubsub.ErrKeyReused)
+				if refused {
+					err = nil
+				}
 				mu.Lock()
-				results, failed = append(results, appended{events, positions}), errors.Join(failed, err)
+				results, failed = append(results, batch{events, result, refused}), errors.Join(failed, err)
 				mu.Unlock()
 			}
 		})

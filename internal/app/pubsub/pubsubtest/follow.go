@@ -68,8 +68,9 @@ func followBeforeAppendReturns(t *testing.T, a Adapter) {
 	for p := range 4 {
 		all.Go(func() {
 			for n := range 50 {
-				positions, err := log.Append(t.Context(), []event.Event{textEvent(fmt.Sprint(p)), keyed("k", fmt.Sprint(p, n))})
+				appended, err := log.Append(t.Context(), []event.Event{textEvent(fmt.Sprint(p)), keyed("k", fmt.Sprint(p, n))})
 				assert.NoError(t, err)
+				positions := Positions(appended)
 				for _, f := range followers {
 					got := positionsOf(f.got())
 					assert.True(t, slices.Contains(got, positions[0]) && slices.Contains(got, positions[1]), "not delivered yet")

@@ -54,10 +54,24 @@ func large(size int) event.Event { return textEvent(strings.Repeat("x", size)) }
 
 func publish(t *testing.T, log pubsub.Log, events ...event.Event) []event.Position {
 	t.Helper()
-	positions, err := log.Append(t.Context(), events)
+	return Positions(publishKeyed(t, log, events...))
+}
+
+func publishKeyed(t *testing.T, log pubsub.Log, events ...event.Event) []pubsub.Appended {
+	t.Helper()
+	appended, err := log.Append(t.Context(), events)
 	require.NoError(t, err)
-	require.Len(t, positions, len(events))
-	return positions
+	require.Len(t, appended, len(events))
+	return appended
+}
+
+// Positions returns the position of each event of an append.
+func Positions(appended []pubsub.Appended) []event.Position {
+	all := make([]event.Position, 0, len(appended))
+	for _, a := range appended {
+		all = append(all, a.Position)
+	}
+	return all
 }
 
 func read(t *testing.T, log pubsub.Log, after uint64) []event.Entry {

@@ -20,34 +20,62 @@ type model struct {
 }
 
 type modelKey struct {
-	key event.Key
-	at  time.Time
-	pos event.Position
+	key  event.Key
+	at   time.Time
+	pos  event.Position
+	data event.Data // in which events of a script differ
 }
 
-// append appends the events and compares with the positions that the log returned.
-func (m *model) append(events []event.Event, positions []event.Position, now time.Time) error {
-	if len(positions) != len(events) {
-		return fmt.Errorf("%d positions for %d events", len(positions), len(events))
-	}
+// append appends the events and compares with what the log returned.
+func (m *model) append(events []event.Event, appended []pubsub.Appended, err error, now time.Time) error {
 	m.keys = slices.DeleteFunc(m.keys, func(k modelKey) bool { return now.Sub(k.at) > m.limits.KeyWindow })
+	if index := m.reused(events); index >= 0 {
+		if reused, ok := errors.AsType[*pubsub.KeyReusedError](err); !ok || reused.Index != index {
+			return fmt.Errorf("event %d has the key of another event, but the error is %w", index, err)
+		}
+		m.keys = m.keys[max(0, len(m.keys)-m.limits.Keys):]
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if len(appended) != len(events) {
+		return fmt.Errorf("%d results for %d events", len(appended), len(events))
+	}
 	for i, e := range events {
-		if at := slices.IndexFunc(m.keys, func(k modelKey) bool { return k.key == e.Key }); at >= 0 {
-			if positions[i] != m.keys[at].pos {
-				return fmt.Errorf("key %q: position %v, want %v", e.Key, positions[i], m.keys[at].pos)
+		position, repeated := appended[i].Position, appended[i].Repeated
+		if at := m.find(m.keys, e.Key); at >= 0 {
+			if position != m.keys[at].pos || !repeated {
+				return fmt.Errorf("key %q: position %v, repeated %t, want %v", e.Key, position, repeated, m.keys[at].pos)
 			}
 			continue
 		}
-		if positions[i].Epoch != m.epoch || positions[i].Offset <= m.newest() {
-			return fmt.Errorf("position %v after %d", positions[i], m.newest())
+		if position.Epoch != m.epoch || position.Offset <= m.newest() || repeated {
+			return fmt.Errorf("position %v, repeated %t, after %d", position, repeated, m.newest())
 		}
-		m.all = append(m.all, event.Entry{Position: positions[i], Time: now, Event: e})
+		m.all = append(m.all, event.Entry{Position: position, Time: now, Event: e})
 		if !e.Key.IsZero() {
-			m.keys = append(m.keys, modelKey{e.Key, now, positions[i]})
+			m.keys = append(m.keys, modelKey{e.Key, now, position, e.Data})
 		}
 	}
 	m.keys = m.keys[max(0, len(m.keys)-m.limits.Keys):]
 	return nil
+}
+
+func (m *model) find(keys []modelKey, key event.Key) int {
+	return slices.IndexFunc(keys, func(k modelKey) bool { return k.key == key })
+}
+
+// reused returns the index of the first event whose key belongs to another event, or -1.
+func (m *model) reused(events []event.Event) int {
+	keys := slices.Clone(m.keys)
+	return slices.IndexFunc(events, func(e event.Event) bool {
+		at := m.find(keys, e.Key)
+		if at < 0 && !e.Key.IsZero() {
+			keys = append(keys, modelKey{key: e.Key, data: e.Data})
+		}
+		return at >= 0 && keys[at].data != e.Data
+	})
 }
 
 func (m *model) newest() uint64 {

@@ -38,13 +38,13 @@ func nodesShareOrder(t *testing.T, a Adapter) {
 			for n := range each {
 				events := numbered(n*2, n*2+n%2)
 				events[0] = keyed(fmt.Sprint(p, "/", n), fmt.Sprint(p, "/", n))
-				positions, err := nodes[p%2].Append(t.Context(), events)
+				appended, err := nodes[p%2].Append(t.Context(), events)
 				if !assert.NoError(t, err) {
 					return
 				}
 				mu.Lock()
-				for i, position := range positions {
-					acknowledged[position] = events[i].Data.String()
+				for i, a := range appended {
+					acknowledged[a.Position] = events[i].Data.String()
 				}
 				mu.Unlock()
 			}

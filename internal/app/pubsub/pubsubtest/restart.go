@@ -4,6 +4,10 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"carillon/internal/app/pubsub"
+	"carillon/internal/domain/event"
 )
 
 func restartGuarantees() []guarantee {
@@ -23,7 +27,9 @@ func restartKeepsAll(t *testing.T, a Adapter) {
 		log = a.Reopen(t, log)
 		assert.Equal(t, extent, log.Extent(), "the same epoch and the same offsets")
 		assert.Equal(t, entries, read(t, log, extent.Oldest-1))
-		assert.Equal(t, first, publish(t, log, keyed("again", "k")), "keys outlive their events and a restart")
+		assert.Equal(t, first, publish(t, log, keyed("first", "k")), "keys outlive their events and a restart")
+		_, err := log.Append(t.Context(), []event.Event{keyed("other", "k")})
+		require.ErrorIs(t, err, pubsub.ErrKeyReused, "and so does what belongs to them")
 		f := follow(t, log, extent.Newest)
 		next := publish(t, log, textEvent("next"))
 		assert.Greater(t, next[0].Offset, extent.Newest, "offsets go on")

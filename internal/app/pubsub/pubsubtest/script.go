@@ -29,21 +29,32 @@ type step struct {
 	Wait  time.Duration
 }
 
-// draft describes an event: its number of bytes, and its key if any.
+// draft describes an event: its number of bytes, and its key if any. Events with the same key are the same event, unless
+// Other is set.
 type draft struct {
 	Bytes int
 	Key   string
+	Other bool
 }
 
 func (d draft) event(name string) event.Event {
+	if d.Key != "" {
+		name, d.Bytes = d.Key, bytesOfKey[d.Key]
+	}
+	if d.Other {
+		name += "!"
+	}
 	return keyed(name+strings.Repeat(".", d.Bytes), d.Key)
 }
+
+var bytesOfKey = map[string]int{"a": 0, "b": 100, "c": 1000, "d": 5000}
 
 // draftGen generates drafts with few keys, so that they repeat, and sometimes an event larger than a whole small history.
 var draftGen = rapid.Custom(func(t *rapid.T) draft {
 	return draft{
 		Bytes: rapid.SampledFrom([]int{0, 0, 1, 100, 1000, 5000}).Draw(t, "bytes"),
 		Key:   rapid.SampledFrom([]string{"", "", "", "a", "b", "c", "d"}).Draw(t, "key"),
+		Other: rapid.SampledFrom([]bool{false, false, false, false, true}).Draw(t, "other"),
 	}
 })
 
@@ -105,7 +116,8 @@ func (s script) run(t *testing.T, a Adapter) error {
 				events = append(events, d.event(fmt.Sprint(i, "/", n)))
 			}
 			before := len(m.all)
-			if err = m.append(events, publish(t, log, events...), time.Now()); err != nil {
+			appended, appendErr := log.Append(t.Context(), events)
+			if err = m.append(events, appended, appendErr, time.Now()); err != nil {
 				break
 			}
 			for _, f := range followers {

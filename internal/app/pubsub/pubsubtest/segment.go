@@ -9,10 +9,11 @@ import (
 	"carillon/internal/domain/event"
 )
 
-// appended is a batch and the positions that Append returned.
-type appended struct {
-	events    []event.Event
-	positions []event.Position
+// batch is what Append was called with and what it returned.
+type batch struct {
+	events   []event.Event
+	appended []pubsub.Appended
+	refused  bool // because a key belongs to another event
 }
 
 // segment is the part of the log that a reader or follower got.
@@ -65,37 +66,49 @@ func checkSegments(all []event.Entry, segments []segment) error {
 }
 
 // checkAppended checks that the log has what was appended: each event at its position, each key once, batches
-// contiguous.
-func checkAppended(all []event.Entry, results []appended) error {
+// contiguous, and nothing of a batch that was refused.
+func checkAppended(all []event.Entry, results []batch) error {
 	at := make(map[event.Position]int)
+	texts := make(map[event.Data]bool)
 	for i, e := range all {
 		at[e.Position] = i
+		texts[e.Event.Data] = true
 	}
 	keys := make(map[event.Key]event.Position)
 	count := 2 // "begin" and "end"
-	for _, a := range results {
-		var fresh []int
-		for i, e := range a.events {
-			index, found := at[a.positions[i]]
-			if !found {
-				return fmt.Errorf("%v was returned and never delivered", a.positions[i])
+	for _, b := range results {
+		if b.refused {
+			for _, e := range b.events {
+				if e.Key.IsZero() && texts[e.Data] { // texts without a key are unique
+					return fmt.Errorf("%q was refused and is there", e.Data)
+				}
 			}
-			if first, known := keys[e.Key]; known && first != a.positions[i] {
-				return fmt.Errorf("key %q is at %v and at %v", e.Key, first, a.positions[i])
+			continue
+		}
+		var fresh []int
+		for i, e := range b.events {
+			position := b.appended[i].Position
+			index, found := at[position]
+			if !found {
+				return fmt.Errorf("%v was returned and never delivered", position)
+			}
+			if all[index].Event.Data != e.Data || all[index].Event.Key != e.Key {
+				return fmt.Errorf("%v is %q, not %q", position, all[index].Event.Data, e.Data)
+			}
+			if first, known := keys[e.Key]; known && first != position {
+				return fmt.Errorf("key %q is at %v and at %v", e.Key, first, position)
 			}
 			if !e.Key.IsZero() {
-				keys[e.Key] = a.positions[i]
+				keys[e.Key] = position
 			}
-			if all[index].Event.Data == e.Data {
+			if !b.appended[i].Repeated {
 				fresh = append(fresh, index)
-			} else if e.Key.IsZero() || all[index].Event.Key != e.Key {
-				return fmt.Errorf("%v is %q, not %q", a.positions[i], all[index].Event.Data, e.Data)
 			}
 		}
 		count += len(fresh)
 		for i := range fresh {
 			if fresh[i] != fresh[0]+i {
-				return fmt.Errorf("a batch is not contiguous: %v", a.positions)
+				return fmt.Errorf("a batch is not contiguous: %v", b.appended)
 			}
 		}
 	}

@@ -1,4 +1,4 @@
-const longest = 30_000;
+const longest = 10_000;
 
 // backoff returns how many milliseconds to wait after a number of failures in a row. It is never less than what the server
 // asked for; the random half keeps pages that failed together from reconnecting together.

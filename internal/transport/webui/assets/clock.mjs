@@ -1,61 +1,90 @@
 // The clock panel: the server's time as it arrives, the state of its stream, and the difference to the browser's clock.
 
-import { NativeStream } from "./native.mjs";
 import { describe, Difference, read } from "./reading.mjs";
 import { Rows } from "./rows.mjs";
+import { Stream } from "./stream.mjs";
 import { control } from "./text.mjs";
+import { ServerTime, zoneOf } from "./zone.mjs";
 
-const labels = { connecting: "Connecting", live: "Live", reconnecting: "Reconnecting", closed: "Closed" };
+const labels = { connecting: "Connecting", live: "Live", reconnecting: "Reconnecting", closed: "Closed", refused: "Token needed" };
 // Longer data on the clock's topic is listed as an event and not shown as a time.
 const longestTime = 80;
 
 export class Clock {
   #page;
   #rows;
-  #stream;
+  #stream = null;
+  #token = "";
+  #state = "";
+  #onLive;
+  #reading = null;
   #difference = new Difference();
+  #server = new ServerTime();
   #sentAway = false;
 
-  constructor(page, onTick) {
+  constructor(page, { onLive }) {
     this.#page = page;
     this.#rows = new Rows(page.log);
-    this.#stream = new NativeStream({
-      url: new URL("events", document.baseURI).href,
-      onState: (state) => this.#showState(state),
-      onEvent: (event) => {
-        this.#rows.add(event);
-        if (event.type !== "message") return this.#heed(event);
-        this.#tick(event.data, Date.now());
-        onTick(event);
-      },
-    });
-    page.clockToggle.addEventListener("click", () => (this.#stream.running ? this.#stream.close() : this.#stream.open()));
+    this.#onLive = onLive;
+    page.clockToggle.addEventListener("click", () => (this.#stream.running ? this.#stream.close() : this.open()));
     page.noticeDismiss.addEventListener("click", () => {
       this.#notice("");
       page.clockToggle.focus();
     });
+    page.clockTokenForm.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#useToken(page.clockToken.value.trim());
+    });
   }
 
+  // open starts the stream, or resumes it after the last event.
   open() {
-    this.#stream.open();
+    const stream = new Stream({
+      url: new URL("events", document.baseURI).href,
+      token: this.#token,
+      lastEventId: this.#stream?.lastEventId ?? "",
+      onEvent: (event) => this.#take(event),
+      onState: (state, note, status) => stream === this.#stream && this.#changed(state, note, status),
+    });
+    this.#stream = stream;
+    stream.open();
+  }
+
+  hurry() {
+    this.#stream?.hurry();
+  }
+
+  #useToken(token) {
+    if (token === "") return this.#page.clockToken.focus();
+    this.#token = token;
+    this.#notice("");
+    this.open();
+  }
+
+  #take(event) {
+    this.#rows.add(event);
+    if (event.type === "message") this.#tick(event.data, Date.now());
+    else if (event.type.startsWith("carillon.")) this.#heed(event);
   }
 
   #tick(data, now) {
     const reading = read(data);
     if (reading.text.length > longestTime) return;
-    this.#show(reading);
+    this.#reading = reading;
+    this.#show();
     this.#difference.add(reading, now);
-    this.#page.offset.textContent = describe(this.#difference.ahead);
-    if (this.#difference.ahead !== null) this.#page.offset.dataset.ms = String(Math.round(this.#difference.ahead));
+    this.#showDifference();
     this.#swing();
   }
 
-  // The parts remain one text, with the spaces that the server wrote between them.
-  #show({ text, before, time, after }) {
+  // The parts remain one text, with the spaces that the server wrote between them. A zone that it did not write is added.
+  #show() {
+    if (this.#reading === null) return;
+    const { text, before, time, after } = this.#reading;
     const parts = [
       ["date", before],
       ["time", time],
-      ["zone", after],
+      ["zone", after === "" ? zoneOf(text, this.#server.now) : after],
     ].filter(([, part]) => part !== "");
     const spans = parts.map(([name, part]) => {
       const span = document.createElement("span");
@@ -69,22 +98,56 @@ export class Clock {
     this.#page.clock.classList.toggle("wordy", time.length > 14);
   }
 
+  #showDifference() {
+    const { offset } = this.#page;
+    const ahead = this.#difference.ahead;
+    offset.textContent = this.#state === "live" ? describe(ahead) : "not known while the stream is not live";
+    if (ahead === null) delete offset.dataset.ms;
+    else offset.dataset.ms = String(Math.round(ahead));
+  }
+
   // Alternating between two equal animations restarts the animation with each tick.
   #swing() {
     const even = this.#page.bell.classList.toggle("swing-even");
     this.#page.bell.classList.toggle("swing-odd", !even);
   }
 
+  #changed(state, note, status) {
+    const refused = status === 401 || status === 403;
+    if (state === "closed" && note !== "") this.#notice(refused && this.#token === "" ? "" : `Refused. ${note}`);
+    this.#showState(refused ? "refused" : state);
+  }
+
   #showState(state) {
-    const { state: shown, clock, clockToggle } = this.#page;
+    const { state: shown, clock, clockToggle, clockTokenForm, clockToken } = this.#page;
     // Only a change is written, because screen readers announce each write.
-    if (shown.dataset.state !== state) {
-      shown.dataset.state = state;
+    if (this.#state !== state) {
+      this.#state = shown.dataset.state = state;
       shown.textContent = labels[state];
+      // What came before is no measure for a stream that is new.
+      this.#difference = new Difference();
+      this.#showDifference();
+      if (state === "live") this.#live();
     }
-    if (state === "live" && this.#sentAway) this.#notice("");
     clock.classList.toggle("stale", state !== "live");
-    clockToggle.textContent = state === "closed" ? "Start the clock stream" : "Stop the clock stream";
+    clockToggle.textContent = state === "closed" || state === "refused" ? "Start the clock stream" : "Stop the clock stream";
+    clockTokenForm.hidden = state !== "refused";
+    if (state === "live") clockToken.value = "";
+  }
+
+  // A token that opened the stream is filled in for the watched topics, where it is needed most likely too.
+  #suggestToken() {
+    const { watchToken } = this.#page;
+    if (this.#token === "" || watchToken.value !== "") return;
+    watchToken.value = this.#token;
+    watchToken.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+
+  #live() {
+    this.#suggestToken();
+    if (this.#sentAway) this.#notice("");
+    void this.#server.ask().then(() => this.#show());
+    this.#onLive();
   }
 
   #heed({ type, data }) {

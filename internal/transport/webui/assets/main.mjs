@@ -10,8 +10,16 @@ for (const element of document.querySelectorAll("[id]")) {
   page[element.id.replace(/-(\w)/g, (_, letter) => letter.toUpperCase())] = element;
 }
 
-const watch = new Watch(page, (event) => resume.heard(event));
+// Whichever stream reaches the server first after an outage tells the other one.
+const watch = new Watch(page, {
+  onEvent: (event) => resume.heard(event),
+  onState: (state) => {
+    resume.changed();
+    if (state === "live") clock.hurry();
+  },
+  onStart: () => resume.clear(),
+});
 const resume = new Resume(page, watch);
-const clock = new Clock(page, (tick) => resume.witnessed(tick));
+const clock = new Clock(page, { onLive: () => watch.hurry() });
 new Publish(page);
 clock.open();

@@ -11,6 +11,10 @@ export class Rows {
     this.#list = list;
   }
 
+  clear() {
+    this.#list.replaceChildren();
+  }
+
   add({ id, type, data }) {
     const row = document.createElement("li");
     row.className = type.startsWith("carillon.") ? "event control" : "event";

@@ -5,12 +5,19 @@ const resets = {
   epoch: "the server's log began anew, as it does when the server restarts",
   malformed: "the server could not read the position this page had",
   future: "the position this page had is ahead of the server's log",
+  slow: "this page read too slowly",
 };
 
 const goaways = {
   drain: "the server is stopping",
   slow: "this page read too slowly",
   expired: "the token ran out",
+  closed: "an operator closed this stream",
+  limit: "there are too many streams",
+  dead: "the connection took nothing for too long",
+  keys_unavailable: "the server cannot fetch its signing keys",
+  log_unavailable: "the server's event log is unavailable",
+  timeout: "the server took too long",
 };
 
 // control explains a control event, whatever its data.

@@ -17,16 +17,24 @@ export class Watch {
   #rows;
   #stream = null;
   #onEvent;
+  #onState;
+  #onStart;
   #cut = false;
-  #startedWith = "";
+  #topics = [];
+  #token = "";
+  // The state of the stream, and why it is in it, if there is a reason.
+  state = "closed";
+  note = "";
 
-  constructor(page, onEvent) {
+  constructor(page, { onEvent, onState, onStart }) {
     this.#page = page;
     this.#rows = new Rows(page.watchLog);
     this.#onEvent = onEvent;
+    this.#onState = onState;
+    this.#onStart = onStart;
     page.watchForm.addEventListener("submit", (event) => {
       event.preventDefault();
-      this.#start("");
+      this.start();
     });
     page.watchStop.addEventListener("click", () => this.stop());
     page.watchForm.addEventListener("input", () => this.#showCurl());
@@ -41,44 +49,17 @@ export class Watch {
     return this.#stream?.lastEventId ?? "";
   }
 
-  // include opens the stream if necessary and adds the topic, keeping the position.
-  include(topic) {
-    const topics = this.#topics();
-    if (!topics.some((each) => each === topic || each === "*" || each === "**")) {
-      this.#page.watchTopics.value = [...topics, topic].join(", ");
-      this.#showCurl();
-    } else if (this.running && this.#startedWith === this.#url()) {
-      return;
-    }
-    this.#start(this.lastEventId);
-  }
-
-  cut() {
-    this.#cut = true;
-    this.#stream?.close();
-  }
-
-  resume() {
-    this.#cut = false;
-    this.#stream?.open();
-  }
-
-  stop() {
-    const stream = this.#stream;
-    this.#stream = null;
-    this.#cut = false;
-    stream?.close();
-    this.#show("closed", "");
-  }
-
-  #start(lastEventId) {
+  // start subscribes to what the form says, in place of what was watched before.
+  start() {
     this.stop();
-    if (this.#topics().length === 0) return this.#show("closed", "Name at least one topic.");
-    this.#startedWith = this.#url();
+    this.#onStart();
+    this.#topics = this.#entered();
+    this.#token = this.#page.watchToken.value.trim();
+    if (this.#topics.length === 0) return this.#show("closed", "Name at least one topic.");
+    this.#rows.clear();
     const stream = new Stream({
-      url: this.#startedWith,
-      token: this.#page.watchToken.value.trim(),
-      lastEventId,
+      url: address(this.#topics, this.#page.watchFrom.value),
+      token: this.#token,
       onEvent: (event) => this.#take(event),
       onState: (state, note) => {
         if (stream !== this.#stream) return;
@@ -91,6 +72,33 @@ export class Watch {
     stream.open();
   }
 
+  // witness returns a second stream of the same topics, from now on, which is not open yet.
+  witness({ onEvent, onState }) {
+    return new Stream({ url: address(this.#topics, "0"), token: this.#token, onEvent, onState });
+  }
+
+  cut() {
+    this.#cut = true;
+    this.#stream?.close();
+  }
+
+  resume() {
+    this.#cut = false;
+    this.#stream?.open();
+  }
+
+  hurry() {
+    this.#stream?.hurry();
+  }
+
+  stop() {
+    const stream = this.#stream;
+    this.#stream = null;
+    this.#cut = false;
+    stream?.close();
+    this.#show("closed", "");
+  }
+
   #take(event) {
     this.#rows.add(event);
     if (event.type.startsWith("carillon.")) this.#page.watchNote.textContent = control(event.type, event.data);
@@ -99,28 +107,30 @@ export class Watch {
 
   #show(state, note) {
     const { watchState, watchNote, watchStop } = this.#page;
-    if (watchState.dataset.state !== state) {
-      watchState.dataset.state = state;
+    this.note = note;
+    if (this.state !== state) {
+      this.state = watchState.dataset.state = state;
       watchState.textContent = labels[state];
     }
     // The reason why the stream ended remains visible until it is live again.
     if (note !== "" || state !== "reconnecting") watchNote.textContent = note;
     watchStop.disabled = !this.running;
+    this.#onState(state);
   }
 
-  #topics() {
+  #entered() {
     const parts = this.#page.watchTopics.value.split(/[,\n]/).map((topic) => topic.trim());
     return [...new Set(parts.filter((topic) => topic !== ""))];
   }
 
-  #url() {
-    const pairs = this.#topics().map((topic) => ["topic", topic]);
-    const last = this.#page.watchFrom.value;
-    if (last !== "0") pairs.push(["last", last]);
-    return new URL(`events?${query(pairs)}`, document.baseURI).href;
-  }
-
   #showCurl() {
-    this.#page.watchCurl.textContent = curlWatch(this.#url(), this.#page.watchToken.value !== "");
+    const { watchCurl, watchFrom, watchToken } = this.#page;
+    watchCurl.textContent = curlWatch(address(this.#entered(), watchFrom.value), watchToken.value !== "");
   }
+}
+
+function address(topics, last) {
+  const pairs = topics.map((topic) => ["topic", topic]);
+  if (last !== "0") pairs.push(["last", last]);
+  return new URL(`events?${query(pairs)}`, document.baseURI).href;
 }
