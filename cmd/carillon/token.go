@@ -23,7 +23,8 @@ func tokenCommand(file *string) *cobra.Command {
 it. It is signed with the key of --key-file or of the configuration (auth.jwt.key or auth.jwt.key_file), which
 must be the shared secret or the private key. Issuer and audience are those of the configuration.`,
 		Example: `  carillon token --subscribe 'orders/**' --ttl 1h
-  carillon token --publish '**' --key-file private.pem --algorithm EdDSA --subject shop`,
+  carillon token --publish '**' --key-file private.pem --algorithm EdDSA --subject shop
+  carillon token --subscribe 'room/*' --presence 'room/*' --subject u7 --info '{"name":"Ada"}'`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := config.Load(*file, os.Environ())
@@ -46,6 +47,8 @@ must be the shared secret or the private key. Issuer and audience are those of t
 	flags := cmd.Flags()
 	flags.StringArrayVar(&request.Subscribe, "subscribe", nil, "`PATTERN` of topics to subscribe to; may be repeated")
 	flags.StringArrayVar(&request.Publish, "publish", nil, "`PATTERN` of topics to publish to; may be repeated")
+	flags.StringArrayVar(&request.Presence, "presence", nil, "`PATTERN` of topics whose members may be seen; may be repeated")
+	flags.StringVar(&request.Info, "info", "", "`JSON` object that those who see the members see, at most 1 KiB")
 	flags.DurationVar(&request.TTL, "ttl", time.Hour, "validity of the token; streams end when it expires")
 	flags.StringVar(&request.Subject, "subject", "", "subject of the token")
 	flags.StringVar(&keyFile, "key-file", "", "`FILE` with the signing key (default: that of the configuration)")

@@ -3,7 +3,8 @@ package pubsub
 import "time"
 
 // message is a request to a shard. A stream has at most one message of each kind waiting, and the sender of another
-// kind waits for its result, so the number of streams bounds the inbox.
+// kind waits for its result, so the number of streams bounds the inbox. Only [Engine.Attend] and [Engine.Unattend] do not
+// wait; their caller has one of each under way for a topic.
 type message struct {
 	kind   messageKind
 	stream *Stream
@@ -20,8 +21,9 @@ type message struct {
 type messageKind uint8
 
 const (
-	msgOpen  messageKind = iota
-	msgReady             // the sink can take more
+	msgOpen   messageKind = iota
+	msgReady              // the sink can take more
+	msgNotify             // there may be a notice for the stream
 	msgEnd
 	msgPage // a page of history was read for the stream, or for the shard when there is none
 	msgDrain
@@ -63,6 +65,9 @@ func (s *shard) receive() {
 		case msgReady:
 			m.stream.readyPosted.Store(false)
 			s.ready(m.stream)
+		case msgNotify:
+			m.stream.notifyPosted.Store(false)
+			s.notify(m.stream)
 		case msgEnd:
 			s.end(m.stream, m.why)
 		case msgPage:

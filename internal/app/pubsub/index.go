@@ -15,7 +15,10 @@ type index struct {
 }
 
 // members are the subscriptions to one topic or pattern, in no particular order.
-type members struct{ list []member }
+type members struct {
+	list     []member
+	audience Audience // of a plain topic; nil if nobody asks who subscribes to it
+}
 
 type member struct {
 	stream *Stream
@@ -44,10 +47,13 @@ func (x *index) add(s *Stream) {
 		m := x.membersOf(p)
 		s.memberships = append(s.memberships, membership{members: m, pos: len(m.list)})
 		m.list = append(m.list, member{stream: s, nth: len(s.memberships) - 1})
+		if m.audience != nil {
+			m.audience.Joined(&s.sub)
+		}
 	}
 }
 
-// remove removes the stream's memberships, and topics and patterns without members.
+// remove removes the stream's memberships, and topics and patterns without members or an audience.
 func (x *index) remove(s *Stream) {
 	for nth, p := range s.sub.Patterns {
 		left := s.memberships[nth]
@@ -60,6 +66,9 @@ func (x *index) remove(s *Stream) {
 		m.list = m.list[:last]
 		if cap(m.list) > 64 && len(m.list) < cap(m.list)/4 {
 			m.list = append(make([]member, 0, 2*len(m.list)), m.list...)
+		}
+		if m.audience != nil {
+			m.audience.Left(&s.sub)
 		}
 		x.prune(p, m)
 	}
@@ -100,7 +109,7 @@ func (x *index) membersOf(p event.Pattern) *members {
 // prune counts a subscription to the pattern that was removed, and removes what became empty.
 func (x *index) prune(p event.Pattern, m *members) {
 	if topic, plain := p.Topic(); plain {
-		if len(m.list) == 0 {
+		if len(m.list) == 0 && m.audience == nil {
 			delete(x.topics, topic)
 		}
 		return

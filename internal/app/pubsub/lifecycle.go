@@ -11,6 +11,9 @@ func (s *shard) open(st *Stream) {
 	s.index.add(st)
 	st.cursor, st.knownOffset = st.start.Offset, st.start.Offset
 	st.lastWrite = s.wheel.tick
+	if st.sub.Notices != nil {
+		st.sub.Notices.Begin(st)
+	}
 	if st.start.Epoch == s.epoch {
 		s.queueCatchUp(st)
 	} else { // the log was replaced since the start was found
@@ -42,6 +45,7 @@ func (s *shard) ready(st *Stream) {
 		}
 	case stateNew, stateClosed:
 	}
+	s.notify(st)
 }
 
 // end removes the stream from the shard and closes its sink. It does nothing for a stream that has ended.
@@ -68,5 +72,8 @@ func (s *shard) end(st *Stream, why EndReason) {
 	}
 	st.sink.Close(why)
 	st.sink = nil
+	if st.sub.Notices != nil {
+		st.sub.Notices.End()
+	}
 	s.engine.streamEnded(why)
 }

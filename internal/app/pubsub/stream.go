@@ -19,6 +19,8 @@ type Stream struct {
 	readyPosted atomic.Bool // a Ready is waiting in the shard's inbox
 	endPosted   atomic.Bool // an End is waiting there, or the stream has ended
 
+	notifyPosted atomic.Bool // a Notify is waiting there
+
 	// What follows belongs to the shard's goroutine.
 
 	state state

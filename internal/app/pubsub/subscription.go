@@ -14,6 +14,9 @@ type Subscription struct {
 	Start    Start
 	Expires  time.Time // when the right to subscribe ends; zero means never
 	Name     string    // identifies the stream in log records and to operators
+	// Member is who subscribes, for those who are told who is there. Nil if the subscriber has no name.
+	Member  *access.Member
+	Notices Notices // what the stream is told beside the events of the log; nil for nothing
 }
 
 // Start is where in the log a subscription starts. The zero Start delivers only what is published later.

@@ -39,19 +39,21 @@ type Request struct {
 	LastEventID string
 	Last        string // a number of events
 	Since       string // a duration such as 5m, or an RFC 3339 time
+	Presence    string // what to tell of who subscribes to the topics: "count", "members" or nothing
 }
 
 // Subscriber opens streams for clients. Its methods may be called concurrently.
 type Subscriber struct {
 	engine         Engine
+	presence       Presence
 	defaultPattern event.Pattern
 	limits         atomic.Pointer[Limits]
 	streams        *limiter
 }
 
 // New returns a subscriber with the given limits. The pattern is that of a request without topics.
-func New(limits Limits, engine Engine, defaultPattern event.Pattern) (*Subscriber, error) {
-	s := &Subscriber{engine: engine, defaultPattern: defaultPattern, streams: newLimiter()}
+func New(limits Limits, engine Engine, presence Presence, defaultPattern event.Pattern) (*Subscriber, error) {
+	s := &Subscriber{engine: engine, presence: presence, defaultPattern: defaultPattern, streams: newLimiter()}
 	return s, s.Reload(limits)
 }
 
@@ -92,7 +94,7 @@ func (s *Subscriber) Open(ctx context.Context, rights access.Rights, req Request
 
 // subscription returns what a request asks for, if its sender may see any of it.
 func (s *Subscriber) subscription(rights access.Rights, req Request) (sub pubsub.Subscription, err error) {
-	sub = pubsub.Subscription{Name: req.Name, Grant: rights.Subscribe}
+	sub = pubsub.Subscription{Name: req.Name, Grant: rights.Subscribe, Member: rights.Member}
 	if !rights.Expires.IsZero() {
 		if !time.Now().Before(rights.Expires) {
 			// The token is accepted within the leeway only. A stream would end at once and be opened again until the leeway ends.
@@ -101,16 +103,28 @@ func (s *Subscriber) subscription(rights access.Rights, req Request) (sub pubsub
 		// With a monotonic reading, so that later jumps of the wall clock change nothing.
 		sub.Expires = time.Now().Add(time.Until(rights.Expires))
 	}
-	if sub.Patterns, err = s.patterns(req.Topics); err != nil {
+	if sub.Patterns, err = s.allowed(rights, req.Topics); err != nil {
 		return sub, err
 	}
-	for _, pattern := range sub.Patterns {
-		if !rights.Subscribe.Overlaps(pattern) {
-			return sub, fmt.Errorf("topic %q is %w", pattern.String(), ErrForbidden)
-		}
+	if sub.Notices, err = s.notices(rights, sub.Patterns, req.Presence); err != nil {
+		return sub, err
 	}
 	sub.Start, err = parseStart(req)
 	return sub, err
+}
+
+// allowed returns a request's patterns without duplicates, if its sender may see something of each.
+func (s *Subscriber) allowed(rights access.Rights, texts []string) ([]event.Pattern, error) {
+	patterns, err := s.patterns(texts)
+	if err != nil {
+		return nil, err
+	}
+	for _, pattern := range patterns {
+		if !rights.Subscribe.Overlaps(pattern) {
+			return nil, fmt.Errorf("topic %q is %w", pattern.String(), ErrForbidden)
+		}
+	}
+	return patterns, nil
 }
 
 // patterns returns a request's patterns without duplicates.

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"carillon/internal/app/presence"
 	"carillon/internal/app/pubsub"
 	"carillon/internal/app/subscribe"
 	"carillon/internal/domain/access"
@@ -26,6 +27,28 @@ func (e *recordingEngine) Open(_ context.Context, sub pubsub.Subscription) (*pub
 	return &pubsub.Stream{}, e.err
 }
 
+// recordingPresence keeps what was asked for last.
+type recordingPresence struct {
+	kind    presence.Kind
+	topics  []event.Topic
+	private bool
+}
+
+func (p *recordingPresence) Watch(kind presence.Kind, topics []event.Topic) pubsub.Notices {
+	p.kind, p.topics = kind, topics
+	return watching{}
+}
+
+func (p *recordingPresence) Read(_ context.Context, kind presence.Kind, topics []event.Topic) ([]presence.Report, error) {
+	p.kind, p.topics = kind, topics
+	return []presence.Report{{}}, nil
+}
+
+func (p *recordingPresence) PublicCount() bool { return !p.private }
+
+// watching is the notices of a stream of the tests.
+type watching struct{ pubsub.Notices }
+
 func patterns(t *testing.T, texts ...string) (list []event.Pattern) {
 	t.Helper()
 	for _, text := range texts {
@@ -39,7 +62,7 @@ func patterns(t *testing.T, texts ...string) (list []event.Pattern) {
 func newSubscriber(t *testing.T, limits subscribe.Limits) (*subscribe.Subscriber, *recordingEngine) {
 	t.Helper()
 	engine := &recordingEngine{}
-	s, err := subscribe.New(limits, engine, patterns(t, "clock")[0])
+	s, err := subscribe.New(limits, engine, &recordingPresence{}, patterns(t, "clock")[0])
 	require.NoError(t, err)
 	return s, engine
 }
@@ -188,7 +211,7 @@ func TestMisconfigurationIsNamed(t *testing.T) {
 		"limits.topics_per_stream":  {},
 	} {
 		t.Run(key, func(t *testing.T) {
-			_, err := subscribe.New(wrong, &recordingEngine{}, event.Everything)
+			_, err := subscribe.New(wrong, &recordingEngine{}, nil, event.Everything)
 			assert.ErrorContains(t, err, key+": must ")
 			assert.ErrorContains(t, err, "(got ")
 		})

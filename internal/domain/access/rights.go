@@ -25,11 +25,22 @@ func (e *UnavailableError) Error() string { return ErrUnavailable.Error() }
 // Unwrap returns [ErrUnavailable].
 func (e *UnavailableError) Unwrap() error { return ErrUnavailable }
 
+// MaxInfo is the largest [Member.Info], in bytes.
+const MaxInfo = 1 << 10
+
+// Member is what other subscribers may see of the owner of a token.
+type Member struct {
+	ID   string // the token's subject, 1 to 255 bytes
+	Info string // a JSON object of at most [MaxInfo] bytes, or ""
+}
+
 // Rights are the rights of a token, or of a request without one.
 type Rights struct {
 	// Subject identifies the owner. Tokens that may have different owners have different subjects; "" means anonymous.
 	Subject   string
 	Subscribe Grant     // topics that may be subscribed to
 	Publish   Grant     // topics that may be published to
+	Presence  Grant     // topics whose members may be seen
+	Member    *Member   // what those who may see the members see; nil for rights without a subject of their own
 	Expires   time.Time // when the rights end; zero: never
 }

@@ -37,6 +37,10 @@ func ParseType(s string) (Type, error) {
 	return Type{name: s}, nil
 }
 
+// ControlType returns the type of events that only the server sends: [ReservedPrefix] and a name, which is a constant of
+// the program.
+func ControlType(name string) Type { return Type{name: ReservedPrefix + name} }
+
 // String returns the type's name, "message" for the default.
 func (t Type) String() string {
 	if t.name == "" {

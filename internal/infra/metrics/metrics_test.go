@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"carillon/internal/app/presence"
 	"carillon/internal/app/pubsub"
 	"carillon/internal/app/timefeed"
 	"carillon/internal/infra/memlog"
@@ -63,6 +64,9 @@ func newMetrics(t testing.TB, q *fakeSources) *metrics.Metrics {
 		LogRecordsDropped: func() uint64 { return 14 },
 		Certificate: func() metrics.Certificate {
 			return metrics.Certificate{NotAfter: time.Unix(1_800_000_000, 0), Failures: 15}
+		},
+		Presence: func() presence.Stats {
+			return presence.Stats{Topics: 21, Members: 22, Nodes: 23, Sent: 24, Received: 25}
 		},
 	}))
 	return m
@@ -141,6 +145,11 @@ func TestCounts(t *testing.T) {
 		"log_records_dropped_total": "14",
 		"tls_certificate_not_after_timestamp_seconds":                 "1.8e+09",
 		"tls_certificate_renewal_failures_total":                      "15",
+		"presence_watched_topics":                                     "21",
+		"presence_members":                                            "22",
+		"presence_nodes":                                              "23",
+		"presence_messages_sent_total":                                "24",
+		"presence_messages_received_total":                            "25",
 		"history_bytes":                                               "0",
 		"history_oldest_age_seconds":                                  "0",
 		"clock_ticks_total":                                           "11",

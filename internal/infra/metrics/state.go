@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"carillon/internal/app/presence"
 	"carillon/internal/app/pubsub"
 	"carillon/internal/app/timefeed"
 )
@@ -15,6 +16,8 @@ type Sources struct {
 	Log     pubsub.Log
 	Clock   Clock
 	Streams func() []Transport // of each transport
+
+	Presence func() presence.Stats // nil means no such metrics
 
 	LogRecordsDropped func() uint64      // log records that were dropped; nil means no such metric
 	Certificate       func() Certificate // nil without TLS
@@ -83,6 +86,13 @@ func (m *Metrics) Watch(sources Sources) error {
 		s.certificateEnd = s.desc("tls_certificate_not_after_timestamp_seconds", "When the certificate in use ends, as a Unix time.")
 		s.certificateFailures = s.desc("tls_certificate_renewal_failures_total", "Times the files of the certificate changed to something that cannot be used.")
 	}
+	if sources.Presence != nil {
+		s.presenceTopics = s.desc("presence_watched_topics", "Topics whose presence a stream of this node watches.")
+		s.presenceMembers = s.desc("presence_members", "Members of the topics whose presence is watched, each counted once for each topic.")
+		s.presenceNodes = s.desc("presence_nodes", "Other nodes that presence was heard from lately.")
+		s.presenceSent = s.desc("presence_messages_sent_total", "Presence messages sent to other nodes.")
+		s.presenceReceived = s.desc("presence_messages_received_total", "Presence messages received from other nodes.")
+	}
 	return m.registry.Register(s)
 }
 
@@ -99,6 +109,8 @@ type state struct {
 	recordsDropped                          *prometheus.Desc
 	ticks, ticksSkipped, ticksFailed        *prometheus.Desc
 	certificateEnd, certificateFailures     *prometheus.Desc
+
+	presenceTopics, presenceMembers, presenceNodes, presenceSent, presenceReceived *prometheus.Desc
 }
 
 func (s *state) desc(name, help string, labels ...string) *prometheus.Desc {
@@ -157,6 +169,14 @@ func (s *state) Collect(out chan<- prometheus.Metric) {
 		certificate := s.sources.Certificate()
 		gauge(s.certificateEnd, float64(certificate.NotAfter.Unix()))
 		counter(s.certificateFailures, float64(certificate.Failures))
+	}
+	if s.sources.Presence != nil {
+		stats := s.sources.Presence()
+		gauge(s.presenceTopics, float64(stats.Topics))
+		gauge(s.presenceMembers, float64(stats.Members))
+		gauge(s.presenceNodes, float64(stats.Nodes))
+		counter(s.presenceSent, float64(stats.Sent))
+		counter(s.presenceReceived, float64(stats.Received))
 	}
 
 	clock := s.sources.Clock.Stats()

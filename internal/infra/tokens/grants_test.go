@@ -1,6 +1,7 @@
 package tokens_test
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -137,3 +138,43 @@ func TestSubjects(t *testing.T) {
 }
 
 func farAway() int64 { return time.Now().Add(time.Hour).Unix() }
+
+func TestMembersOfTokens(t *testing.T) {
+	p := newPair(t, "HS256")
+	v := newVerifier(t, p.config())
+	long := strings.Repeat("x", event.MaxName)
+	for name, c := range map[string]struct {
+		sub  any
+		info any
+		want *access.Member
+	}{
+		"a subject":                {sub: "u1", want: &access.Member{ID: "u1"}},
+		"and an info":              {sub: "u1", info: map[string]any{"name": "Ada <&>", "n": 1}, want: &access.Member{ID: "u1", Info: `{"n":1,"name":"Ada \u003c\u0026\u003e"}`}},
+		"no subject":               {info: map[string]any{"name": "Ada"}},
+		"the longest subject":      {sub: long, want: &access.Member{ID: long}},
+		"a subject that is longer": {sub: long + "x"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			claims := map[string]any{"exp": farAway(), "carillon": map[string]any{"presence": []string{"room/*"}, "info": c.info}}
+			if c.sub != nil {
+				claims["sub"] = c.sub
+			}
+			rights, err := v.Authenticate(t.Context(), p.forge(t, claims, nil))
+			require.NoError(t, err)
+			assert.Equal(t, c.want, rights.Member)
+			assert.Equal(t, []string{"room/1"}, allows(rights.Presence, "room", "room/1", "chat"))
+		})
+	}
+	for name, claim := range map[string]map[string]any{
+		"an info that is a list": {"info": []string{"x"}},
+		"an info that is text":   {"info": "x"},
+		"a large info":           {"info": map[string]any{"x": strings.Repeat("y", access.MaxInfo)}},
+		"a wrong pattern":        {"presence": []string{"a*"}},
+	} {
+		_, err := v.Authenticate(t.Context(), p.forge(t, map[string]any{"exp": farAway(), "sub": "u1", "carillon": claim}, nil))
+		require.ErrorIs(t, err, access.ErrInvalidToken, name)
+		assert.ErrorContains(t, err, "claim carillon.", name)
+		assert.NotContains(t, err.Error(), "yyy")
+	}
+	assert.Nil(t, v.Anonymous().Member)
+}

@@ -17,6 +17,8 @@ type SignRequest struct {
 	Key       []byte // a shared secret, or a private key in PEM
 	Subscribe []string
 	Publish   []string
+	Presence  []string
+	Info      string // a JSON object, or ""
 	TTL       time.Duration
 	Subject   string
 	Issuer    string
@@ -31,14 +33,21 @@ func Sign(r SignRequest, now time.Time) (string, error) {
 	if r.TTL < time.Second {
 		return "", fmt.Errorf("ttl: must be at least 1s (got %s)", r.TTL)
 	}
-	if len(r.Subscribe)+len(r.Publish) == 0 {
-		return "", errors.New("a token must have at least one pattern to subscribe or publish to")
+	if len(r.Subscribe)+len(r.Publish)+len(r.Presence) == 0 {
+		return "", errors.New("a token must have at least one pattern of topics to subscribe to, publish to or see the members of")
 	}
 	if _, err := patternsOf(r.Subscribe); err != nil {
 		return "", fmt.Errorf("subscribe: %w", err)
 	}
 	if _, err := patternsOf(r.Publish); err != nil {
 		return "", fmt.Errorf("publish: %w", err)
+	}
+	if _, err := patternsOf(r.Presence); err != nil {
+		return "", fmt.Errorf("presence: %w", err)
+	}
+	info, err := checkInfo([]byte(r.Info))
+	if err != nil {
+		return "", fmt.Errorf("info: %w", err)
 	}
 	key, err := parseSigningKey(r.Algorithm, r.Key)
 	if err != nil {
@@ -49,7 +58,7 @@ func Sign(r SignRequest, now time.Time) (string, error) {
 			Subject: r.Subject, Issuer: r.Issuer,
 			IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(r.TTL)),
 		},
-		Carillon: claim{Subscribe: r.Subscribe, Publish: r.Publish},
+		Carillon: claim{Subscribe: r.Subscribe, Publish: r.Publish, Presence: r.Presence, Info: []byte(info)},
 	}
 	if r.Audience != "" {
 		c.Audience = jwt.ClaimStrings{r.Audience}

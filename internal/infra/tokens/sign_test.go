@@ -30,6 +30,13 @@ func TestSignedClaims(t *testing.T) {
 	assert.JSONEq(t, `{"iss":"i","sub":"shop","aud":["carillon"],"iat":1800000000,"exp":1800003600,
 		"carillon":{"subscribe":["orders/**"],"publish":["a","b/*"]}}`, decoded(t, parts[1]))
 
+	member, err := tokens.Sign(tokens.SignRequest{
+		Algorithm: "HS256", Key: p.private, Presence: []string{"room/*"}, TTL: time.Second, Subject: "u1", Info: `{ "name": "Ada" }`,
+	}, now)
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"sub":"u1","iat":1800000000,"exp":1800000001,"carillon":{"presence":["room/*"],"info":{"name":"Ada"}}}`,
+		decoded(t, strings.Split(member, ".")[1]))
+
 	least, err := tokens.Sign(tokens.SignRequest{Algorithm: "HS256", Key: p.private, Publish: []string{"a"}, TTL: time.Second}, now)
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"iat":1800000000,"exp":1800000001,"carillon":{"publish":["a"]}}`, decoded(t, strings.Split(least, ".")[1]))
@@ -50,6 +57,9 @@ func TestSignRefusesInvalidRequests(t *testing.T) {
 		"no rights":           {func(r *tokens.SignRequest) { r.Subscribe = nil }, "at least one pattern"},
 		"a wrong pattern":     {func(r *tokens.SignRequest) { r.Subscribe = []string{"a*"} }, "subscribe: topic"},
 		"one of several":      {func(r *tokens.SignRequest) { r.Publish = []string{"a", ""} }, "publish: topic"},
+		"a wrong presence":    {func(r *tokens.SignRequest) { r.Presence = []string{"a*"} }, "presence: topic"},
+		"an info of text":     {func(r *tokens.SignRequest) { r.Info = "Ada" }, "info: must be a JSON object"},
+		"a long info":         {func(r *tokens.SignRequest) { r.Info = `{"x":"` + strings.Repeat("y", 1<<10) + `"}` }, "info: must have at most 1024 bytes (got 1032)"},
 		"no key":              {func(r *tokens.SignRequest) { r.Key = nil }, "key: must be an EdDSA key in PEM"},
 		"a public key":        {func(r *tokens.SignRequest) { r.Key = p.public }, "key: must be an EdDSA key in PEM"},
 		"a key of other kind": {func(r *tokens.SignRequest) { r.Algorithm = "ES256" }, "key: must be an ES256 key in PEM"},

@@ -115,7 +115,7 @@ func (v *Verifier) Authenticate(ctx context.Context, token string) (access.Right
 	ring := v.ring.Load()
 	if ring.isSecret(token) {
 		all := access.Allow(event.Everything)
-		return access.Rights{Subject: "publish_token", Subscribe: all, Publish: all}, nil
+		return access.Rights{Subject: "publish_token", Subscribe: all, Publish: all, Presence: all}, nil
 	}
 	// A JWT has two dots; parsing text with many more would be expensive.
 	if ring.parser == nil || strings.Count(token, ".") != 2 {
@@ -137,10 +137,20 @@ func (v *Verifier) Authenticate(ctx context.Context, token string) (access.Right
 	if err != nil {
 		return access.Rights{}, fmt.Errorf("%w: claim carillon.publish: %w", access.ErrInvalidToken, err)
 	}
+	presence, err := patternsOf(c.Carillon.Presence)
+	if err != nil {
+		return access.Rights{}, fmt.Errorf("%w: claim carillon.presence: %w", access.ErrInvalidToken, err)
+	}
+	member, err := memberOf(c.Subject, c.Carillon.Info)
+	if err != nil {
+		return access.Rights{}, fmt.Errorf("%w: claim carillon.info: %w", access.ErrInvalidToken, err)
+	}
 	return access.Rights{
 		Subject:   c.owner(token),
 		Subscribe: access.Allow(slices.Concat(ring.patterns, subscribe)...),
 		Publish:   access.Allow(publish...),
+		Presence:  access.Allow(presence...),
+		Member:    member,
 		Expires:   c.ExpiresAt.Time, // without the leeway, which is only for accepting a token
 	}, nil
 }
@@ -185,10 +195,12 @@ func (c claims) owner(token string) string {
 	return "jwt " + hex.EncodeToString(signed[:])
 }
 
-// claim is the claim "carillon": the rights of the owner, as patterns.
+// claim is the claim "carillon": the rights of the owner, as patterns, and what others see of the owner.
 type claim struct {
-	Subscribe []string `json:"subscribe,omitempty"`
-	Publish   []string `json:"publish,omitempty"`
+	Subscribe []string        `json:"subscribe,omitempty"`
+	Publish   []string        `json:"publish,omitempty"`
+	Presence  []string        `json:"presence,omitempty"`
+	Info      json.RawMessage `json:"info,omitempty"`
 }
 
 // reasonOf converts an error of the JWT library, which may contain parts of the token, to one that does not.

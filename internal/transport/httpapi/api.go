@@ -86,6 +86,7 @@ func (a *API) route() error {
 
 	e.GET("/events", a.subscribe)
 	e.POST("/events", a.publish)
+	e.GET("/presence", a.presence)
 	page := gin.WrapH(a.deps.Page)
 	for path, handler := range map[string]gin.HandlerFunc{
 		"/healthz": a.healthy, "/readyz": a.ready, "/openapi.yaml": a.describe, "/": page, "/assets/*file": page,

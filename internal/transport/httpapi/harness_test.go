@@ -22,6 +22,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"carillon/internal/app/presence"
 	"carillon/internal/app/publish"
 	"carillon/internal/app/pubsub"
 	"carillon/internal/app/pubsub/pubsubtest"
@@ -111,6 +112,7 @@ type settings struct {
 	stream   delivery.Config
 	engine   pubsub.Config
 	auth     *tokens
+	presence presence.Config
 	history  int
 	log      func(pubsub.Log) pubsub.Log // wraps the log
 	page     http.Handler
@@ -137,9 +139,10 @@ func defaults() settings {
 			Heartbeat: time.Minute,
 			Slow:      pubsub.SlowClose,
 		},
-		auth:    newTokens(),
-		history: 1 << 16,
-		page:    http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "the page") }),
+		presence: presence.Config{Interval: 100 * time.Millisecond, Grace: time.Second, MaxMembers: 3, PublicCount: true},
+		auth:     newTokens(),
+		history:  1 << 16,
+		page:     http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "the page") }),
 	}
 }
 
@@ -168,13 +171,15 @@ func serve(t testing.TB, change ...func(*settings)) *server {
 	}
 	engine, err := pubsub.New(set.engine, log, pubsubtest.NopObserver{})
 	require.NoError(t, err)
+	present, err := presence.New(set.presence, engine, nil)
+	require.NoError(t, err)
 	streams, err := delivery.New(set.stream)
 	require.NoError(t, err)
 	clock, err := event.ParsePattern("clock")
 	require.NoError(t, err)
 	publisher, err := publish.New(set.limits.publishLimits, engine)
 	require.NoError(t, err)
-	subscriber, err := subscribe.New(set.limits.subscribeLimits, engine, clock)
+	subscriber, err := subscribe.New(set.limits.subscribeLimits, engine, present, clock)
 	require.NoError(t, err)
 	api, err := httpapi.New(set.http, httpapi.Deps{
 		Publisher: publisher, Subscriber: subscriber, Ready: engine.Ready, Representations: representations(streams),
@@ -197,11 +202,13 @@ func serve(t testing.TB, change ...func(*settings)) *server {
 	// The poller outlives the streams, as it must.
 	var engineRunning, pollerRunning sync.WaitGroup
 	stopEngine := start(&engineRunning, engine.Run)
+	stopPresence := start(&engineRunning, present.Run)
 	stopPoller := start(&pollerRunning, streams.Run)
 	s := &server{url: web.URL, api: api, engine: engine, logs: logs, client: newClient(t, web)}
 	s.T, _ = t.(*testing.T)
 	t.Cleanup(func() {
 		stopEngine()
+		stopPresence()
 		engineRunning.Wait()
 		stopPoller()
 		pollerRunning.Wait()

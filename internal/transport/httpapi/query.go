@@ -13,7 +13,8 @@ import (
 
 // Parameters of the two methods on /events.
 var (
-	subscribeParameters = []string{"topic", "last_event_id", "last", "since", "format"}
+	subscribeParameters = []string{"topic", "last_event_id", "last", "since", "format", "presence"}
+	presenceParameters  = []string{"topic", "presence"}
 	publishParameters   = []string{"topic", "type", "retry"}
 )
 

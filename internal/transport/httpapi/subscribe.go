@@ -55,6 +55,9 @@ func (a *API) subscribe(c *gin.Context) {
 // subscribeRequest returns the subscription that the query and the headers describe.
 func subscribeRequest(c *gin.Context, query url.Values) (req subscribe.Request, err error) {
 	req = subscribe.Request{Name: newID(), Address: c.ClientIP(), Topics: query["topic"]}
+	if req.Presence, err = single(query, "presence"); err != nil {
+		return req, err
+	}
 	// The header has what a browser saw last; the parameters are fixed in its URL, so they only count for its first request.
 	if req.LastEventID = c.GetHeader("Last-Event-ID"); req.LastEventID != "" {
 		return req, nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"carillon/internal/app/presence"
 	"carillon/internal/app/pubsub"
 	"carillon/internal/app/timefeed"
 	"carillon/internal/domain/access"
@@ -18,16 +19,17 @@ import (
 // Settings are all settings, in the sections of the configuration file. Each component is given its own section and no
 // other.
 type Settings struct {
-	HTTP    httpapi.Config      `mapstructure:"http"`
-	Clock   timefeed.Config     `mapstructure:"clock"`
-	Stream  Stream              `mapstructure:"stream"`
-	Window  pubsub.WindowConfig `mapstructure:"window"`
-	History History             `mapstructure:"history"`
-	Limits  Limits              `mapstructure:"limits"`
-	Auth    tokens.Config       `mapstructure:"auth"`
-	Admin   Admin               `mapstructure:"admin"`
-	Drain   Drain               `mapstructure:"drain"`
-	Log     Log                 `mapstructure:"log"`
+	HTTP     httpapi.Config      `mapstructure:"http"`
+	Clock    timefeed.Config     `mapstructure:"clock"`
+	Stream   Stream              `mapstructure:"stream"`
+	Window   pubsub.WindowConfig `mapstructure:"window"`
+	History  History             `mapstructure:"history"`
+	Limits   Limits              `mapstructure:"limits"`
+	Presence presence.Config     `mapstructure:"presence"`
+	Auth     tokens.Config       `mapstructure:"auth"`
+	Admin    Admin               `mapstructure:"admin"`
+	Drain    Drain               `mapstructure:"drain"`
+	Log      Log                 `mapstructure:"log"`
 }
 
 // Stream holds all settings of a stream, whichever component applies them. Its keys live under "stream".
@@ -50,6 +52,7 @@ func (s Settings) Validate() error {
 		s.Engine().Validate(), // includes the window
 		s.validateHistory(),
 		s.Limits.Validate(),
+		s.Presence.Validate(),
 		s.Auth.Validate(),
 		s.Admin.API().Validate(),
 		s.Drain.Validate(),
@@ -68,6 +71,9 @@ func (s Settings) ShortHistory() bool {
 	w, h := s.Window, s.History
 	return w.Events >= h.Events || w.Bytes >= h.Bytes || w.Age >= h.Age
 }
+
+// ShortGrace reports whether a client may be told to reconnect after the time that members are given to do so.
+func (s Settings) ShortGrace() bool { return s.Presence.Grace <= 2*s.Stream.Retry }
 
 // Admin configures the admin listener. Its keys live under "admin".
 type Admin struct {

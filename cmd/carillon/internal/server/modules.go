@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"carillon/cmd/carillon/internal/config"
+	"carillon/internal/app/presence"
 	"carillon/internal/app/publish"
 	"carillon/internal/app/pubsub"
 	"carillon/internal/app/subscribe"
@@ -33,6 +34,7 @@ func modules(o Options, streams capacity, s *Server) fx.Option {
 
 		clockModule(settings),
 		engineModule(settings),
+		presenceModule(settings),
 		accessModule(settings),
 		httpModule(settings, streams),
 		metricsModule(),
@@ -66,6 +68,15 @@ func engineModule(s config.Settings) fx.Option {
 	)
 }
 
+// presenceModule tells streams who subscribes to their topics.
+func presenceModule(s config.Settings) fx.Option {
+	return fx.Module("presence",
+		fx.Provide(func(engine *pubsub.Engine) (*presence.Presence, error) {
+			return presence.New(s.Presence, engine, nil) // without other nodes there is nothing to exchange
+		}),
+	)
+}
+
 // accessModule verifies tokens.
 func accessModule(s config.Settings) fx.Option {
 	return fx.Module("access",
@@ -86,8 +97,8 @@ func httpModule(s config.Settings, streams capacity) fx.Option {
 			func(engine *pubsub.Engine) (*publish.Publisher, error) {
 				return publish.New(limits.PublishLimits, engine)
 			},
-			func(engine *pubsub.Engine) (*subscribe.Subscriber, error) {
-				return subscribe.New(limits.SubscribeLimits, engine, event.PatternOf(timefeed.Topic))
+			func(engine *pubsub.Engine, present *presence.Presence) (*subscribe.Subscriber, error) {
+				return subscribe.New(limits.SubscribeLimits, engine, present, event.PatternOf(timefeed.Topic))
 			},
 			func() (*delivery.Server, error) { return delivery.New(s.Stream.Config) },
 			webui.New,
@@ -125,6 +136,7 @@ type apiDeps struct {
 	Engine     *pubsub.Engine
 	Publisher  *publish.Publisher
 	Subscriber *subscribe.Subscriber
+	Presence   *presence.Presence
 	Streams    *delivery.Server
 	Auth       *tokens.Verifier
 	Page       *webui.Page
@@ -146,6 +158,7 @@ func metricsModule() fx.Option {
 					}
 					return transports
 				},
+				Presence:          s.Presence.Stats,
 				LogRecordsDropped: s.Records.Dropped,
 				Certificate:       s.Certificate.metrics(),
 			})
@@ -156,11 +169,12 @@ func metricsModule() fx.Option {
 type metricsSources struct {
 	fx.In
 
-	Engine  *pubsub.Engine
-	Log     pubsub.Log
-	Clock   *timefeed.Feed
-	Streams *delivery.Server
-	Records *logging.Queue
+	Engine   *pubsub.Engine
+	Presence *presence.Presence
+	Log      pubsub.Log
+	Clock    *timefeed.Feed
+	Streams  *delivery.Server
+	Records  *logging.Queue
 
 	Certificate serverCertificate
 }
@@ -173,6 +187,7 @@ type parts struct {
 	Engine     *pubsub.Engine
 	Publisher  *publish.Publisher
 	Subscriber *subscribe.Subscriber
+	Presence   *presence.Presence
 	Streams    *delivery.Server
 	Feed       *timefeed.Feed
 	Tokens     *tokens.Verifier
@@ -192,6 +207,7 @@ func appendAll(l lifecycle, drain config.Drain, p parts) {
 	l.appendRunner("keys", p.Tokens.Run)
 	l.appendRunner("stream writer", p.Streams.Run) // the engine ends its streams last
 	l.appendLog(p.Log)                             // until the engine no longer follows it
+	l.appendRunner("presence", p.Presence.Run)     // until the engine's streams have ended
 	l.appendRunner("engine", p.Engine.Run)
 	l.appendRunner("clock", p.Feed.Run)
 	if p.Certificate.Pair != nil {

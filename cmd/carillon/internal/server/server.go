@@ -156,6 +156,9 @@ func (s *Server) logStart(o Options, streams capacity) {
 	if o.Config.ShortHistory() {
 		s.logger.Warn("the window is not smaller than the history: clients that are too slow will miss events; lower window.* or raise history.*")
 	}
+	if o.Config.ShortGrace() {
+		s.logger.Warn("presence.grace is not longer than twice stream.retry: members who reconnect are told to have left and joined; raise it")
+	}
 	if streams.tooMany {
 		s.logger.Warn("limits.max_streams is more than the file limit allows; raise the limit for open files (ulimit -n)",
 			zap.Int("max_streams", streams.streams), zap.Int("file_limit", streams.fileLimit))
