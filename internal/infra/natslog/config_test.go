@@ -18,6 +18,11 @@ import (
 	"carillon/internal/infra/natslog/natstest"
 )
 
+const (
+	patience = 20 * time.Second
+	tick     = 20 * time.Millisecond
+)
+
 func goodConfig() natslog.Config {
 	return natslog.Config{
 		Connection: natslog.Connection{URL: []string{"nats://127.0.0.1:4222"}, Stream: "CARILLON", Manage: true, Replicas: 1},
