@@ -3,6 +3,7 @@ package natslog
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"strconv"
 	"sync"
@@ -79,6 +80,8 @@ func (a *appending) send(ctx context.Context, events []event.Event, rest []int) 
 		defer func() { <-a.log.batches }()
 	case <-ctx.Done():
 		return ack{}, ctx.Err()
+	case <-time.After(keyedPatience):
+		return ack{}, errTooMany
 	}
 	id := nuid.Next()
 	bytes := 0
@@ -100,6 +103,8 @@ func (a *appending) send(ctx context.Context, events []event.Event, rest []int) 
 	}
 	return ack{}, nil
 }
+
+var errTooMany = fmt.Errorf("%w: too many batches are in flight", pubsub.ErrUnavailable)
 
 // slowest is how much longer an acknowledgement is waited for with each byte of a batch: a second for a MiB.
 const slowest = time.Second / (1 << 20)

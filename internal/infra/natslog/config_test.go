@@ -180,25 +180,6 @@ func TestStartIsRefused(t *testing.T) {
 	require.ErrorContains(t, err, "replicas > 1 not supported in non-clustered mode")
 }
 
-func TestCredentials(t *testing.T) {
-	servers := natstest.Start(t, func(o *server.Options) { o.Username, o.Password = "carillon", "canary" })
-	cfg := config(servers, pubsubtest.LargeLimits())
-	start := time.Now()
-	_, err := natslog.Open(cfg, zap.NewNop())
-	require.ErrorContains(t, err, "history.nats.url: cannot connect to "+servers.URLs()[0])
-	require.ErrorContains(t, err, "Authorization Violation")
-	assert.Less(t, time.Since(start), 5*time.Second, "at once")
-	cfg.User, cfg.Password = "carillon", "canary"
-	n := open(t, cfg)
-	publish(t, n, say("one", "t"))
-	for _, record := range n.records.All() {
-		assert.NotContains(t, record.Message, "canary")
-		for _, value := range record.ContextMap() {
-			assert.NotEqual(t, "canary", value)
-		}
-	}
-}
-
 // Servers that are not there yet are waited for.
 func TestStartWaitsForServers(t *testing.T) {
 	servers := natstest.Start(t)

@@ -102,7 +102,7 @@ type wire struct {
 
 func newWire(t *testing.T, server string) *wire {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // local
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	w := &wire{listener: listener, held: make(chan struct{})}
 	close(w.held)
@@ -112,7 +112,7 @@ func newWire(t *testing.T, server string) *wire {
 			if err != nil {
 				return
 			}
-			upstream, err := net.Dial("tcp", server) //nolint:noctx // local
+			upstream, err := net.Dial("tcp", server)
 			if err != nil {
 				_ = client.Close()
 				continue

@@ -4,6 +4,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/stretchr/testify/assert"
@@ -53,4 +54,20 @@ func TestPermissions(t *testing.T) {
 	c.upTo(t, 4)
 	n.close()
 	assert.Empty(t, n.records.FilterMessage("NATS refused something").All())
+}
+
+// The stream in docs/nats.md fits the default settings of a node that does not manage it.
+func TestDocumentedStream(t *testing.T) {
+	guide, err := os.ReadFile("../../../docs/nats.md")
+	require.NoError(t, err)
+	_, example, _ := strings.Cut(string(guide), "```json\n")
+	example, _, _ = strings.Cut(example, "```")
+	servers := natstest.StartCluster(t)
+	conn, _ := client(t, servers)
+	reply, err := conn.Request("$JS.API.STREAM.CREATE.CARILLON", []byte(example), patience)
+	require.NoError(t, err)
+	require.NotContains(t, string(reply.Data), `"error"`)
+	cfg := config(servers, pubsubtest.Limits{Events: 50_000, Bytes: 64 << 20, Age: 24 * time.Hour, Keys: 100_000, KeyWindow: 10 * time.Minute})
+	cfg.Stream, cfg.Manage = "CARILLON", false
+	publish(t, open(t, cfg), say("one", "t"))
 }

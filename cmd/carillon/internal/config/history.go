@@ -18,10 +18,10 @@ const (
 
 // History selects the log and bounds what it keeps. Its keys live under "history".
 type History struct {
-	Backend              string `mapstructure:"backend"`
-	pubsub.HistoryBounds `mapstructure:",squash"`
-	Disk                 HistoryDisk        `mapstructure:"disk"`
-	NATS                 natslog.Connection `mapstructure:"nats"`
+	Backend              string                   `mapstructure:"backend"`
+	pubsub.HistoryBounds `mapstructure:",squash"` // mean the same for every log
+	Disk                 HistoryDisk              `mapstructure:"disk"`
+	NATS                 natslog.Connection       `mapstructure:"nats"`
 }
 
 // HistoryDisk configures the log on disk. Its keys live under "history.disk".
@@ -33,7 +33,7 @@ type HistoryDisk struct {
 func (s Settings) validateHistory() error {
 	switch s.History.Backend {
 	case BackendMemory:
-		return s.History.HistoryBounds.Validate()
+		return s.History.Validate()
 	case BackendDisk:
 		return s.DiskLog().Validate()
 	case BackendNATS:
@@ -43,7 +43,7 @@ func (s Settings) validateHistory() error {
 		}
 		return err
 	}
-	return errors.Join(s.History.HistoryBounds.Validate(),
+	return errors.Join(s.History.Validate(),
 		fmt.Errorf("history.backend: must be %s, %s or %s (got %q)", BackendMemory, BackendDisk, BackendNATS, s.History.Backend))
 }
 

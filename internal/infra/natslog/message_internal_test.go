@@ -85,7 +85,7 @@ func TestMessagesRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		e := drawEvent(t)
 		msg := encode("carillon.test", e)
-		for _, token := range strings.Split(msg.Subject, ".") {
+		for token := range strings.SplitSeq(msg.Subject, ".") {
 			assert.NotEmpty(t, token)
 			assert.False(t, strings.ContainsFunc(token, func(r rune) bool { return r < 0x80 && (unicode.IsSpace(r) || r == '*' || r == '>') }), msg.Subject)
 		}
