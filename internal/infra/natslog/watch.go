@@ -24,23 +24,42 @@ const (
 // errBehind means that the stream has less than it had.
 var errBehind = fmt.Errorf("%w: the stream has less than it had", pubsub.ErrUnavailable)
 
-// inspect asks the stream's leader what it has, and notes it, and the epoch if that is another one.
+// inspect asks the stream's leader what it has, and notes it, and the epoch if that is another one. A leader may be some
+// moments behind a replica that has already delivered a message, so one that is behind is asked again first.
 func (l *Log) inspect(ctx context.Context) (*jetstream.StreamInfo, error) {
 	_, last := l.view.now()
+	for pause := firstPause; ; pause *= 2 {
+		info, behind, err := l.ask(ctx, last)
+		switch {
+		case err != nil:
+			return nil, err
+		case behind == 0:
+			return info, nil
+		case behind >= sure:
+			l.rolledBack(epochOf(info))
+		}
+		if pause > longestPause {
+			return nil, errBehind
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// ask asks the stream's leader once. The stream held everything up to last before. It reports for how long the answers
+// have been behind that.
+func (l *Log) ask(ctx context.Context, last uint64) (*jetstream.StreamInfo, time.Duration, error) {
 	asked := time.Now()
 	info, err := l.info(ctx)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	l.replicated.Store(info.Config.Replicas > 1)
 	l.compareClocks(info.TimeStamp, asked, time.Since(asked))
-	if behind := l.view.note(answer{info, asked, last}); behind > 0 {
-		if behind >= sure {
-			l.rolledBack(epochOf(info))
-		}
-		return nil, errBehind
-	}
-	return info, nil
+	return info, l.view.note(answer{info, asked, last}), nil
 }
 
 // check looks at the stream, and makes it anew if it is gone.

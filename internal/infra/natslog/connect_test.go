@@ -1,4 +1,4 @@
-package natslog
+package natslog_test
 
 import (
 	"testing"
@@ -7,6 +7,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
+
+	"carillon/internal/infra/natslog"
 )
 
 func TestVersions(t *testing.T) {
@@ -14,19 +16,19 @@ func TestVersions(t *testing.T) {
 		"2.15.2": true, "2.14.5": true, "2.12.15": true, "2.12.16": true, "2.16.0-preview.1": true, "3.0.0": true, "2.15.0": true,
 		"2.14.4": false, "2.12.14": false, "2.13.9": false, "2.11.30": false, "1.4.1": false, "": false, "new": false,
 	} {
-		assert.Equal(t, good, checkVersion(version) == nil, version)
+		assert.Equal(t, good, natslog.CheckVersion(version) == nil, version)
 	}
-	assert.EqualError(t, checkVersion("2.11.3"),
+	assert.EqualError(t, natslog.CheckVersion("2.11.3"),
 		"NATS server: must be 2.12.15 or later, or 2.14.5 or later: earlier ones lose or repeat messages after a restart (got 2.11.3)")
 }
 
 // A clock that is off is told once when that begins and once when it ends.
 func TestClocksAreCompared(t *testing.T) {
 	core, records := observer.New(zap.DebugLevel)
-	l := &Log{logger: zap.New(core)}
+	l := natslog.Unopened(zap.New(core))
 	compare := func(ahead, took time.Duration) int {
 		asked := time.Now()
-		l.compareClocks(asked.Add(took/2-ahead).Round(0), asked, took)
+		l.CompareClocks(asked.Add(took/2-ahead).Round(0), asked, took)
 		return records.Len()
 	}
 	assert.Zero(t, compare(900*time.Millisecond, 0))
@@ -42,12 +44,12 @@ func TestClocksAreCompared(t *testing.T) {
 
 func TestWarningsAreBounded(t *testing.T) {
 	core, records := observer.New(zap.DebugLevel)
-	w := warnings{logger: zap.New(core)}
+	warn, pass := natslog.Warner(zap.New(core))
 	for range 1000 {
-		w.warn("many")
+		warn("many")
 	}
 	assert.Equal(t, 1, records.Len())
-	w.next = time.Time{}
-	w.warn("many")
+	pass()
+	warn("many")
 	assert.EqualValues(t, 999, records.All()[1].ContextMap()["more_before"])
 }
