@@ -27,50 +27,61 @@ const (
 
 // place is where an event of an append is in the stream.
 type place struct {
-	offset uint64
-	repeat bool // the key was known: the event at the offset is the first one with it
+	offset   uint64
+	repeated bool // the key was known: the event at the offset is the first one with it
 }
 
-// Append implements [pubsub.Log]. Several events are an atomic batch of JetStream, of at most [MaxBatch] messages.
-func (l *Log) Append(ctx context.Context, events []event.Event) ([]event.Position, error) {
+// Append implements [pubsub.Log]. Several events are an atomic batch of JetStream, of at most [MaxBatch] messages. An event
+// whose key is known is compared with the first one as long as that is kept.
+func (l *Log) Append(ctx context.Context, events []event.Event) ([]pubsub.Appended, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	fresh, index := fold(events)
-	if len(fresh) == 0 {
-		return []event.Position{}, nil
+	fresh := fold(events)
+	if len(events) == 0 {
+		return []pubsub.Appended{}, nil
 	}
-	if len(fresh) > MaxBatch {
-		return nil, fmt.Errorf("cannot append %d events together, at most %d", len(fresh), MaxBatch)
+	if len(fresh.events) > MaxBatch {
+		return nil, fmt.Errorf("cannot append %d events together, at most %d", len(fresh.events), MaxBatch)
 	}
 	a := appending{log: l, started: time.Now()}
 	a.epoch, a.last = l.view.now()
-	places, err := a.all(ctx, fresh)
+	appended, err := a.append(ctx, fresh)
 	if err != nil {
 		return nil, ended(ctx, err)
 	}
-	return a.positions(ctx, places, index)
+	return appended, nil
 }
 
-// fold returns the events without those whose key comes earlier, and for each event its index among the former.
-func fold(events []event.Event) (fresh []event.Event, index []int) {
-	index = make([]int, len(events))
+// folded are the events of an append without those whose key comes earlier.
+type folded struct {
+	events []event.Event
+	from   []int // the index of each among all events
+	place  []int // for each of all events, the index of the one with its key
+	reused int   // the first of all events whose key comes earlier with another event; -1: none
+}
+
+func fold(events []event.Event) folded {
+	f := folded{place: make([]int, len(events)), reused: -1}
 	if len(events) == 1 {
-		return events, index
+		f.events, f.from = events, []int{0}
+		return f
 	}
 	first := make(map[event.Key]int)
 	for i, e := range events {
 		at, repeated := first[e.Key]
 		if e.Key.IsZero() || !repeated {
-			at = len(fresh)
-			fresh = append(fresh, e)
+			at = len(f.events)
+			f.events, f.from = append(f.events, e), append(f.from, i)
 			if !e.Key.IsZero() {
 				first[e.Key] = at
 			}
+		} else if f.reused < 0 && e.Fingerprint() != f.events[at].Fingerprint() {
+			f.reused = i
 		}
-		index[i] = at
+		f.place[i] = at
 	}
-	return fresh, index
+	return f
 }
 
 // appending is one append in progress.
@@ -83,13 +94,45 @@ type appending struct {
 	pause   time.Duration
 }
 
-// all appends events of which no two have the same key.
-func (a *appending) all(ctx context.Context, events []event.Event) ([]place, error) {
-	if len(events) > 1 {
-		return a.batch(ctx, events)
+// append appends events, and says what became of each.
+func (a *appending) append(ctx context.Context, f folded) ([]pubsub.Appended, error) {
+	if f.reused >= 0 {
+		return nil, a.reused(ctx, f)
 	}
-	one, err := a.one(ctx, events[0])
-	return []place{one}, err
+	var places []place
+	var err error
+	if len(f.events) == 1 {
+		places = make([]place, 1)
+		places[0], err = a.one(ctx, f.events[0])
+	} else {
+		places, err = a.batch(ctx, f.events)
+	}
+	if reused, ok := errors.AsType[*pubsub.KeyReusedError](err); ok {
+		return nil, &pubsub.KeyReusedError{Index: f.from[reused.Index]}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return a.result(f, places)
+}
+
+// reused returns the error of an append that has a key twice with different events. An earlier event may have the key of
+// another one in the log.
+func (a *appending) reused(ctx context.Context, f folded) error {
+	rest := make([]int, 0, len(f.events))
+	for i, from := range f.from {
+		if from < f.reused {
+			rest = append(rest, i)
+		}
+	}
+	_, err := a.known(ctx, f.events, rest, make([]place, len(f.events)))
+	if reused, ok := errors.AsType[*pubsub.KeyReusedError](err); ok {
+		return &pubsub.KeyReusedError{Index: f.from[reused.Index]}
+	}
+	if err != nil {
+		return err
+	}
+	return &pubsub.KeyReusedError{Index: f.reused}
 }
 
 // one appends one event. JetStream itself answers with the first message when the key is known.
@@ -97,13 +140,36 @@ func (a *appending) one(ctx context.Context, e event.Event) (place, error) {
 	msg := encode(a.log.prefix, e)
 	for {
 		ack, err := a.log.publish(ctx, msg, tryTime)
+		if err == nil && ack.Duplicate {
+			return a.repeat(ctx, e, ack.Sequence)
+		}
 		if err == nil {
-			return place{ack.Sequence, ack.Duplicate}, a.check(ack, 1)
+			return place{offset: ack.Sequence}, a.check(ack, 1)
 		}
 		if err := a.again(ctx, err, !e.Key.IsZero()); err != nil {
 			return place{}, err
 		}
 	}
+}
+
+// repeat returns the place of an event whose key is known, or a [pubsub.KeyReusedError] with index 0 if it is not the event
+// that is there.
+func (a *appending) repeat(ctx context.Context, e event.Event, offset uint64) (place, error) {
+	if a.lost && offset > a.last {
+		return place{offset: offset}, nil // it is this event, stored by a try whose answer was lost
+	}
+	m, err := a.log.message(ctx, offset)
+	if errors.Is(err, errNoMessage) {
+		return place{offset, true}, nil // no longer kept
+	}
+	if err != nil {
+		return place{}, a.failure(err)
+	}
+	first, err := m.decode(a.log.prefix, a.log.cfg.EventBytes)
+	if err != nil || first.Fingerprint() != e.Fingerprint() {
+		return place{}, &pubsub.KeyReusedError{}
+	}
+	return place{offset, true}, nil
 }
 
 // again waits before the next try, or returns the error of the append. The events are keyed if trying again cannot store
@@ -159,8 +225,8 @@ func (a *appending) check(ack ack, n int) error {
 	return nil
 }
 
-// positions returns the position of each event, given the index of its place.
-func (a *appending) positions(_ context.Context, places []place, index []int) ([]event.Position, error) {
+// result says what became of each event, given the place of each folded one.
+func (a *appending) result(f folded, places []place) ([]pubsub.Appended, error) {
 	newest := uint64(0)
 	for _, p := range places {
 		newest = max(newest, p.offset)
@@ -169,9 +235,12 @@ func (a *appending) positions(_ context.Context, places []place, index []int) ([
 	if epoch, _ := a.log.view.now(); epoch != a.epoch {
 		return nil, unknown(pubsub.ErrReplaced)
 	}
-	positions := make([]event.Position, len(index))
-	for i, at := range index {
-		positions[i] = event.Position{Epoch: a.epoch, Offset: places[at].offset}
+	appended := make([]pubsub.Appended, len(f.place))
+	for i, at := range f.place {
+		appended[i] = pubsub.Appended{
+			Position: event.Position{Epoch: a.epoch, Offset: places[at].offset},
+			Repeated: places[at].repeated || f.from[at] != i,
+		}
 	}
-	return positions, nil
+	return appended, nil
 }

@@ -3,6 +3,7 @@ package natslog
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"strconv"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nuid"
 
+	"carillon/internal/app/pubsub"
 	"carillon/internal/domain/event"
 )
 
@@ -33,7 +35,7 @@ func (a *appending) batch(ctx context.Context, events []event.Event) ([]place, e
 		if len(rest) == 1 {
 			one, err := a.one(ctx, events[rest[0]])
 			places[rest[0]] = one
-			return places, err
+			return places, atIndex(err, rest[0])
 		}
 		ack, err := a.send(ctx, events, rest)
 		switch {
@@ -78,6 +80,8 @@ func (a *appending) send(ctx context.Context, events []event.Event, rest []int) 
 		defer func() { <-a.log.batches }()
 	case <-ctx.Done():
 		return ack{}, ctx.Err()
+	case <-time.After(keyedPatience):
+		return ack{}, errTooMany
 	}
 	id := nuid.Next()
 	bytes := 0
@@ -100,6 +104,8 @@ func (a *appending) send(ctx context.Context, events []event.Event, rest []int) 
 	return ack{}, nil
 }
 
+var errTooMany = fmt.Errorf("%w: too many batches are in flight", pubsub.ErrUnavailable)
+
 // slowest is how much longer an acknowledgement is waited for with each byte of a batch: a second for a MiB.
 const slowest = time.Second / (1 << 20)
 
@@ -114,7 +120,8 @@ func notSent(err error) error {
 // probes is how many keys are asked for at the same time.
 const probes = 32
 
-// known asks for each key whether it is known, notes the places of those that are, and returns the others.
+// known asks for each key whether it is known, notes the places of those that are, and returns the others. It fails with a
+// [pubsub.KeyReusedError] for the first event whose key belongs to another one.
 func (a *appending) known(ctx context.Context, events []event.Event, rest []int, places []place) ([]int, error) {
 	found := make([]bool, len(events))
 	failed := make([]error, len(events))
@@ -131,16 +138,24 @@ func (a *appending) known(ctx context.Context, events []event.Event, rest []int,
 		})
 	}
 	all.Wait()
-	if err := errors.Join(failed...); err != nil {
-		return nil, a.failure(err)
-	}
 	var others []int
 	for _, at := range rest {
+		if failed[at] != nil {
+			return nil, atIndex(failed[at], at)
+		}
 		if !found[at] {
 			others = append(others, at)
 		}
 	}
 	return others, nil
+}
+
+// atIndex adds the index of an event to the error that its key belongs to another one.
+func atIndex(err error, index int) error {
+	if errors.Is(err, pubsub.ErrKeyReused) {
+		return &pubsub.KeyReusedError{Index: index}
+	}
+	return err
 }
 
 // firstOf returns the place of the first event with the key of an event, if it is known. It publishes the event on a
@@ -156,14 +171,15 @@ func (a *appending) firstOf(ctx context.Context, e event.Event) (place, bool, er
 		ack, err := a.log.publish(ctx, msg, tryTime)
 		switch {
 		case err == nil && ack.Duplicate:
-			return place{ack.Sequence, true}, true, nil
+			first, err := a.repeat(ctx, e, ack.Sequence)
+			return first, true, err
 		case isCode(err, codeWrongLastID), isCode(err, codeWrongLastSequence):
 			return place{}, false, nil
 		case err == nil:
-			return place{}, false, errors.New("JetStream stored a message on a condition that cannot hold")
+			return place{}, false, a.failure(errors.New("JetStream stored a message on a condition that cannot hold"))
 		}
 		if err := probe.again(ctx, err, true); err != nil {
-			return place{}, false, err
+			return place{}, false, a.failure(err)
 		}
 	}
 }

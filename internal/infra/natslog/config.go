@@ -14,15 +14,15 @@ import (
 
 // Config says where the log is and bounds it.
 type Config struct {
-	Connection `mapstructure:",squash"`
+	Connection
 
 	// Bounds are those of the stream when the log manages it, and what the stream must at least keep otherwise. JetStream
 	// does not bound the number of keys.
-	Bounds pubsub.HistoryBounds `mapstructure:"-"`
+	Bounds pubsub.HistoryBounds
 	// EventBytes and EventTopics are the largest event that may be appended: bytes of data, and number of topics. Larger
 	// data of other programs is skipped.
-	EventBytes  int `mapstructure:"-"`
-	EventTopics int `mapstructure:"-"`
+	EventBytes  int
+	EventTopics int
 }
 
 // Connection names the NATS servers and the stream. Its keys live under "history.nats".

@@ -39,38 +39,13 @@ func (l *Log) connect() error {
 	}
 	credentials, err := l.cfg.options()
 	if err != nil {
-		return err
+		return permanent(err)
 	}
 	l.conn, err = nats.Connect(strings.Join(l.cfg.URL, ","), append(options, credentials...)...)
 	if err != nil {
 		return fmt.Errorf("history.nats.url: cannot connect to %s: %w", strings.Join(l.cfg.URL, ", "), err)
 	}
 	return nil
-}
-
-// options returns the credentials and the TLS settings.
-func (c Connection) options() (options []nats.Option, err error) {
-	switch {
-	case c.User != "":
-		options = append(options, nats.UserInfo(c.User, c.Password.Reveal()))
-	case c.Token.Reveal() != "":
-		options = append(options, nats.Token(c.Token.Reveal()))
-	case c.CredsFile != "":
-		options = append(options, nats.UserCredentials(c.CredsFile))
-	case c.NKeyFile != "":
-		nkey, err := nats.NkeyOptionFromSeed(c.NKeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("history.nats.nkey_file: %w", err)
-		}
-		options = append(options, nkey)
-	}
-	if c.TLS.CAFile != "" {
-		options = append(options, nats.RootCAs(c.TLS.CAFile))
-	}
-	if c.TLS.CertFile != "" {
-		options = append(options, nats.ClientCert(c.TLS.CertFile, c.TLS.KeyFile))
-	}
-	return options, nil
 }
 
 func (l *Log) disconnected(err error) {

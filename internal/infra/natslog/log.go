@@ -2,6 +2,7 @@ package natslog
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -126,7 +127,8 @@ func isRefusal(err error) bool {
 			return true
 		}
 	}
-	return false
+	_, distrusted := errors.AsType[*tls.CertificateVerificationError](err)
+	return distrusted
 }
 
 // Run watches the stream until the context ends.

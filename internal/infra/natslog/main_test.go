@@ -43,9 +43,7 @@ func config(servers *natstest.Servers, limits pubsubtest.Limits) natslog.Config 
 		Connection: natslog.Connection{
 			URL: servers.URLs(), Stream: fmt.Sprint("TEST", streams.Add(1)), Manage: true, Replicas: len(servers.URLs()),
 		},
-		Bounds: pubsub.HistoryBounds{
-			Events: limits.Events, Bytes: limits.Bytes, Age: limits.Age, Keys: limits.Keys, KeyWindow: limits.KeyWindow,
-		},
+		Bounds:     limits,
 		EventBytes: 1 << 20, EventTopics: 16,
 	}
 }
@@ -89,9 +87,9 @@ func keyed(text, key string) event.Event {
 
 func publish(t testing.TB, log pubsub.Log, events ...event.Event) []event.Position {
 	t.Helper()
-	positions, err := log.Append(context.Background(), events)
+	appended, err := log.Append(context.Background(), events)
 	require.NoError(t, err)
-	return positions
+	return pubsubtest.Positions(appended)
 }
 
 func texts(entries []event.Entry) []string {

@@ -1,4 +1,4 @@
-package natslog
+package natslog_test
 
 import (
 	"strings"
@@ -13,6 +13,7 @@ import (
 
 	"carillon/internal/domain/event"
 	"carillon/internal/domain/eventtest"
+	"carillon/internal/infra/natslog"
 )
 
 func TestSubjects(t *testing.T) {
@@ -26,8 +27,8 @@ func TestSubjects(t *testing.T) {
 		"ü/日本":                "carillon.ü.日本",
 		"$SYS":                "carillon.$SYS",
 	} {
-		assert.Equal(t, subject, subjectOf("carillon", event.MustTopic(topic)))
-		back, err := topicOf("carillon", subject)
+		assert.Equal(t, subject, natslog.SubjectOf("carillon", event.MustTopic(topic)))
+		back, err := natslog.TopicOf("carillon", subject)
 		require.NoError(t, err, subject)
 		assert.Equal(t, topic, back.String())
 	}
@@ -48,7 +49,7 @@ func TestSubjectsThatAreNoTopics(t *testing.T) {
 		"carillon.\xff":                        "topic is not valid UTF-8",
 		"carillon." + strings.Repeat("a", 256): "topic is 256 bytes long, at most 255 are allowed",
 	} {
-		_, err := topicOf("carillon", subject)
+		_, err := natslog.TopicOf("carillon", subject)
 		assert.ErrorContains(t, err, problem, subject)
 	}
 }
@@ -84,13 +85,13 @@ func drawEvent(t *rapid.T) event.Event {
 func TestMessagesRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		e := drawEvent(t)
-		msg := encode("carillon.test", e)
-		for _, token := range strings.Split(msg.Subject, ".") {
+		msg := natslog.Encode("carillon.test", e)
+		for token := range strings.SplitSeq(msg.Subject, ".") {
 			assert.NotEmpty(t, token)
 			assert.False(t, strings.ContainsFunc(token, func(r rune) bool { return r < 0x80 && (unicode.IsSpace(r) || r == '*' || r == '>') }), msg.Subject)
 		}
-		m := stored{subject: msg.Subject, header: overTheWire(t, msg.Header), data: msg.Data}
-		back, err := m.decode("carillon.test", 1<<30)
+		msg.Header = overTheWire(t, msg.Header)
+		back, err := natslog.Decode(msg, "carillon.test", 1<<30)
 		require.NoError(t, err)
 		require.Equal(t, e, back)
 	})
@@ -101,7 +102,7 @@ func TestSubjectsDiffer(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := event.MustTopic(names(t, "a")), event.MustTopic(names(t, "b"))
 		if a != b {
-			assert.NotEqual(t, subjectOf("p", a), subjectOf("p", b))
+			assert.NotEqual(t, natslog.SubjectOf("p", a), natslog.SubjectOf("p", b))
 		}
 	})
 }
@@ -111,8 +112,8 @@ func FuzzTopicOf(f *testing.F) {
 	f.Add("p.a.b")
 	f.Add("p.%.%25")
 	f.Fuzz(func(t *testing.T, subject string) {
-		if topic, err := topicOf("p", subject); err == nil {
-			assert.Equal(t, subject, subjectOf("p", topic))
+		if topic, err := natslog.TopicOf("p", subject); err == nil {
+			assert.Equal(t, subject, natslog.SubjectOf("p", topic))
 		}
 	})
 }
@@ -137,37 +138,37 @@ func overTheWire(t require.TestingT, header nats.Header) nats.Header {
 
 // What another program may publish, and what it means.
 func TestForeignMessages(t *testing.T) {
-	m := stored{subject: "carillon.orders.eu.42", data: []byte("one\r\ntwo")}
-	e, err := m.decode("carillon", 100)
+	m := nats.Msg{Subject: "carillon.orders.eu.42", Data: []byte("one\r\ntwo")}
+	e, err := natslog.Decode(&m, "carillon", 100)
 	require.NoError(t, err)
 	assert.Equal(t, eventtest.MustEvent("one\ntwo", "orders/eu/42"), e)
 
-	m.header = nats.Header{"Nats-Msg-Id": {strings.Repeat("x", 300)}, "X-Other": {"ignored"}, "Carillon-Type": {"message"}}
-	e, err = m.decode("carillon", 100)
+	m.Header = nats.Header{"Nats-Msg-Id": {strings.Repeat("x", 300)}, "X-Other": {"ignored"}, "Carillon-Type": {"message"}}
+	e, err = natslog.Decode(&m, "carillon", 100)
 	require.NoError(t, err)
 	assert.True(t, e.Key.IsZero(), "an id that is no key")
 	assert.True(t, e.Type.IsDefault())
-	m.header = nats.Header{"Nats-Msg-Id": {"50%"}}
-	e, err = m.decode("carillon", 100)
+	m.Header = nats.Header{"Nats-Msg-Id": {"50%"}}
+	e, err = natslog.Decode(&m, "carillon", 100)
 	require.NoError(t, err)
 	assert.Equal(t, "50%", e.Key.String())
 }
 
 func TestMessagesThatAreNoEvents(t *testing.T) {
-	for problem, change := range map[string]func(*stored){
-		"data is larger than limits.event_bytes":       func(m *stored) { m.data = make([]byte, 101) },
-		"data is not valid UTF-8":                      func(m *stored) { m.data = []byte("\xff") },
-		"reserved for the server":                      func(m *stored) { m.header = nats.Header{"Carillon-Type": {"carillon.reset"}} },
-		"type contains the character":                  func(m *stored) { m.header = nats.Header{"Carillon-Type": {"a\x01"}} },
-		"Carillon-Retry: is not a number":              func(m *stored) { m.header = nats.Header{"Carillon-Retry": {"-1"}} },
-		"retry must be a whole number of milliseconds": func(m *stored) { m.header = nats.Header{"Carillon-Retry": {"4000000000"}} },
-		`Carillon-Topic: "%" is not followed`:          func(m *stored) { m.header = nats.Header{"Carillon-Topic": {"a%"}} },
-		"topic must not be empty":                      func(m *stored) { m.header = nats.Header{"Carillon-Topic": {""}} },
-		"subject is not below carillon":                func(m *stored) { m.subject = "orders" },
+	for problem, change := range map[string]func(*nats.Msg){
+		"data is larger than limits.event_bytes":       func(m *nats.Msg) { m.Data = make([]byte, 101) },
+		"data is not valid UTF-8":                      func(m *nats.Msg) { m.Data = []byte("\xff") },
+		"reserved for the server":                      func(m *nats.Msg) { m.Header = nats.Header{"Carillon-Type": {"carillon.reset"}} },
+		"type contains the character":                  func(m *nats.Msg) { m.Header = nats.Header{"Carillon-Type": {"a\x01"}} },
+		"Carillon-Retry: is not a number":              func(m *nats.Msg) { m.Header = nats.Header{"Carillon-Retry": {"-1"}} },
+		"retry must be a whole number of milliseconds": func(m *nats.Msg) { m.Header = nats.Header{"Carillon-Retry": {"4000000000"}} },
+		`Carillon-Topic: "%" is not followed`:          func(m *nats.Msg) { m.Header = nats.Header{"Carillon-Topic": {"a%"}} },
+		"topic must not be empty":                      func(m *nats.Msg) { m.Header = nats.Header{"Carillon-Topic": {""}} },
+		"subject is not below carillon":                func(m *nats.Msg) { m.Subject = "orders" },
 	} {
-		m := stored{subject: "carillon.a", data: []byte("ok")}
+		m := nats.Msg{Subject: "carillon.a", Data: []byte("ok")}
 		change(&m)
-		_, err := m.decode("carillon", 100)
+		_, err := natslog.Decode(&m, "carillon", 100)
 		assert.ErrorContains(t, err, problem)
 	}
 }

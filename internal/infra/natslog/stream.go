@@ -96,11 +96,19 @@ func (l *Log) update(ctx context.Context, info *jetstream.StreamInfo) (*jetstrea
 // permanent.
 func (l *Log) refusal(verb string, err error) error {
 	err = fmt.Errorf("history.nats.stream: cannot %s %s: %w", verb, l.cfg.Stream, err)
-	if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.Code >= 400 && api.Code < 500 {
-		return permanent(err)
+	if api, ok := errors.AsType[*jetstream.APIError](err); ok {
+		refused := api.Code >= 400 && api.Code < 500 && api.ErrorCode != codeNoPeers
+		if refused || api.ErrorCode == codeNotClustered {
+			return permanent(err)
+		}
 	}
 	return unavailable(err)
 }
+
+const (
+	codeNoPeers      jetstream.ErrorCode = 10005 // too few servers, perhaps because some are starting
+	codeNotClustered jetstream.ErrorCode = 10074 // more than one replica on a single server
+)
 
 // manage returns a stream's configuration with everything that the log depends on as it must be, and all else unchanged.
 func (c Config) manage(s jetstream.StreamConfig) jetstream.StreamConfig {

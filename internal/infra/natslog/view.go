@@ -72,30 +72,29 @@ type answer struct {
 	last  uint64
 }
 
-// note takes in what the stream answered. It reports the former epoch if that changed, and since when the answers have
-// been behind what is known to be stored.
-func (v *view) note(a answer) (former event.Epoch, behind time.Duration) {
+// note takes in what the stream answered. It returns for how long the answers have been behind what is known to be
+// stored; zero if they are not.
+func (v *view) note(a answer) (behind time.Duration) {
 	first, newest := bounds(a.info)
 	epoch := epochOf(a.info)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if epoch != v.epoch {
 		if a.asked.Before(v.since) { // an answer of before the change
-			return "", 0
+			return 0
 		}
-		former = v.epoch
 		v.replace(epoch, first, newest)
 	}
 	v.maxMsgs = uint64(max(a.info.Config.MaxMsgs, 0))
-	if former == "" && newest < min(a.last, v.last) {
+	if newest < min(a.last, v.last) {
 		if v.behind.IsZero() {
 			v.behind = time.Now()
 		}
-		return "", max(time.Since(v.behind), 1)
+		return max(time.Since(v.behind), 1)
 	}
 	v.behind = time.Time{}
 	v.oldest, v.last = max(v.oldest, first), max(v.last, newest)
-	return former, 0
+	return 0
 }
 
 // replace begins a new epoch. The caller holds mu.

@@ -24,28 +24,42 @@ const (
 // errBehind means that the stream has less than it had.
 var errBehind = fmt.Errorf("%w: the stream has less than it had", pubsub.ErrUnavailable)
 
-// inspect asks the stream's leader what it has, and notes it. After a change of the epoch it returns the new state.
+// inspect asks the stream's leader what it has, and notes it, and the epoch if that is another one. A leader may be some
+// moments behind a replica that has already delivered a message, so one that is behind is asked again first.
 func (l *Log) inspect(ctx context.Context) (*jetstream.StreamInfo, error) {
 	_, last := l.view.now()
+	for pause := firstPause; ; pause *= 2 {
+		info, behind, err := l.ask(ctx, last)
+		switch {
+		case err != nil:
+			return nil, err
+		case behind == 0:
+			return info, nil
+		case behind >= sure:
+			l.rolledBack(epochOf(info))
+		}
+		if pause > longestPause {
+			return nil, errBehind
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// ask asks the stream's leader once. The stream held everything up to last before. It reports for how long the answers
+// have been behind that.
+func (l *Log) ask(ctx context.Context, last uint64) (*jetstream.StreamInfo, time.Duration, error) {
 	asked := time.Now()
 	info, err := l.info(ctx)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	l.replicated.Store(info.Config.Replicas > 1)
 	l.compareClocks(info.TimeStamp, asked, time.Since(asked))
-	former, behind := l.view.note(answer{info, asked, last})
-	if former != "" {
-		l.logger.Warn("the history was replaced: the NATS stream was made anew or lost its newest messages; all clients get a reset",
-			zap.String("stream", l.cfg.Stream), zap.String("epoch", string(epochOf(info))), zap.String("former", string(former)))
-	}
-	if behind > 0 {
-		if behind >= sure {
-			l.rolledBack(epochOf(info))
-		}
-		return nil, errBehind
-	}
-	return info, nil
+	return info, l.view.note(answer{info, asked, last}), nil
 }
 
 // check looks at the stream, and makes it anew if it is gone.
@@ -86,6 +100,7 @@ func (l *Log) renew(ctx context.Context, lost event.Epoch) {
 			zap.String("stream", l.cfg.Stream), zap.Error(err))
 		return
 	}
+	l.logger.Warn("the NATS stream lost its newest messages: its epoch is another one now", zap.String("stream", l.cfg.Stream))
 	_, _ = l.inspect(ctx) // notes the new epoch; if it fails, the next check does
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -42,9 +43,9 @@ func start(t testing.TB, n int, change []Option) *Servers {
 	t.Helper()
 	s := &Servers{t: t, running: make([]*server.Server, n)}
 	ports := freePorts(t, 2*n)
-	var routes string
+	var routes []string
 	for i := range n {
-		routes += fmt.Sprintf(",nats://127.0.0.1:%d", ports[n+i])
+		routes = append(routes, fmt.Sprintf("nats://127.0.0.1:%d", ports[n+i]))
 	}
 	for i := range n {
 		o := &server.Options{
@@ -54,7 +55,7 @@ func start(t testing.TB, n int, change []Option) *Servers {
 		}
 		if n > 1 {
 			o.Cluster = server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: ports[n+i]}
-			o.Routes = server.RoutesFromStr(routes[1:])
+			o.Routes = server.RoutesFromStr(strings.Join(routes, ","))
 		}
 		for _, f := range change {
 			f(o)
@@ -166,7 +167,7 @@ func freePorts(t testing.TB, n int) []int {
 	t.Helper()
 	var ports []int
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // local
+		l, err := net.Listen("tcp", "127.0.0.1:0")
 		require.NoError(t, err)
 		defer l.Close()
 		address, ok := l.Addr().(*net.TCPAddr)
