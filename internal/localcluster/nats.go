@@ -67,7 +67,7 @@ func (n *NATS) config(i int, routes []string, sync bool) string {
 	if len(routes) > 1 {
 		fmt.Fprintf(&b, "cluster { name: local, listen: %q, routes: [", routes[i])
 		for _, route := range routes {
-			fmt.Fprintf(&b, "%q ", "nats://"+route)
+			fmt.Fprintf(&b, "%q, ", "nats://"+route)
 		}
 		b.WriteString("] }\n")
 	}

@@ -48,7 +48,7 @@ func start(ctx context.Context, name, dir string, cmd *exec.Cmd, ready func(cont
 	}()
 	if err := p.await(ctx, ready); err != nil {
 		p.Kill()
-		return nil, fmt.Errorf("%s did not start: %w; see %s", name, err, p.Output)
+		return nil, fmt.Errorf("%s did not start: %w; its output ends with: %s", name, err, p.lastOutput())
 	}
 	return p, nil
 }
@@ -70,6 +70,16 @@ func (p *Process) await(ctx context.Context, ready func(context.Context) error) 
 			return errors.Join(err, ctx.Err())
 		}
 	}
+}
+
+// lastOutput returns the end of what the process has written.
+func (p *Process) lastOutput() string {
+	const most = 1000
+	text, err := os.ReadFile(p.Output)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text[max(0, len(text)-most):])
 }
 
 // Ended returns a channel that is closed when the process has ended.
