@@ -52,6 +52,7 @@ var allowed = []struct {
 	{"internal/problem", nil},
 	{"internal/client", []string{domain, problem, transport + "/sse"}},
 	{"internal/doctor", []string{domain, transport + "/sse"}},
+	{"internal/localcluster", nil},
 	{"internal/loadgen", []string{domain, transport + "/sse", "golang.org/x/sys", "github.com/HdrHistogram/hdrhistogram-go"}},
 	{"internal/infra", []string{domain, app, "go.uber.org/zap", "golang.org/x/sys"}},
 	{"internal/infra/disklog", []string{"go.etcd.io/bbolt"}},
