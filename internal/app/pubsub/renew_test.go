@@ -73,6 +73,7 @@ func TestASinkIsToldWhereItsStreamEnds(t *testing.T) {
 				f.publish(4, "b")
 				after := f.publish(1, "b")[0]
 				f.publish(5, "a")
+				synctest.Wait() // until the shards have walked it
 				sink := &keeper{fakeSink: newSink()}
 				sink.SetRoom(c.room)
 				before := event.Position{Epoch: after.Epoch, Offset: after.Offset - 1}

@@ -59,9 +59,8 @@ func clockModule(s config.Settings) fx.Option {
 // engineModule keeps events and delivers them to streams.
 func engineModule(s config.Settings) fx.Option {
 	return fx.Module("engine",
-		fx.Supply(s.History),
 		fx.Provide(
-			openEventLog,
+			func(logger *zap.Logger) (eventLog, error) { return openEventLog(s, logger.Named("history")) },
 			func(log pubsub.Log, count *metrics.Metrics, logger *zap.Logger) (*pubsub.Engine, error) {
 				return pubsub.New(s.Engine(), log, engineObserver{count, logger.Named("engine")})
 			},
@@ -108,7 +107,9 @@ func httpModule(s config.Settings, streams capacity) fx.Option {
 			},
 			func() (*delivery.Server, error) { return delivery.New(s.Stream.Config) },
 			func(streams *delivery.Server) *transports { return newTransports(streams, s) },
-			func() (*webui.Page, error) { return webui.New(webui.Config{Clock: s.Clock.Enabled}) },
+			func() (*webui.Page, error) {
+				return webui.New(webui.Config{Clock: s.Clock.Enabled, Node: nodeName(s.Node), Log: s.History.Backend})
+			},
 			func(deps apiDeps) (*httpapi.API, error) {
 				return httpapi.New(s.HTTP, httpapi.Deps{
 					Publisher:       deps.Publisher,
