@@ -50,7 +50,7 @@ var allowed = []struct {
 	{"internal/transport/ws", []string{"github.com/coder/websocket"}},
 	{"internal/transport/httpapi", []string{otel + "/attribute", otel + "/codes", otel + "/propagation", otel + "/trace"}}, // the interfaces, not the SDK
 	{"internal/problem", nil},
-	{"internal/client", []string{domain, problem, transport + "/sse"}},
+	{"internal/client", []string{domain, problem, transport, "github.com/coder/websocket"}},
 	{"internal/doctor", []string{domain, transport + "/sse"}},
 	{"internal/localcluster", nil},
 	{"internal/loadgen", []string{domain, transport + "/sse", "golang.org/x/sys", "github.com/HdrHistogram/hdrhistogram-go"}},

@@ -30,6 +30,8 @@ type subscribeFrame struct {
 	After  string   `json:"after"`
 	Last   *int64   `json:"last"`
 	Since  string   `json:"since"`
+
+	Presence string `json:"presence"`
 }
 
 // unsubscribeFrame ends a subscription.
@@ -136,7 +138,7 @@ func (f *subscribeFrame) request() (req subscribe.Request, err error) {
 	if len(f.Topics) == 0 {
 		return req, &event.InvalidError{Field: "topic", Problem: "is missing"}
 	}
-	req = subscribe.Request{Topics: f.Topics, LastEventID: f.After, Since: f.Since}
+	req = subscribe.Request{Topics: f.Topics, LastEventID: f.After, Since: f.Since, Presence: f.Presence}
 	starts := 0
 	if f.Last != nil {
 		req.Last = strconv.FormatInt(*f.Last, 10)
