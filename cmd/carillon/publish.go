@@ -20,7 +20,10 @@ func publishCommand() *cobra.Command {
 		Use:   "publish TOPIC [DATA|-]",
 		Short: "Publish an event",
 		Long: `Publishes one event and prints its id. The data is the second argument. If that is missing or -, the data is
-read from standard input. One newline at the end of standard input is dropped, because most programs print one.`,
+read from standard input. One newline at the end of standard input is dropped, because most programs print one.
+
+The request has a traceparent (W3C Trace Context): that of the variable TRACEPARENT, or else a new one. The server's log
+records of the request have its trace_id, which is also shown when the server fails.`,
 		Example: `  carillon publish greetings 'hello, world'
   date | carillon publish times
   carillon publish orders/42 '{"status":"paid"}' --type order --topic customers/7`,
@@ -41,6 +44,11 @@ read from standard input. One newline at the end of standard input is dropped, b
 				}
 				request.Data = withoutNewline(string(input))
 			}
+			trace, err := traceParent()
+			if err != nil {
+				return err
+			}
+			request.TraceParent = trace.header
 			c, err := server.dial()
 			if err != nil {
 				return err
@@ -48,7 +56,7 @@ read from standard input. One newline at the end of standard input is dropped, b
 			defer c.Close()
 			id, err := c.Publish(cmd.Context(), request)
 			if err != nil {
-				return withAdvice(err)
+				return trace.named(withAdvice(err))
 			}
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), id)
 			return err

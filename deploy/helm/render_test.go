@@ -167,7 +167,7 @@ func TestCluster(t *testing.T) {
 	assert.Equal(t, "kubernetes.io/hostname", pod.TopologySpreadConstraints[0].TopologyKey)
 	assert.Contains(t, pod.Containers[0].VolumeMounts, core.VolumeMount{Name: "secret-nats", MountPath: "/etc/carillon/secrets/nats", ReadOnly: true})
 	config := get[*core.ConfigMap](t, found, "ConfigMap push-carillon").Data["carillon.yaml"]
-	assert.Contains(t, config, "url: nats://nats.nats.svc.cluster.local:4222\n")
+	assert.Contains(t, config, "- nats://nats.nats.svc.cluster.local:4222\n")
 }
 
 func TestTLS(t *testing.T) {
@@ -228,8 +228,10 @@ func TestRefusals(t *testing.T) {
 		"config: {admin: {token: x}}":                                "config.admin.token: must not be in a ConfigMap",
 		"config: {auth: {publish_token: x}}":                         "config.auth.publish_token: must not be in a ConfigMap",
 		"config: {auth: {jwt: {key: x}}}":                            "config.auth.jwt.key: must not be in a ConfigMap",
+		"config: {history: {nats: {password: x}}}":                   "config.history.nats.password: must not be in a ConfigMap",
+		"config: {history: {nats: {token: x}}}":                      "config.history.nats.token: must not be in a ConfigMap",
 		"config: {http: {tls: {cert_file: x}}}":                      "config.http.tls: must not be set",
-		"config: {http: {addr: ':9090'}}":                            "config.http.addr: must not have port 9090",
+		"config: {http: {addr: ':8079'}}":                            "config.http.addr: must not have port 8079",
 		"config: {drain: {timeout: 40s}}":                            "terminationGracePeriodSeconds: must be greater than config.drain.timeout plus 5s, 45s (got 45)",
 		"config: {drain: {timeout: 1h1m1s}}":                         "3666s",
 		"terminationGracePeriodSeconds: 35":                          "35s (got 35)",

@@ -54,9 +54,7 @@ func (r *room) attended() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.complete = true
-	for _, w := range r.watchers {
-		w.stream.Notify()
-	}
+	pubsub.NotifyAll(r.watching())
 	r.madeProgress()
 	if r.local.wanted {
 		r.presence.peers.answer(r)
@@ -170,7 +168,7 @@ func (r *room) tick(now time.Time, out *packer) (idle bool) {
 			r.changed = true
 		}
 	}
-	var told []*watch
+	var told []*pubsub.Stream
 	switch {
 	case len(r.watchers) > 0 && r.complete:
 		if r.changed && r.announced.Load() != nil {
@@ -178,7 +176,7 @@ func (r *room) tick(now time.Time, out *packer) (idle bool) {
 		}
 		if r.telling > 0 {
 			r.telling--
-			told = slices.Clone(r.watchers)
+			told = r.watching()
 		}
 	case !r.watchedHere():
 		r.forgetOthers()
@@ -192,10 +190,17 @@ func (r *room) tick(now time.Time, out *packer) (idle bool) {
 	}
 	idle = len(r.watchers) == 0
 	r.mu.Unlock()
-	for _, w := range told {
-		w.stream.Notify()
-	}
+	pubsub.NotifyAll(told)
 	return idle
+}
+
+// watching returns the streams that watch.
+func (r *room) watching() []*pubsub.Stream {
+	streams := make([]*pubsub.Stream, len(r.watchers))
+	for i, w := range r.watchers {
+		streams[i] = w.stream
+	}
+	return streams
 }
 
 // forgetOthers forgets what nobody here needs any more: the streams of other nodes, and what was announced.

@@ -37,6 +37,8 @@ type Engine struct {
 	following atomic.Bool   // a call of [Log.Follow] is in progress
 	streams   atomic.Int64  // attached streams
 
+	judge atomic.Pointer[func(Subscription) EndReason] // of [Engine.Enforce]; nil before its first call
+
 	drainEnd atomic.Pointer[time.Time] // when the last stream is ended; nil unless the engine drains
 	drained  chan struct{}             // signalled when no stream is left
 }

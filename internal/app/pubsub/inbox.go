@@ -32,14 +32,21 @@ const (
 
 // post adds a message to the inbox. It reports false when the shard has stopped.
 func (s *shard) post(m message) bool {
+	posted := s.enqueue(m)
+	if posted {
+		s.wake()
+	}
+	return posted
+}
+
+// enqueue is post for a caller that wakes the shard once after several messages.
+func (s *shard) enqueue(m message) bool {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.stopped {
-		s.mu.Unlock()
 		return false
 	}
 	s.inbox = append(s.inbox, m)
-	s.mu.Unlock()
-	s.wake()
 	return true
 }
 

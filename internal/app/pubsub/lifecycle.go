@@ -26,6 +26,10 @@ func (s *shard) open(st *Stream) {
 	case s.drain.active:
 		s.end(st, EndDrain)
 	default:
+		if why := s.engine.verdict(st.sub); why != "" {
+			s.end(st, why)
+			return
+		}
 		s.ready(st) // a sink may hold the opening
 		if st.state != stateClosed {
 			s.onTimer(st)

@@ -1,6 +1,11 @@
 package pubsub
 
-import "carillon/internal/domain/event"
+import (
+	"slices"
+	"time"
+
+	"carillon/internal/domain/event"
+)
 
 // Notices are what one stream is told beside the events of the log: the state of something, such as who subscribes to a
 // topic. A notice has no position and is not replayed, and none is queued: a stream whose sink is full asks again when
@@ -22,7 +27,7 @@ type Notices interface {
 // NewNotice returns an item that is not in the log: it has no position, and so no id on the wire. All streams that are
 // sent the same notice share it, as they share the items of the window.
 func NewNotice(topic event.Topic, kind event.Type, data event.Data) *Item {
-	item := &Item{Entry: event.Entry{Event: event.Event{Topics: []event.Topic{topic}, Type: kind, Data: data}}}
+	item := &Item{Entry: event.Entry{Time: time.Now(), Event: event.Event{Topics: []event.Topic{topic}, Type: kind, Data: data}}}
 	item.size.Store(int64(item.Event.Size()))
 	return item
 }
@@ -32,6 +37,22 @@ func NewNotice(topic event.Topic, kind event.Type, data event.Data) *Item {
 func (s *Stream) Notify() {
 	if !s.notifyPosted.Swap(true) {
 		s.shard.post(message{stream: s, kind: msgNotify})
+	}
+}
+
+// NotifyAll is [Stream.Notify] for many streams. It wakes each shard once, and not for each stream.
+func NotifyAll(streams []*Stream) {
+	var woken []*shard
+	for _, s := range streams {
+		if s.notifyPosted.Swap(true) {
+			continue
+		}
+		if s.shard.enqueue(message{stream: s, kind: msgNotify}) && !slices.Contains(woken, s.shard) {
+			woken = append(woken, s.shard)
+		}
+	}
+	for _, s := range woken {
+		s.wake()
 	}
 }
 

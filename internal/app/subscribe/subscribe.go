@@ -94,7 +94,7 @@ func (s *Subscriber) Open(ctx context.Context, rights access.Rights, req Request
 
 // subscription returns what a request asks for, if its sender may see any of it.
 func (s *Subscriber) subscription(rights access.Rights, req Request) (sub pubsub.Subscription, err error) {
-	sub = pubsub.Subscription{Name: req.Name, Grant: rights.Subscribe, Member: rights.Member}
+	sub = pubsub.Subscription{Name: req.Name, Grant: rights.Subscribe, Credential: rights.Credential, Member: rights.Member}
 	if !rights.Expires.IsZero() {
 		if !time.Now().Before(rights.Expires) {
 			// The token is accepted within the leeway only. A stream would end at once and be opened again until the leeway ends.

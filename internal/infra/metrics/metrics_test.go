@@ -160,7 +160,7 @@ func TestCounts(t *testing.T) {
 // Every reason of the engine has a counter of its own and is not counted as "other".
 func TestEveryReasonIsKnown(t *testing.T) {
 	ends := []pubsub.EndReason{
-		pubsub.EndGone, pubsub.EndFailed, pubsub.EndDead, pubsub.EndSlow, pubsub.EndExpired, pubsub.EndDrain, pubsub.EndClosed,
+		pubsub.EndGone, pubsub.EndFailed, pubsub.EndDead, pubsub.EndSlow, pubsub.EndExpired, pubsub.EndDrain, pubsub.EndClosed, pubsub.EndRights,
 	}
 	resets := []pubsub.ResetReason{
 		pubsub.ResetExpired, pubsub.ResetEpoch, pubsub.ResetMalformed, pubsub.ResetFuture, pubsub.ResetSlow,

@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
@@ -119,6 +120,7 @@ type settings struct {
 	page     http.Handler
 	secure   bool // TLS, with HTTP/2
 	observer httpapi.Observer
+	tracer   trace.Tracer
 }
 
 func defaults() settings {
@@ -184,7 +186,7 @@ func serve(t testing.TB, change ...func(*settings)) *server {
 	require.NoError(t, err)
 	api, err := httpapi.New(set.http, httpapi.Deps{
 		Publisher: publisher, Subscriber: subscriber, Ready: engine.Ready, Representations: representations(streams),
-		Auth: set.auth, Page: set.page, Observer: set.observer, Logger: zap.New(core),
+		Auth: set.auth, Page: set.page, Observer: set.observer, Tracer: set.tracer, Logger: zap.New(core),
 	})
 	require.NoError(t, err)
 

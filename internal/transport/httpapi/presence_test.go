@@ -2,6 +2,8 @@ package httpapi_test
 
 import (
 	"net/http"
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -32,6 +34,23 @@ func TestPresenceOnTheWire(t *testing.T) {
 		id := s.publish("room/7", "x")
 		assert.Equal(t, "id: "+id+"\ndata: x\n\n", count.block())
 		assert.Equal(t, "id: "+id+"\ndata: x\n\n", list.block())
+	})
+}
+
+// In the JSON forms presence events look like control events.
+func TestPresenceAsJSON(t *testing.T) {
+	everyPath(t, func(t *testing.T, path func(*settings)) {
+		s := serve(t, path)
+		want := regexp.MustCompile(`^\{"topics":\["a"\],"type":"carillon.count","time":"[0-9-]+T[0-9:.]+Z","data":"\{\\"topic\\":\\"a\\",\\"streams\\":1,\\"members\\":0\}"\}$`)
+		st, _ := s.listen("topic=a&presence=count&format=json")
+		data, found := strings.CutPrefix(st.block(), "data: ")
+		assert.True(t, found, "there is no id")
+		assert.Regexp(t, want, strings.TrimSuffix(data, "\n\n"))
+		st.close()
+		eventually(t, "the stream to end", func() bool { return s.engine.Streams() == 0 })
+		lines := s.open("/events?topic=a&presence=count", "Accept", "application/x-ndjson")
+		assert.Contains(t, lines.line(), `"type":"carillon.bookmark"`)
+		assert.Regexp(t, want, strings.TrimSuffix(lines.line(), "\n"))
 	})
 }
 

@@ -38,6 +38,7 @@ var table = []struct {
 	{errNoToken, http.StatusUnauthorized, "unauthorized", "A token is required"},
 	{access.ErrExpiredToken, http.StatusUnauthorized, "token_expired", "The token has expired"},
 	{access.ErrInvalidToken, http.StatusUnauthorized, "token_invalid", "The token is not valid"},
+	{access.ErrDenied, http.StatusForbidden, "subject_denied", "This subject is kept out for a time"},
 	{access.ErrUnavailable, http.StatusServiceUnavailable, "keys_unavailable", "The signing keys are unavailable"},
 	{publish.ErrForbidden, http.StatusForbidden, "forbidden", "The token does not allow this"},
 	{subscribe.ErrForbidden, http.StatusForbidden, "forbidden", "The token does not allow this"},
@@ -92,6 +93,9 @@ func problemOf(err error) problem.Document {
 	if rate, ok := errors.AsType[*publish.RateError](err); ok {
 		p.RetryAfter = rate.Wait
 	}
+	if denied, ok := errors.AsType[*access.DeniedError](err); ok {
+		p.RetryAfter = denied.Wait
+	}
 	if unavailable, ok := errors.AsType[*access.UnavailableError](err); ok {
 		p.RetryAfter = unavailable.Wait
 	}
@@ -124,7 +128,7 @@ func (a *API) fail(c *gin.Context, err error) {
 	}
 	p := problemOf(err)
 	a.observeRefusal(c, p, err)
-	fields := []zap.Field{zap.String("request_id", requestID(c)), zap.String("route", c.FullPath()), zap.String("code", p.Code), zap.Error(err)}
+	fields := append(identity(c), zap.String("route", c.FullPath()), zap.String("code", p.Code), zap.Error(err))
 	switch {
 	case p.Code == "internal":
 		a.logger.Error("request failed", fields...)

@@ -32,10 +32,8 @@ func newStreamRecord(logger *zap.Logger, req subscribe.Request, admission subscr
 
 // opened logs the start of the stream, with the reason of a reset if it cannot resume where its client left off.
 func (r *streamRecord) opened(c *gin.Context, transport string, opened subscribe.Opened) {
-	fields := []zap.Field{
-		zap.String("conn", r.name), zap.String("peer", r.address), zap.String("request_id", requestID(c)),
-		zap.String("transport", transport), zap.String("proto", c.Request.Proto), zap.Int("topics", opened.Topics),
-	}
+	fields := append(identity(c), zap.String("conn", r.name), zap.String("peer", r.address),
+		zap.String("transport", transport), zap.String("proto", c.Request.Proto), zap.Int("topics", opened.Topics))
 	if reset := opened.Stream.Opening().Reset; reset != nil {
 		fields = append(fields, zap.String("reset", string(reset.Reason)))
 	}

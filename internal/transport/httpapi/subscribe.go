@@ -49,6 +49,8 @@ func (a *API) subscribe(c *gin.Context) {
 	record.opened(c, chosen.Name, opened)
 	// The deadline is for responses that end. A stream has one for each write.
 	_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Time{})
+	noteStream(c, req.Name)
+	endSpan(c, http.StatusOK)
 	chosen.Transport.Serve(c.Writer, c.Request, opened.Stream, record)
 }
 
@@ -84,8 +86,8 @@ func (a *API) refuse(c *gin.Context, chosen Representation, err error) {
 		return
 	}
 	a.observeRefusal(c, p, err)
-	a.logger.Info("stream refused", zap.String("request_id", requestID(c)), zap.String("peer", c.ClientIP()),
-		zap.String("transport", chosen.Name), zap.String("code", p.Code))
+	a.logger.Info("stream refused", append(identity(c), zap.String("peer", c.ClientIP()),
+		zap.String("transport", chosen.Name), zap.String("code", p.Code))...)
 	reason := p.Code
 	switch p.Code {
 	case "draining":

@@ -54,8 +54,16 @@ type Page struct {
 	byPath map[string]file
 }
 
+// Config is what the page says about its server.
+type Config struct {
+	Clock bool // whether the server ticks
+}
+
+// The mark in index.html by which the page knows whether its server ticks.
+const clockOn, clockOff = `data-clock="on"`, `data-clock="off"`
+
 // New reads the embedded files. It returns an error only if the content type of an embedded file is unknown.
-func New() (*Page, error) {
+func New(cfg Config) (*Page, error) {
 	p := &Page{byPath: map[string]file{}}
 	err := fs.WalkDir(files, "assets", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
@@ -68,6 +76,9 @@ func New() (*Page, error) {
 		kind, err := contentType(name)
 		if err != nil {
 			return err
+		}
+		if !cfg.Clock {
+			body = bytes.Replace(body, []byte(clockOn), []byte(clockOff), 1)
 		}
 		p.add(urlPath(name), kind, body)
 		return nil

@@ -18,7 +18,7 @@ import (
 
 func request(t *testing.T, method, target string, header ...string) *http.Response {
 	t.Helper()
-	page, err := webui.New()
+	page, err := webui.New(webui.Config{Clock: true})
 	require.NoError(t, err)
 	r := httptest.NewRequestWithContext(t.Context(), method, target, http.NoBody)
 	for i := 0; i < len(header); i += 2 {
@@ -52,6 +52,16 @@ func TestServesEachKindOfFile(t *testing.T) {
 		assert.Equal(t, "no-cache", response.Header.Get("Cache-Control"), target)
 		assert.NotEmpty(t, body(t, response), target)
 	}
+}
+
+func TestSaysWhetherTheServerTicks(t *testing.T) {
+	assert.Contains(t, body(t, request(t, http.MethodGet, "/")), `<body data-clock="on">`)
+	page, err := webui.New(webui.Config{})
+	require.NoError(t, err)
+	w := httptest.NewRecorder()
+	page.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody))
+	assert.Contains(t, w.Body.String(), `<body data-clock="off">`)
+	assert.NotEqual(t, request(t, http.MethodGet, "/").Header.Get("ETag"), w.Result().Header.Get("ETag"))
 }
 
 func TestAnythingElseIsNotFound(t *testing.T) {

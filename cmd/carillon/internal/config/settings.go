@@ -9,6 +9,7 @@ import (
 	"carillon/internal/app/pubsub"
 	"carillon/internal/app/timefeed"
 	"carillon/internal/domain/access"
+	"carillon/internal/infra/telemetry"
 	"carillon/internal/infra/tokens"
 	"carillon/internal/transport/adminapi"
 	"carillon/internal/transport/delivery"
@@ -30,6 +31,8 @@ type Settings struct {
 	Admin    Admin               `mapstructure:"admin"`
 	Drain    Drain               `mapstructure:"drain"`
 	Log      Log                 `mapstructure:"log"`
+
+	Telemetry telemetry.Config `mapstructure:"telemetry"`
 }
 
 // Stream holds all settings of a stream, whichever component applies them. Its keys live under "stream".
@@ -57,6 +60,7 @@ func (s Settings) Validate() error {
 		s.Admin.API().Validate(),
 		s.Drain.Validate(),
 		s.Log.Validate(),
+		s.Telemetry.Validate(),
 	)
 }
 

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"carillon/cmd/carillon/internal/config"
+	"carillon/internal/app/authority"
 	"carillon/internal/app/pubsub"
 	"carillon/internal/infra/metrics"
 	"carillon/internal/transport/adminapi"
@@ -17,7 +18,7 @@ import (
 // adminModule serves the admin interface.
 func adminModule(s config.Settings) fx.Option {
 	return fx.Module("admin",
-		fx.Provide(func(engine *pubsub.Engine, all *transports, count *metrics.Metrics, b Build, logger *zap.Logger) (adminListener, error) {
+		fx.Provide(func(engine *pubsub.Engine, rights *authority.Authority, all *transports, count *metrics.Metrics, b Build, logger *zap.Logger) (adminListener, error) {
 			cfg := s.Admin.API()
 			if !cfg.Enabled() {
 				return adminListener{}, nil
@@ -25,6 +26,7 @@ func adminModule(s config.Settings) fx.Option {
 			logger = logger.Named("admin")
 			api, err := adminapi.New(cfg, adminapi.Deps{
 				Engine:     engine,
+				Authority:  rights,
 				Metrics:    count.Handler(),
 				Transports: all.open,
 				About:      adminapi.About{Version: b.Version, Commit: b.Commit, Node: nodeName(), Started: time.Now()},

@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"carillon/cmd/carillon/internal/config"
+	"carillon/internal/app/authority"
 	"carillon/internal/app/presence"
 	"carillon/internal/app/publish"
 	"carillon/internal/app/pubsub"
@@ -36,6 +37,7 @@ func modules(o Options, streams capacity, s *Server) fx.Option {
 		accessModule(settings),
 		httpModule(settings, streams),
 		metricsModule(),
+		telemetryModule(settings),
 		adminModule(settings),
 
 		fx.Invoke(func(l lifecycle, p parts) { appendAll(l, settings.Drain, p) }),
@@ -76,14 +78,19 @@ func presenceModule(s config.Settings) fx.Option {
 	)
 }
 
-// accessModule verifies tokens.
+// accessModule verifies tokens and ends the streams whose rights are gone.
 func accessModule(s config.Settings) fx.Option {
 	return fx.Module("access",
 		fx.Supply(s.Auth),
-		fx.Provide(func(cfg tokens.Config, logger *zap.Logger) (*tokens.Verifier, error) {
-			logger = logger.Named("access")
-			return tokens.New(cfg, func(err error) { logger.Warn("cannot fetch signing keys", zap.Error(err)) })
-		}),
+		fx.Provide(
+			func(cfg tokens.Config, logger *zap.Logger) (*tokens.Verifier, error) {
+				logger = logger.Named("access")
+				return tokens.New(cfg, func(err error) { logger.Warn("cannot fetch signing keys", zap.Error(err)) })
+			},
+			func(verifier *tokens.Verifier, engine *pubsub.Engine, logger *zap.Logger) *authority.Authority {
+				return authority.New(verifier, engine, rightsObserver{logger.Named("access")})
+			},
+		),
 	)
 }
 
@@ -101,7 +108,7 @@ func httpModule(s config.Settings, streams capacity) fx.Option {
 			},
 			func() (*delivery.Server, error) { return delivery.New(s.Stream.Config) },
 			func(streams *delivery.Server) *transports { return newTransports(streams, s.Stream) },
-			webui.New,
+			func() (*webui.Page, error) { return webui.New(webui.Config{Clock: s.Clock.Enabled}) },
 			func(deps apiDeps) (*httpapi.API, error) {
 				return httpapi.New(s.HTTP, httpapi.Deps{
 					Publisher:       deps.Publisher,
@@ -111,6 +118,7 @@ func httpModule(s config.Settings, streams capacity) fx.Option {
 					Auth:            deps.Auth,
 					Page:            deps.Page,
 					Observer:        deps.Metrics,
+					Tracer:          deps.Traces.tracer(),
 					Logger:          deps.Logger.Named("http"),
 				})
 			},
@@ -132,9 +140,10 @@ type apiDeps struct {
 	Subscriber *subscribe.Subscriber
 	Transports *transports
 	Presence   *presence.Presence
-	Auth       *tokens.Verifier
+	Auth       *authority.Authority
 	Page       *webui.Page
 	Metrics    *metrics.Metrics
+	Traces     traces
 	Logger     *zap.Logger
 }
 
@@ -179,11 +188,13 @@ type parts struct {
 	Streams    *delivery.Server
 	Feed       *timefeed.Feed
 	Tokens     *tokens.Verifier
+	Rights     *authority.Authority
 	API        *httpapi.API
 	Public     *listener
 	Admin      adminListener
 
 	Certificate serverCertificate
+	Traces      traces
 }
 
 // appendAll determines the order in which the components start. They stop in the reverse order: streams, then the public
@@ -192,11 +203,15 @@ func appendAll(l lifecycle, drain config.Drain, p parts) {
 	if !p.Admin.off() {
 		l.appendListener(p.Admin.listener)
 	}
+	if p.Traces.Traces != nil {
+		l.Lifecycle.Append(fx.StartStopHook(p.Traces.Start, p.Traces.Stop)) // until all requests have ended
+	}
 	l.appendRunner("keys", p.Tokens.Run)
 	l.appendRunner("stream writer", p.Streams.Run) // the engine ends its streams last
 	l.appendLog(p.Log)                             // until the engine no longer follows it
 	l.appendRunner("presence", p.Presence.Run)     // until the engine's streams have ended
 	l.appendRunner("engine", p.Engine.Run)
+	l.appendRunner("rights", p.Rights.Run)
 	l.appendRunner("clock", p.Feed.Run)
 	if p.Certificate.Pair != nil {
 		l.appendRunner("certificate", p.Certificate.Run)

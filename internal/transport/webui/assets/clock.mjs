@@ -26,6 +26,7 @@ export class Clock {
     this.#page = page;
     this.#rows = new Rows(page.log);
     this.#onLive = onLive;
+    page.clockOff.hidden = document.body.dataset.clock !== "off";
     page.clockToggle.addEventListener("click", () => (this.#stream.running ? this.#stream.close() : this.open()));
     page.noticeDismiss.addEventListener("click", () => {
       this.#notice("");
@@ -71,6 +72,7 @@ export class Clock {
     const reading = read(data);
     if (reading.text.length > longestTime) return;
     this.#reading = reading;
+    this.#page.clockOff.hidden = true; // another server of the same log ticks
     this.#show();
     this.#difference.add(reading, now);
     this.#showDifference();
