@@ -60,7 +60,7 @@ async function ws(attempt) {
   const probe = setInterval(() => socket.readyState === 1 && socket.send("{}"), peer.silence / 3);
   try {
     await new Promise((done, fail) => {
-      signal.onabort = socket.onclose = done;
+      signal.onabort = socket.onclose = socket.onerror = done;
       socket.onopen = () => token && socket.send(JSON.stringify({ token: { value: token } }));
       socket.onmessage = ({ data }) => {
         attempt.heard();
