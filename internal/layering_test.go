@@ -47,6 +47,7 @@ var allowed = []struct {
 	{"internal/transport", []string{domain, app, transport, problem, "go.uber.org/zap", "golang.org/x/sys"}},
 	{"internal/transport/webui", []string{"carillon/clients/js"}}, // the module that pages import
 	{"internal/transport/httpapi", []string{"github.com/gin-gonic/gin", "github.com/gin-contrib"}},
+	{"internal/transport/ws", []string{"github.com/coder/websocket"}},
 	{"internal/transport/httpapi", []string{otel + "/attribute", otel + "/codes", otel + "/propagation", otel + "/trace"}}, // the interfaces, not the SDK
 	{"internal/problem", nil},
 	{"internal/client", []string{domain, problem, transport + "/sse"}},

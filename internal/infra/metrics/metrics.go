@@ -53,8 +53,8 @@ func New(build Build) *Metrics {
 		prometheus.ExponentialBuckets(100e-6, 4, 9)) // 100 µs to 6.5 s
 	m.opened = m.counter("streams_opened_total", "Streams that began.")
 	m.ended = newReasons(m.counters("streams_ended_total", "Streams that ended; slow means that the client read too slowly for the window.", "reason"),
-		pubsub.EndGone, pubsub.EndFailed, pubsub.EndDead, pubsub.EndSlow, pubsub.EndExpired, pubsub.EndDrain, pubsub.EndClosed,
-		pubsub.EndRights, pubsub.EndAnswered)
+		pubsub.EndGone, pubsub.EndFailed, pubsub.EndDead, pubsub.EndSlow, pubsub.EndExpired, pubsub.EndDrain, pubsub.EndClosed, pubsub.EndRights,
+		pubsub.EndAnswered)
 	m.resets = newReasons(m.counters("resets_total", "Times a client was told that events may be missing.", "reason"),
 		pubsub.ResetExpired, pubsub.ResetEpoch, pubsub.ResetMalformed, pubsub.ResetFuture, pubsub.ResetSlow)
 	m.logReplaced = m.counter("log_replaced_total", "Times another log took the place of the one in use; each resets all streams.")

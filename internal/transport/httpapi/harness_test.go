@@ -35,6 +35,7 @@ import (
 	"carillon/internal/transport/longpoll"
 	"carillon/internal/transport/ndjson"
 	"carillon/internal/transport/sse"
+	"carillon/internal/transport/ws"
 )
 
 // waitTimeout bounds every wait. It only ends tests that would hang.
@@ -112,6 +113,7 @@ type settings struct {
 	http     httpapi.Config
 	limits   limits
 	stream   delivery.Config
+	sockets  ws.Config
 	engine   pubsub.Config
 	auth     *tokens
 	presence presence.Config
@@ -137,6 +139,10 @@ func defaults() settings {
 			Retry: 2 * time.Second, RefusedRetry: 5 * time.Second, WriteTimeout: 5 * time.Second,
 			MaxBatchBytes: 64 << 10, TakeOver: true,
 		},
+		sockets: ws.Config{
+			Heartbeat: time.Minute, DeadAfter: waitTimeout, Retry: 2 * time.Second, WriteTimeout: 5 * time.Second,
+			ReadTimeout: 5 * time.Second, BatchBytes: 64 << 10, FirstFrame: 5 * time.Second,
+		},
 		engine: pubsub.Config{
 			Window:    pubsub.WindowConfig{Events: 1 << 16, Bytes: 64 << 20, Age: time.Hour},
 			Heartbeat: time.Minute,
@@ -153,11 +159,12 @@ func defaults() settings {
 type server struct {
 	*testing.T
 
-	url    string
-	api    *httpapi.API
-	engine *pubsub.Engine
-	logs   *observer.ObservedLogs
-	client *http.Client
+	url     string
+	api     *httpapi.API
+	engine  *pubsub.Engine
+	sockets *ws.Server
+	logs    *observer.ObservedLogs
+	client  *http.Client
 }
 
 // serve starts a server with the settings as change leaves them, and stops it when the test ends.
@@ -184,8 +191,10 @@ func serve(t testing.TB, change ...func(*settings)) *server {
 	require.NoError(t, err)
 	subscriber, err := subscribe.New(set.limits.subscribeLimits, engine, present, clock)
 	require.NoError(t, err)
+	list, jsonLines := representations(streams)
+	sockets := ws.New("ws", jsonLines, set.sockets)
 	api, err := httpapi.New(set.http, httpapi.Deps{
-		Publisher: publisher, Subscriber: subscriber, Ready: engine.Ready, Representations: representations(streams),
+		Publisher: publisher, Subscriber: subscriber, Ready: engine.Ready, Draining: engine.Draining, Representations: list, Sockets: sockets,
 		Auth: set.auth, Page: set.page, Observer: set.observer, Tracer: set.tracer, Logger: zap.New(core),
 	})
 	require.NoError(t, err)
@@ -203,16 +212,19 @@ func serve(t testing.TB, change ...func(*settings)) *server {
 	}
 
 	// The poller outlives the streams, as it must.
-	var engineRunning, pollerRunning sync.WaitGroup
+	var engineRunning, pollerRunning, socketsRunning sync.WaitGroup
+	stopSockets := start(&socketsRunning, sockets.Run)
 	stopEngine := start(&engineRunning, engine.Run)
 	stopPresence := start(&engineRunning, present.Run)
 	stopPoller := start(&pollerRunning, streams.Run)
-	s := &server{url: web.URL, api: api, engine: engine, logs: logs, client: newClient(t, web)}
+	s := &server{url: web.URL, api: api, engine: engine, sockets: sockets, logs: logs, client: newClient(t, web)}
 	s.T, _ = t.(*testing.T)
 	t.Cleanup(func() {
 		stopEngine()
 		stopPresence()
 		engineRunning.Wait()
+		stopSockets()
+		socketsRunning.Wait()
 		stopPoller()
 		pollerRunning.Wait()
 		s.client.CloseIdleConnections()
@@ -222,7 +234,7 @@ func serve(t testing.TB, change ...func(*settings)) *server {
 }
 
 // representations are those of the real server, in its order.
-func representations(streams *delivery.Server) []httpapi.Representation {
+func representations(streams *delivery.Server) ([]httpapi.Representation, *delivery.Transport) {
 	jsonLines := streams.Transport("ndjson", ndjson.Codec{})
 	return []httpapi.Representation{
 		{
@@ -231,7 +243,7 @@ func representations(streams *delivery.Server) []httpapi.Representation {
 		},
 		{Name: "ndjson", MediaType: ndjson.MediaType, Transport: jsonLines},
 		{Name: "poll", MediaType: longpoll.MediaType, Transport: longpoll.New("poll", jsonLines, 5*time.Second), Brief: true},
-	}
+	}, jsonLines
 }
 
 func start(running *sync.WaitGroup, run func(context.Context) error) context.CancelFunc {
