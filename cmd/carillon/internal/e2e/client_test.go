@@ -291,4 +291,4 @@ func TestClientMissesAndRepeatsNothingOverBrokenConnections(t *testing.T) {
 }
 
 // clientTransports are the transports of the client.
-var clientTransports = []string{"sse", "poll"}
+var clientTransports = []string{"sse", "poll", "ws"}
