@@ -39,6 +39,7 @@ test: test-deps ## install the Debian packages the tests need (as root), then ru
 	CGO_ENABLED=0 $(GO) test -run Damage ./internal/infra/disklog # what cannot run with the race detector
 	cd deploy/check && $(GO) test ./...
 	cd deploy/helm && $(GO) test ./...
+	cd deploy/prometheus && $(GO) test ./... # the first run compiles promtool: some minutes
 	cd deploy/packages && $(GO) test ./...
 
 test-deps:
@@ -77,6 +78,7 @@ tidy-diff: ## fail if go.mod or go.sum are not tidy
 	$(GO) -C internal/tools mod tidy -diff
 	$(GO) -C deploy/check mod tidy -diff
 	$(GO) -C deploy/helm mod tidy -diff
+	$(GO) -C deploy/prometheus mod tidy -diff
 	$(GO) -C deploy/packages mod tidy -diff
 
 fmt-diff: ## fail if a file is not formatted

@@ -61,6 +61,10 @@ func New(build Build) *Metrics {
 	m.logOvertook = m.counter("log_overtook_total", "Events that the log trimmed before this node received them.")
 	m.publishesRefused = m.counters("publishes_refused_total", "Requests to publish that were refused, by the problem's code.", "reason")
 	m.streamsRefused = m.counters("streams_refused_total", "Requests to subscribe that were refused, by the problem's code.", "reason")
+	// The reasons that alerts are about exist from the start, so that an increase includes the first refusal.
+	m.publishesRefused.WithLabelValues("log_unavailable")
+	m.publishesRefused.WithLabelValues("unknown_outcome")
+	m.streamsRefused.WithLabelValues("stream_limit")
 	m.authFailures = m.counters("auth_failures_total", "Requests that lacked the right to what they asked for, by the problem's code.", "reason")
 
 	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{

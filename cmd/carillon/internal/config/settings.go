@@ -53,7 +53,7 @@ func (s Settings) Validate() error {
 		s.Stream.Config.Validate(),
 		s.Stream.Options.Validate(),
 		s.Engine().Validate(), // includes the window
-		s.History.Validate(),
+		s.validateHistory(),
 		s.Limits.Validate(),
 		s.Presence.Validate(),
 		s.Auth.Validate(),

@@ -59,9 +59,8 @@ func clockModule(s config.Settings) fx.Option {
 // engineModule keeps events and delivers them to streams.
 func engineModule(s config.Settings) fx.Option {
 	return fx.Module("engine",
-		fx.Supply(s.History),
 		fx.Provide(
-			openEventLog,
+			func(logger *zap.Logger) (eventLog, error) { return openEventLog(s, logger.Named("history")) },
 			func(log pubsub.Log, count *metrics.Metrics, logger *zap.Logger) (*pubsub.Engine, error) {
 				return pubsub.New(s.Engine(), log, engineObserver{count, logger.Named("engine")})
 			},
