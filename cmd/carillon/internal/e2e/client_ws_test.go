@@ -37,7 +37,7 @@ func TestClientOverWebSocket(t *testing.T) {
 		t.Parallel()
 		c := follow(t, fmt.Sprintf(`"topics":["secret"],"silence":1500,"token":%q`, secret))
 		c.Await(t, "live")
-		time.Sleep(5 * time.Second)
+		<-time.After(5 * time.Second) // longer than the client lets a connection be silent
 		n.publish(t, "secret", "", "after a while")
 		next := c.Next(t, "something", func(jstest.Line) bool { return true })
 		require.NotNil(t, next.Event, "%+v", next)
