@@ -77,7 +77,7 @@ func (s *subscriber) waiting(error, time.Duration) {
 	s.open = false
 }
 
-func (s *subscriber) take(m sse.Message) error {
+func (s *subscriber) take(m client.Event) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if m.Type == sse.TypeGoaway {
