@@ -47,10 +47,12 @@ var allowed = []struct {
 	{"internal/transport", []string{domain, app, transport, problem, "go.uber.org/zap", "golang.org/x/sys"}},
 	{"internal/transport/webui", []string{"carillon/clients/js"}}, // the module that pages import
 	{"internal/transport/httpapi", []string{"github.com/gin-gonic/gin", "github.com/gin-contrib"}},
+	{"internal/transport/ws", []string{"github.com/coder/websocket"}},
 	{"internal/transport/httpapi", []string{otel + "/attribute", otel + "/codes", otel + "/propagation", otel + "/trace"}}, // the interfaces, not the SDK
 	{"internal/problem", nil},
-	{"internal/client", []string{domain, problem, transport + "/sse"}},
+	{"internal/client", []string{domain, problem, transport, "github.com/coder/websocket"}},
 	{"internal/doctor", []string{domain, transport + "/sse"}},
+	{"internal/localcluster", nil},
 	{"internal/loadgen", []string{domain, transport + "/sse", "golang.org/x/sys", "github.com/HdrHistogram/hdrhistogram-go"}},
 	{"internal/infra", []string{domain, app, "go.uber.org/zap", "golang.org/x/sys"}},
 	{"internal/infra/disklog", []string{"go.etcd.io/bbolt"}},

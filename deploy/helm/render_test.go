@@ -17,6 +17,7 @@ import (
 	policy "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/validation"
+	"sigs.k8s.io/yaml"
 )
 
 func TestObjects(t *testing.T) {
@@ -30,7 +31,7 @@ func TestObjects(t *testing.T) {
 		"disk": append(without(base, "Deployment push-carillon"), "StatefulSet push-carillon"),
 		"tls":  without(base, "Pod push-carillon-test"),
 		"production": append(without(base, "Secret push-carillon"),
-			"Ingress push-carillon", "ServiceMonitor push-carillon"),
+			"Ingress push-carillon", "ServiceMonitor push-carillon", "PrometheusRule push-carillon"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := ""
@@ -156,6 +157,21 @@ func TestLogOnDisk(t *testing.T) {
 	set = get[*apps.StatefulSet](t, found, "StatefulSet push-carillon")
 	assert.Empty(t, set.Spec.VolumeClaimTemplates)
 	assert.Equal(t, "kept", set.Spec.Template.Spec.Volumes[1].PersistentVolumeClaim.ClaimName)
+}
+
+// The chart's alerts are those of deploy/prometheus, which are tested there. A chart cannot name files outside of its folder.
+func TestAlerts(t *testing.T) {
+	const own, tested = "carillon/files/carillon.rules.yaml", "../prometheus/carillon.rules.yaml"
+	want, err := os.ReadFile(tested)
+	require.NoError(t, err)
+	have, err := os.ReadFile(own)
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(have), "copy %s to %s", tested, own)
+	var rules monitoring.PrometheusRuleSpec
+	require.NoError(t, yaml.UnmarshalStrict(want, &rules))
+	rendered := get[*monitoring.PrometheusRule](t, render(t, example(t, "production")), "PrometheusRule push-carillon")
+	assert.Equal(t, rules, rendered.Spec)
+	assert.Equal(t, "prometheus", rendered.Labels["release"])
 }
 
 func TestCluster(t *testing.T) {

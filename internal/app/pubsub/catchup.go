@@ -35,6 +35,10 @@ func (s *shard) catchUp() bool {
 
 // advance moves a lagging stream one batch towards the newest item.
 func (s *shard) advance(st *Stream) {
+	if st.latest != nil {
+		s.advanceLatest(st)
+		return
+	}
 	if st.cursor >= s.cursor {
 		st.state = stateLive
 		st.parkedInWindow = false
@@ -124,6 +128,6 @@ func (s *shard) sendReset(st *Stream, reason ResetReason, at event.Position, ext
 		s.end(st, EndFailed)
 		return
 	}
-	st.cursor, st.knownOffset, st.lastWrite = after, after, s.wheel.tick
+	st.cursor, st.knownOffset, st.lastWrite, st.latest = after, after, s.wheel.tick, nil
 	s.queueCatchUp(st)
 }

@@ -29,6 +29,7 @@ type Engine struct {
 	history   history
 	identity  identity
 	outage    outage
+	latest    latest
 	shards    []*shard
 	nextShard atomic.Uint64 // streams are assigned to the shards round-robin
 
@@ -36,6 +37,8 @@ type Engine struct {
 	head      atomic.Uint64 // the newest offset of the log when the engine began to follow it
 	following atomic.Bool   // a call of [Log.Follow] is in progress
 	streams   atomic.Int64  // attached streams
+	published atomic.Int64  // events published since trimmed events were dropped from latest
+	unindexed chan struct{} // signalled when latest lacks what the log kept before it was followed
 
 	judge atomic.Pointer[func(Subscription) EndReason] // of [Engine.Enforce]; nil before its first call
 
@@ -60,7 +63,10 @@ func New(cfg Config, log Log, observer Observer) (*Engine, error) {
 		identity: newIdentity(extent.Epoch),
 		outage:   outage{began: make(chan struct{}, 1)},
 		drained:  make(chan struct{}, 1),
+
+		unindexed: make(chan struct{}, 1),
 	}
+	e.followLatest(extent, begin)
 	e.newest.Store(begin)
 	e.head.Store(extent.Newest)
 	count := cfg.Shards
@@ -86,6 +92,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	running.Go(func() { e.expire(ctx) })
 	running.Go(func() { e.watchOutages(ctx) })
+	running.Go(func() { e.keepLatest(ctx) })
 	return e.follow(ctx)
 }
 
@@ -122,6 +129,9 @@ func (e *Engine) Publish(ctx context.Context, events ...event.Event) ([]Appended
 	switch {
 	case err == nil:
 		e.observer.Published(len(events), bytes)
+		if e.published.Add(int64(len(events))) >= latestTrimEvents {
+			e.trimLatest()
+		}
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		err = fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
 	default:
@@ -155,7 +165,7 @@ func (e *Engine) Open(ctx context.Context, sub Subscription) (*Stream, error) {
 	if err := e.refusal(); err != nil {
 		return nil, err
 	}
-	at, reset, err := e.findStart(ctx, sub)
+	at, latest, reset, err := e.findStart(ctx, sub)
 	if err != nil {
 		e.noteFailure(err)
 		return nil, err
@@ -164,7 +174,7 @@ func (e *Engine) Open(ctx context.Context, sub Subscription) (*Stream, error) {
 		e.observer.Reset(reset.Reason)
 	}
 	s := e.shards[e.nextShard.Add(1)%uint64(len(e.shards))]
-	return &Stream{sub: sub, start: at, reset: reset, shard: s}, nil
+	return &Stream{sub: sub, start: at, latest: latest, reset: reset, shard: s}, nil
 }
 
 // Streams returns the number of attached streams.

@@ -44,6 +44,7 @@ func (e *Engine) receive(after uint64, entries []event.Entry) {
 		e.window.push(newItems(entries, time.Now()))
 		e.newest.Store(entries[len(entries)-1].Position.Offset)
 	}
+	e.latest.add(entries, e.newest.Load())
 	for _, s := range e.shards {
 		s.wake()
 	}
@@ -70,6 +71,7 @@ func (e *Engine) replace(ctx context.Context) error {
 	if err := e.query(ctx, func(s *shard) { s.replaceLog(extent, begin) }); err != nil {
 		return err // the context has ended
 	}
+	e.followLatest(extent, begin)
 	e.identity.set(extent.Epoch)
 	return nil
 }

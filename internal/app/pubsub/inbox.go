@@ -14,7 +14,7 @@ type message struct {
 	drain  time.Duration // of msgDrain
 	query  func()        // of msgQuery
 
-	shardCursor uint64 // of msgPage: the shard's cursor when the page was requested
+	shardCursor uint64 // of msgPage: there is nothing more up to this offset if the page is empty
 	generation  uint64 // of msgPage: the shard's generation when the page was requested
 }
 

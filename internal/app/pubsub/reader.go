@@ -43,14 +43,16 @@ type reader struct {
 
 	cache     [pagesCached]cachedPage
 	cacheNext int // the page to replace next
+	picked    picker
 }
 
 // pageRequest asks for the page after an offset.
 type pageRequest struct {
 	stream      *Stream // nil when the page is for the shard itself
 	after       event.Position
-	generation  uint64 // the shard's when it made the request
-	shardCursor uint64 // likewise
+	generation  uint64   // the shard's when it made the request
+	shardCursor uint64   // likewise
+	offsets     []uint64 // of the only entries that are wanted; nil for all
 }
 
 // cachedPage is a page that was read before.
@@ -104,6 +106,7 @@ func (r *reader) run(ctx context.Context) {
 			return
 		case <-expiry.C:
 			clear(r.cache[:])
+			r.picked.clear()
 			continue
 		case <-r.wakeup:
 		}
@@ -113,7 +116,13 @@ func (r *reader) run(ctx context.Context) {
 			case <-ctx.Done():
 				return
 			}
-			items, err := r.page(ctx, req.after)
+			var items []*Item
+			var err error
+			if req.offsets == nil {
+				items, err = r.page(ctx, req.after)
+			} else {
+				items, req.shardCursor, err = r.pick(ctx, req.after.Epoch, req.offsets)
+			}
 			r.shard.post(message{
 				kind: msgPage, stream: req.stream, items: items, err: err, generation: req.generation, shardCursor: req.shardCursor,
 			})

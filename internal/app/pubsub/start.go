@@ -11,31 +11,35 @@ import (
 	"carillon/internal/domain/event"
 )
 
-// findStart returns where in the log a subscription starts, and a reset when that is not where the client asked to start.
-func (e *Engine) findStart(ctx context.Context, sub Subscription) (event.Position, *Reset, error) {
+// findStart returns where in the log a subscription starts, the newest events that it begins with if it asks for them, and
+// a reset when it does not start where the client asked to.
+func (e *Engine) findStart(ctx context.Context, sub Subscription) (at event.Position, latest *latestStart, reset *Reset, err error) {
 	extent, err := e.extentFor(ctx, sub.Start)
 	if err != nil {
-		return event.Position{}, nil, err
+		return event.Position{}, nil, nil, err
 	}
 	var whole bool // whether everything that was asked for is kept
-	at := extent.At(extent.Newest)
+	at = extent.At(extent.Newest)
 	switch sub.Start.kind {
 	case startNext:
-		return at, nil, nil
+		return at, nil, nil, nil
 	case startAfter:
-		at, reset := resume(sub.Start.requested, extent)
-		return at, reset, nil
+		at, reset = resume(sub.Start.requested, extent)
+		return at, nil, reset, nil
+	case startLatest:
+		at, latest, err = e.findLatest(ctx, sub, extent)
+		return at, latest, nil, err
 	case startLast:
 		at.Offset, whole, err = e.beforeLast(ctx, sub, extent)
 	case startSince:
 		at.Offset, whole, err = e.beforeTime(ctx, sub.Start.since, extent)
 	}
 	if err != nil || whole || at.Offset == 0 { // the first offset of a log is 1: nothing was trimmed
-		return at, nil, err
+		return at, nil, nil, err
 	}
 	extent.Oldest = max(extent.Oldest, at.Offset+1) // it may have been trimmed meanwhile
-	at, reset := extent.reset(ResetExpired, "", at.Offset)
-	return at, reset, nil
+	at, reset = extent.reset(ResetExpired, "", at.Offset)
+	return at, nil, reset, nil
 }
 
 // extentFor returns the extent by which the start of a subscription is decided. What this node knows is enough for most

@@ -35,7 +35,8 @@ type Stream struct {
 
 	// parkedInWindow means parked while still inside the window: if it falls out, the slow policy applies.
 	parkedInWindow bool
-	pendingEnd     EndReason // the reason of an End that was handled before the stream was opened
+	latest         *latestStart // the newest events that the stream begins with; nil if there are none left
+	pendingEnd     EndReason    // the reason of an End that was handled before the stream was opened
 
 	timerNext *Stream  // the next stream in its slot of the wheel
 	timerLink **Stream // the pointer that points at this stream there; nil outside the wheel

@@ -36,6 +36,7 @@ const (
 	startAfter
 	startLast
 	startSince
+	startLatest
 )
 
 // After starts right after the event whose written position the client saw last. A position that cannot be resumed from
@@ -50,6 +51,10 @@ func Last(n int) Start { return Start{kind: startLast, last: n} }
 // Since starts with the oldest event that the log keeps and that is not older than age. If the log has trimmed events that
 // may not have been older, a [Reset] says so.
 func Since(age time.Duration) Start { return Start{kind: startSince, since: age} }
+
+// Latest starts with the newest event of each matching topic that the log keeps, oldest first, and goes on with what is
+// published later.
+func Latest() Start { return Start{kind: startLatest} }
 
 // ResetReason is why a stream could not continue where its client stopped.
 type ResetReason string

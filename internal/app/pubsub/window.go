@@ -109,6 +109,26 @@ func (w *window) after(offset uint64, buf []*Item) (int, bool) {
 	return n, true
 }
 
+// pick copies the items with the given offsets, which rise, into buf. It reports false, and copies nothing, when the window
+// does not reach back to the first of them.
+func (w *window) pick(offsets []uint64, buf []*Item) (int, bool) {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	if offsets[0] <= w.floor {
+		return 0, false
+	}
+	n := 0
+	for _, offset := range offsets {
+		if i := w.find(offset - 1); i < w.next {
+			if item := w.ring[i&uint64(len(w.ring)-1)]; item.Position.Offset == offset {
+				buf[n] = item
+				n++
+			}
+		}
+	}
+	return n, true
+}
+
 // covers reports whether every item after the offset is still in the window.
 func (w *window) covers(offset uint64) bool {
 	w.mu.RLock()

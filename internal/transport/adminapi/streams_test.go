@@ -205,6 +205,9 @@ func TestGaugesSettleAfterChurn(t *testing.T) {
 		}
 		coming.Wait()
 		s.publish("hello")
+		eventually(t, "all are opened", func() bool { // a client gets the head of its response a moment before
+			return strings.Contains(s.request(http.MethodGet, "/metrics").body, fmt.Sprintf("carillon_streams_opened_total %d\n", (round+1)*clients))
+		})
 		a := s.request(http.MethodPost, fmt.Sprintf("/topics/close?topic=churn/%d", round))
 		require.Equal(t, http.StatusOK, a.status)
 	}

@@ -22,7 +22,7 @@ func (t *Transport) serveFromHandler(w http.ResponseWriter, r *http.Request, b b
 		}
 		w = u.Unwrap()
 	}
-	opening := b.first(t.opening(stream))
+	opening := b.first(t.Opening(stream))
 	out := &writer{
 		server:  t.server,
 		w:       w,

@@ -106,8 +106,8 @@ func (t *Transport) setHeader(w http.ResponseWriter, r *http.Request) {
 	t.codec.SetHeader(h)
 }
 
-// opening returns the opening of a stream.
-func (t *Transport) opening(stream *pubsub.Stream) []byte {
+// Opening returns what a stream begins with in the transport's format.
+func (t *Transport) Opening(stream *pubsub.Stream) []byte {
 	return t.codec.AppendOpening(nil, stream.Opening(), jitter(t.server.cfg.Retry))
 }
 

@@ -12,6 +12,7 @@ import (
 	"carillon/internal/app/publish"
 	"carillon/internal/app/subscribe"
 	"carillon/internal/domain/access"
+	"carillon/internal/transport/ws"
 )
 
 // Authenticator returns the rights of a token, or of a client without one. Its errors match those of package access.
@@ -24,9 +25,11 @@ type Authenticator interface {
 type Deps struct {
 	Publisher  *publish.Publisher
 	Subscriber *subscribe.Subscriber
+	Draining   func() bool  // reports whether the server is stopping
 	Ready      func() error // returns why the server should get no clients now, or nil
 	// Representations are what clients choose from with Accept, the server's own preference first.
 	Representations []Representation
+	Sockets         *ws.Server
 	Auth            Authenticator
 	Page            http.Handler // serves "/" and "/assets/"
 	Observer        Observer     // may be nil

@@ -1,9 +1,9 @@
 package httpapi
 
 import (
+	"slices"
 	"time"
 
-	"github.com/gin-gonic/gin"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
@@ -30,10 +30,10 @@ func newStreamRecord(logger *zap.Logger, req subscribe.Request, admission subscr
 	return &streamRecord{logger: logger, name: req.Name, address: req.Address, admission: admission, start: time.Now(), level: level}
 }
 
-// opened logs the start of the stream, with the reason of a reset if it cannot resume where its client left off.
-func (r *streamRecord) opened(c *gin.Context, transport string, opened subscribe.Opened) {
-	fields := append(identity(c), zap.String("conn", r.name), zap.String("peer", r.address),
-		zap.String("transport", transport), zap.String("proto", c.Request.Proto), zap.Int("topics", opened.Topics))
+// opened logs the start of the stream, with the fields that identify its request, and the reason of a reset if it cannot resume where its client left off.
+func (r *streamRecord) opened(from []zap.Field, proto, transport string, opened subscribe.Opened) {
+	fields := append(slices.Clip(from), zap.String("conn", r.name), zap.String("peer", r.address),
+		zap.String("transport", transport), zap.String("proto", proto), zap.Int("topics", opened.Topics))
 	if reset := opened.Stream.Opening().Reset; reset != nil {
 		fields = append(fields, zap.String("reset", string(reset.Reason)))
 	}

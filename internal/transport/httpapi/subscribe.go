@@ -11,10 +11,15 @@ import (
 
 	"carillon/internal/app/pubsub"
 	"carillon/internal/app/subscribe"
+	"carillon/internal/transport/ws"
 )
 
 // subscribe serves GET /events with a stream, in the representation that the client prefers.
 func (a *API) subscribe(c *gin.Context) {
+	if ws.Requested(c.Request) {
+		a.socket(c)
+		return
+	}
 	c.Writer.Header().Add("Vary", "Accept")
 	query, err := parseQuery(c.Request, subscribeParameters)
 	if err != nil {
@@ -46,7 +51,7 @@ func (a *API) subscribe(c *gin.Context) {
 	}
 	c.Set(keyStream, !chosen.Brief)
 	record := newStreamRecord(a.logger, req, opened.Admission, chosen.Brief)
-	record.opened(c, chosen.Name, opened)
+	record.opened(identity(c), c.Request.Proto, chosen.Name, opened)
 	// The deadline is for responses that end. A stream has one for each write.
 	_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Time{})
 	noteStream(c, req.Name)

@@ -91,6 +91,10 @@ func (p *poll) Send(items []*pubsub.Item) (int, error) {
 			p.once.enough.Do(func() { close(p.enough) })
 			return i, nil
 		}
+		if item.Position.IsZero() { // a state, such as a presence, which every poll is told: nobody waits for it
+			p.append(frame)
+			continue
+		}
 		p.add(frame)
 		p.count++
 	}
@@ -125,13 +129,18 @@ func (p *poll) Close(reason pubsub.EndReason) {
 	close(p.ended)
 }
 
+// add adds what makes the poll answer.
 func (p *poll) add(frame []byte) {
+	p.append(frame)
+	p.once.some.Do(func() { close(p.some) })
+}
+
+func (p *poll) append(frame []byte) {
 	if p.size > 0 {
 		p.events = append(p.events, ',')
 	}
 	p.events = append(p.events, frame...)
 	p.size++
-	p.once.some.Do(func() { close(p.some) })
 }
 
 // answer returns the content of the response.

@@ -234,7 +234,7 @@ func TestClientInNode(t *testing.T) {
 	endToEnd(t)
 	node, err := jstest.Node()
 	require.NoError(t, err)
-	for _, transport := range []string{"sse", "poll"} {
+	for _, transport := range clientTransports {
 		t.Run(transport, func(t *testing.T) {
 			n := startNode(t, quiet...)
 			l := startLink(t, n.Addr)
@@ -261,3 +261,34 @@ func TestClientInNode(t *testing.T) {
 		})
 	}
 }
+
+// The link is cut again and again while events are published, and while the client resumes.
+func TestClientMissesAndRepeatsNothingOverBrokenConnections(t *testing.T) {
+	endToEnd(t)
+	node, err := jstest.Node()
+	require.NoError(t, err)
+	for _, transport := range clientTransports {
+		t.Run(transport, func(t *testing.T) {
+			n := startNode(t, append(quiet, "STREAM_RETRY=100ms")...)
+			l := startLink(t, n.Addr)
+			c := jstest.Follow(t, node, l.url("/events"), fmt.Sprintf(`{"topics":["news"],"transport":%q}`, transport))
+			c.Await(t, "live")
+			const events = 300
+			for i := range events {
+				if i%20 == 10 {
+					l.cut()
+				}
+				n.publish(t, "news", "", fmt.Sprint(i))
+				if i%20 == 13 {
+					l.restore()
+				}
+			}
+			for i := range events {
+				require.Equal(t, fmt.Sprint(i), c.NextEvent(t).Data)
+			}
+		})
+	}
+}
+
+// clientTransports are the transports of the client.
+var clientTransports = []string{"sse", "poll", "ws"}

@@ -106,14 +106,18 @@ func httpModule(s config.Settings, streams capacity) fx.Option {
 				return subscribe.New(limits.SubscribeLimits, engine, present, event.PatternOf(timefeed.Topic))
 			},
 			func() (*delivery.Server, error) { return delivery.New(s.Stream.Config) },
-			func(streams *delivery.Server) *transports { return newTransports(streams, s.Stream) },
-			func() (*webui.Page, error) { return webui.New(webui.Config{Clock: s.Clock.Enabled}) },
+			func(streams *delivery.Server) *transports { return newTransports(streams, s) },
+			func() (*webui.Page, error) {
+				return webui.New(webui.Config{Clock: s.Clock.Enabled, Node: nodeName(s.Node), Log: s.History.Backend})
+			},
 			func(deps apiDeps) (*httpapi.API, error) {
 				return httpapi.New(s.HTTP, httpapi.Deps{
 					Publisher:       deps.Publisher,
 					Subscriber:      deps.Subscriber,
 					Ready:           deps.Engine.Ready,
+					Draining:        deps.Engine.Draining,
 					Representations: deps.Transports.representations(),
+					Sockets:         deps.Transports.sockets,
 					Auth:            deps.Auth,
 					Page:            deps.Page,
 					Observer:        deps.Metrics,
@@ -137,8 +141,8 @@ type apiDeps struct {
 	Engine     *pubsub.Engine
 	Publisher  *publish.Publisher
 	Subscriber *subscribe.Subscriber
-	Transports *transports
 	Presence   *presence.Presence
+	Transports *transports
 	Auth       *authority.Authority
 	Page       *webui.Page
 	Metrics    *metrics.Metrics
@@ -185,6 +189,7 @@ type parts struct {
 	Subscriber *subscribe.Subscriber
 	Presence   *presence.Presence
 	Streams    *delivery.Server
+	Transports *transports
 	Feed       *timefeed.Feed
 	Tokens     *tokens.Verifier
 	Rights     *authority.Authority
@@ -207,8 +212,9 @@ func appendAll(l lifecycle, drain config.Drain, p parts) {
 	}
 	l.appendRunner("keys", p.Tokens.Run)
 	l.appendRunner("stream writer", p.Streams.Run) // the engine ends its streams last
-	l.appendLog(p.Log)                             // until the engine no longer follows it
-	l.appendRunner("presence", p.Presence.Run)     // until the engine's streams have ended
+	l.appendRunner("websocket connections", p.Transports.sockets.Run)
+	l.appendLog(p.Log)                         // until the engine no longer follows it
+	l.appendRunner("presence", p.Presence.Run) // until the engine's streams have ended
 	l.appendRunner("engine", p.Engine.Run)
 	l.appendRunner("rights", p.Rights.Run)
 	l.appendRunner("clock", p.Feed.Run)
@@ -216,5 +222,5 @@ func appendAll(l lifecycle, drain config.Drain, p parts) {
 		l.appendRunner("certificate", p.Certificate.Run)
 	}
 	l.appendListener(p.Public)
-	l.appendDrain(drain, p.Engine)
+	l.appendDrain(drain, p.Engine, p.Transports.sockets)
 }

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"time"
+
 	"carillon/cmd/carillon/internal/config"
 	"carillon/internal/infra/metrics"
 	"carillon/internal/transport/delivery"
@@ -8,6 +10,7 @@ import (
 	"carillon/internal/transport/longpoll"
 	"carillon/internal/transport/ndjson"
 	"carillon/internal/transport/sse"
+	"carillon/internal/transport/ws"
 )
 
 // transports are the ways in which streams reach clients. A new one is a field and a row here.
@@ -16,18 +19,27 @@ type transports struct {
 	sse, sseJSON *delivery.Transport
 	lines        *delivery.Transport
 	polls        *longpoll.Transport
+	sockets      *ws.Server
 }
 
-func newTransports(server *delivery.Server, cfg config.Stream) *transports {
+func newTransports(server *delivery.Server, cfg config.Settings) *transports {
 	lines := server.Transport("ndjson", ndjson.Codec{})
 	return &transports{
 		server:  server,
 		sse:     server.Transport("sse", sse.Codec{}),
 		sseJSON: server.Transport("sse", sse.JSONCodec{}),
 		lines:   lines,
-		polls:   longpoll.New("poll", lines, cfg.WriteTimeout),
+		polls:   longpoll.New("poll", lines, cfg.Stream.WriteTimeout),
+		sockets: ws.New("ws", lines, ws.Config{
+			Heartbeat: cfg.Stream.Heartbeat, DeadAfter: cfg.Stream.DeadAfter, Retry: cfg.Stream.Retry,
+			WriteTimeout: cfg.Stream.WriteTimeout, ReadTimeout: cfg.HTTP.ReadTimeout, BatchBytes: cfg.Stream.MaxBatchBytes,
+			FirstFrame: firstFrame,
+		}),
 	}
 }
+
+// firstFrame is how long a WebSocket client that has no rights yet may take to send its token.
+const firstFrame = 5 * time.Second
 
 // representations returns what clients choose from with Accept, in the order of the server's preference.
 func (t *transports) representations() []httpapi.Representation {
@@ -41,7 +53,7 @@ func (t *transports) representations() []httpapi.Representation {
 // stats returns what the streams of each transport are doing.
 func (t *transports) stats() []metrics.Transport {
 	var all []metrics.Transport
-	for _, stats := range append(t.server.Stats(), t.polls.Stats()) {
+	for _, stats := range append(t.server.Stats(), t.polls.Stats(), t.sockets.Stats()) {
 		all = append(all, metrics.Transport{Name: stats.Transport, Open: stats.Open, Bytes: stats.Bytes})
 	}
 	return all
