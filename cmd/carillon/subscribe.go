@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -33,12 +34,16 @@ events carillon.reset (events may be missing) and carillon.goaway (the server en
 they are printed as events, which --count does not count.`,
 		Example: `  carillon subscribe
   carillon subscribe 'orders/*' news --last 10
+  carillon subscribe 'stock/**' --latest
   carillon subscribe 'orders/**' --json | jq -r .data`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			for name, n := range map[string]int{"count": count, "last": request.Last} {
 				if n < 0 {
 					return usageError{fmt.Errorf("--%s: must be at least 0 (got %d)", name, n)}
 				}
+			}
+			if request.Latest && (request.Last > 0 || request.Since != "") {
+				return usageError{errors.New("--latest cannot be combined with --last or --since")}
 			}
 			request.Topics = args
 			c, err := server.dial()
@@ -58,6 +63,7 @@ they are printed as events, which --count does not count.`,
 	server.flags(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print each event as a line of JSON with id, type and data")
 	cmd.Flags().IntVar(&count, "count", 0, "stop after `N` events (0: no limit)")
+	cmd.Flags().BoolVar(&request.Latest, "latest", false, "start with the newest event of each topic")
 	cmd.Flags().IntVar(&request.Last, "last", 0, "start with the newest `N` events of the history")
 	cmd.Flags().StringVar(&request.Since, "since", "", "start with the events since a `TIME` (RFC 3339) or within a duration (5m)")
 	cmd.Flags().StringVar(&request.LastEventID, "last-event-id", "", "start after the event with this `ID`")
