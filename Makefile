@@ -17,13 +17,16 @@ BUILD_ARGS := --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) --buil
 .DEFAULT_GOAL := help
 RUNS ?= 3
 
-.PHONY: help run build fmt lint test test-deps cover fuzz bench bench-server bench-go vuln check portable tidy-diff fmt-diff dist image image-buildah image-test clean
+.PHONY: help run run-cluster build fmt lint test test-deps cover fuzz bench bench-server bench-go vuln check portable tidy-diff fmt-diff dist image image-buildah image-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## run the server from source; ARGS="--config my.yaml" passes arguments
 	$(GO) run ./cmd/carillon $(ARGS)
+
+run-cluster: ## run three NATS servers, two nodes and HAProxy on this machine; Ctrl-C ends them
+	$(GO) run ./cmd/carillon-cluster $(ARGS)
 
 build: ## build the static binary bin/carillon
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/carillon ./cmd/carillon
@@ -39,6 +42,7 @@ test: test-deps ## install the Debian packages the tests need (as root), then ru
 	CGO_ENABLED=0 $(GO) test -run Damage ./internal/infra/disklog # what cannot run with the race detector
 	cd deploy/check && $(GO) test ./...
 	cd deploy/helm && $(GO) test ./...
+	cd deploy/prometheus && $(GO) test ./... # the first run compiles promtool: some minutes
 	cd deploy/packages && $(GO) test ./...
 
 test-deps:
@@ -77,6 +81,7 @@ tidy-diff: ## fail if go.mod or go.sum are not tidy
 	$(GO) -C internal/tools mod tidy -diff
 	$(GO) -C deploy/check mod tidy -diff
 	$(GO) -C deploy/helm mod tidy -diff
+	$(GO) -C deploy/prometheus mod tidy -diff
 	$(GO) -C deploy/packages mod tidy -diff
 
 fmt-diff: ## fail if a file is not formatted

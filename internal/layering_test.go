@@ -23,6 +23,7 @@ const (
 	app       = "carillon/internal/app"
 	transport = "carillon/internal/transport"
 	problem   = "carillon/internal/problem" // the error document (RFC 9457), which servers write and clients read
+	otel      = "go.opentelemetry.io/otel"
 	anything  = "*"
 )
 
@@ -39,17 +40,24 @@ var allowed = []struct {
 	{"examples", []string{"carillon/examples/demo"}}, // only the standard library and HTTP, so that a reader can copy it
 	{"deploy", []string{anything}},
 	{"configs", nil},
+	{"clients", nil},
 	{"internal/domain", []string{domain}},
 	{"internal/app", []string{domain, app}},
 	{"internal/app/publish", []string{"github.com/hashicorp/golang-lru", "golang.org/x/time"}}, // rates per publisher, in bounded memory
 	{"internal/transport", []string{domain, app, transport, problem, "go.uber.org/zap", "golang.org/x/sys"}},
+	{"internal/transport/webui", []string{"carillon/clients/js"}}, // the module that pages import
 	{"internal/transport/httpapi", []string{"github.com/gin-gonic/gin", "github.com/gin-contrib"}},
+	{"internal/transport/ws", []string{"github.com/coder/websocket"}},
+	{"internal/transport/httpapi", []string{otel + "/attribute", otel + "/codes", otel + "/propagation", otel + "/trace"}}, // the interfaces, not the SDK
 	{"internal/problem", nil},
-	{"internal/client", []string{domain, problem, transport + "/sse"}},
+	{"internal/client", []string{domain, problem, transport, "github.com/coder/websocket"}},
 	{"internal/doctor", []string{domain, transport + "/sse"}},
+	{"internal/localcluster", nil},
 	{"internal/loadgen", []string{domain, transport + "/sse", "golang.org/x/sys", "github.com/HdrHistogram/hdrhistogram-go"}},
 	{"internal/infra", []string{domain, app, "go.uber.org/zap", "golang.org/x/sys"}},
 	{"internal/infra/disklog", []string{"go.etcd.io/bbolt"}},
+	{"internal/infra/natslog", []string{"github.com/nats-io/nats.go", "github.com/nats-io/nuid"}},
+	{"internal/infra/telemetry", []string{otel}},
 	{"internal/infra/metrics", []string{"github.com/prometheus/client_golang"}},
 	{"internal/infra/tokens", []string{"github.com/golang-jwt/jwt", "github.com/MicahParks", "golang.org/x/time"}},
 }
@@ -186,6 +194,10 @@ func TestLayerRule(t *testing.T) {
 		{good, "internal/transport/delivery/codec_test.go", "carillon/internal/transport/sse"},
 		{bad, "internal/transport/delivery/server.go", "github.com/gin-gonic/gin"},
 		{bad, "internal/transport/sse/codec.go", "github.com/gin-gonic/gin"},
+		{good, "internal/transport/httpapi/trace.go", otel + "/trace"},
+		{bad, "internal/transport/httpapi/trace.go", otel + "/sdk/trace"},
+		{bad, "internal/transport/delivery/server.go", otel + "/trace"},
+		{good, "internal/infra/telemetry/traces.go", otel + "/sdk/trace"},
 		{bad, "internal/transport/httpapi/router.go", "carillon/internal/infra/metrics"},
 		{bad, "internal/transport/httpapi/router.go", "go.uber.org/fx"},
 		{bad, "internal/transport/httpapi/router.go", "github.com/prometheus/client_golang/prometheus"},

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Checks for what the tests need besides Go: a C compiler (for the race detector), Chromium (for the browser tests),
-# nginx and HAProxy (for the proxy tests). Installs the missing ones as Debian packages when it runs as root and apt-get
-# exists; otherwise prints what is missing and fails.
+# nginx and HAProxy (for the proxy tests), Node.js 22 or later (for the tests of the browser client). Installs the missing ones
+# as Debian packages when it runs as root and apt-get exists, and Node.js from the npm registry, because Debian's may be older;
+# otherwise prints what is missing and fails.
 set -euo pipefail
 
 has_browser() {
@@ -23,27 +24,58 @@ has_program() { # Debian installs the proxies in a directory that only root's PA
 	command -v "$1" >/dev/null || [[ -x /usr/sbin/$1 ]]
 }
 
+has_node() { # clients/js/jstest looks for the same names
+	local name
+	for name in node node22; do
+		"$name" -e 'process.exit(parseInt(process.versions.node) >= 22 ? 0 : 1)' 2>/dev/null && return
+	done
+	return 1
+}
+
+install_node() {
+	local arch dir=/usr/local/lib/carillon-test
+	case $(uname -m) in
+	x86_64) arch=x64 ;;
+	aarch64) arch=arm64 ;;
+	*) return 1 ;;
+	esac
+	npm install --prefix "$dir" --no-audit --no-fund --loglevel=error "node-linux-$arch@22" >/dev/null &&
+		ln -sf "$dir/node_modules/node-linux-$arch/bin/node" /usr/local/bin/node22
+}
+
+has_all() {
+	has_compiler && has_browser && has_program nginx && has_program haproxy && has_node
+}
+
+has_all && exit 0
 missing=()
 has_compiler || missing+=(gcc libc6-dev)
 has_browser || missing+=(chromium)
 has_program nginx || missing+=(nginx-light)
 has_program haproxy || missing+=(haproxy)
-[[ ${#missing[@]} -gt 0 ]] || exit 0
+has_node || command -v npm >/dev/null || missing+=(npm)
 
 if [[ $(id -u) -eq 0 ]] && command -v apt-get >/dev/null; then
-	echo "test-deps: installing Debian packages: ${missing[*]} (takes a minute or two)"
-	export DEBIAN_FRONTEND=noninteractive
-	apt-get -o DPkg::Lock::Timeout=300 update -qq >/dev/null
-	apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "${missing[@]}" </dev/null >/dev/null
-	has_compiler && has_browser && has_program nginx && has_program haproxy && exit 0
-	echo "test-deps: the packages were installed, but the C compiler, Chromium, nginx or HAProxy is still not usable" >&2
+	if [[ ${#missing[@]} -gt 0 ]]; then
+		echo "test-deps: installing Debian packages: ${missing[*]} (takes a minute or two)"
+		export DEBIAN_FRONTEND=noninteractive
+		apt-get -o DPkg::Lock::Timeout=300 update -qq >/dev/null
+		apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "${missing[@]}" </dev/null >/dev/null
+	fi
+	if ! has_node; then
+		echo "test-deps: installing Node.js 22 from the npm registry as /usr/local/bin/node22"
+		install_node
+	fi
+	has_all && exit 0
+	echo "test-deps: the packages were installed, but the C compiler, Chromium, nginx, HAProxy or Node.js 22 is still not usable" >&2
 	exit 1
 fi
 
+has_node || missing+=("nodejs (22 or later)")
 cat >&2 <<EOF
 test-deps: the tests need packages that are missing and cannot be installed without
 root and apt-get: ${missing[*]}
   Debian, Ubuntu:  sudo apt-get install ${missing[*]}
-  elsewhere:       a C compiler with headers, Chromium or Google Chrome, nginx and HAProxy on the PATH
+  elsewhere:       a C compiler with headers, Chromium or Google Chrome, nginx, HAProxy and Node.js 22 or later on the PATH
 EOF
 exit 1

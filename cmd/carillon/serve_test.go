@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -138,6 +139,11 @@ func TestServeOnAPortInUse(t *testing.T) {
 	require.NoError(t, err)
 	defer taken.Close()
 	addr := taken.Addr().String()
+	_, port, err := net.SplitHostPort(addr)
+	require.NoError(t, err)
+	number, err := strconv.Atoi(port)
+	require.NoError(t, err)
+	next := net.JoinHostPort("127.0.0.1", strconv.Itoa(number+1))
 	for key, environ := range map[string][]string{
 		"http.addr":  {"CARILLON_HTTP_ADDR=" + addr, "CARILLON_ADMIN_ADDR=127.0.0.1:0"},
 		"admin.addr": {"CARILLON_HTTP_ADDR=127.0.0.1:0", "CARILLON_ADMIN_ADDR=" + addr},
@@ -147,7 +153,8 @@ func TestServeOnAPortInUse(t *testing.T) {
 			code, stdout, stderr := carillon()
 			assert.Equal(t, exitFailure, code)
 			assert.Empty(t, stdout)
-			assert.Equal(t, "carillon: "+key+": cannot listen on \""+addr+"\": address already in use\n", stderr)
+			assert.Equal(t, "carillon: "+key+": cannot listen on \""+addr+"\": address already in use; another one is chosen with "+
+				"CARILLON_"+strings.ToUpper(strings.ReplaceAll(key, ".", "_"))+"="+next+"\n", stderr)
 		})
 	}
 }

@@ -88,6 +88,7 @@ var kinds = map[string]func() any{
 	"apps/v1 StatefulSet":                     func() any { return &apps.StatefulSet{} },
 	"policy/v1 PodDisruptionBudget":           func() any { return &policy.PodDisruptionBudget{} },
 	"networking.k8s.io/v1 Ingress":            func() any { return &networking.Ingress{} },
+	"monitoring.coreos.com/v1 PrometheusRule": func() any { return &monitoring.PrometheusRule{} },
 	"monitoring.coreos.com/v1 ServiceMonitor": func() any { return &monitoring.ServiceMonitor{} },
 }
 

@@ -17,6 +17,7 @@ import (
 	policy "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/validation"
+	"sigs.k8s.io/yaml"
 )
 
 func TestObjects(t *testing.T) {
@@ -30,7 +31,7 @@ func TestObjects(t *testing.T) {
 		"disk": append(without(base, "Deployment push-carillon"), "StatefulSet push-carillon"),
 		"tls":  without(base, "Pod push-carillon-test"),
 		"production": append(without(base, "Secret push-carillon"),
-			"Ingress push-carillon", "ServiceMonitor push-carillon"),
+			"Ingress push-carillon", "ServiceMonitor push-carillon", "PrometheusRule push-carillon"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := ""
@@ -158,6 +159,21 @@ func TestLogOnDisk(t *testing.T) {
 	assert.Equal(t, "kept", set.Spec.Template.Spec.Volumes[1].PersistentVolumeClaim.ClaimName)
 }
 
+// The chart's alerts are those of deploy/prometheus, which are tested there. A chart cannot name files outside of its folder.
+func TestAlerts(t *testing.T) {
+	const own, tested = "carillon/files/carillon.rules.yaml", "../prometheus/carillon.rules.yaml"
+	want, err := os.ReadFile(tested)
+	require.NoError(t, err)
+	have, err := os.ReadFile(own)
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(have), "copy %s to %s", tested, own)
+	var rules monitoring.PrometheusRuleSpec
+	require.NoError(t, yaml.UnmarshalStrict(want, &rules))
+	rendered := get[*monitoring.PrometheusRule](t, render(t, example(t, "production")), "PrometheusRule push-carillon")
+	assert.Equal(t, rules, rendered.Spec)
+	assert.Equal(t, "prometheus", rendered.Labels["release"])
+}
+
 func TestCluster(t *testing.T) {
 	found := render(t, example(t, "nats"))
 	deployment := get[*apps.Deployment](t, found, "Deployment push-carillon")
@@ -167,7 +183,7 @@ func TestCluster(t *testing.T) {
 	assert.Equal(t, "kubernetes.io/hostname", pod.TopologySpreadConstraints[0].TopologyKey)
 	assert.Contains(t, pod.Containers[0].VolumeMounts, core.VolumeMount{Name: "secret-nats", MountPath: "/etc/carillon/secrets/nats", ReadOnly: true})
 	config := get[*core.ConfigMap](t, found, "ConfigMap push-carillon").Data["carillon.yaml"]
-	assert.Contains(t, config, "url: nats://nats.nats.svc.cluster.local:4222\n")
+	assert.Contains(t, config, "- nats://nats.nats.svc.cluster.local:4222\n")
 }
 
 func TestTLS(t *testing.T) {
@@ -228,8 +244,10 @@ func TestRefusals(t *testing.T) {
 		"config: {admin: {token: x}}":                                "config.admin.token: must not be in a ConfigMap",
 		"config: {auth: {publish_token: x}}":                         "config.auth.publish_token: must not be in a ConfigMap",
 		"config: {auth: {jwt: {key: x}}}":                            "config.auth.jwt.key: must not be in a ConfigMap",
+		"config: {history: {nats: {password: x}}}":                   "config.history.nats.password: must not be in a ConfigMap",
+		"config: {history: {nats: {token: x}}}":                      "config.history.nats.token: must not be in a ConfigMap",
 		"config: {http: {tls: {cert_file: x}}}":                      "config.http.tls: must not be set",
-		"config: {http: {addr: ':9090'}}":                            "config.http.addr: must not have port 9090",
+		"config: {http: {addr: ':8079'}}":                            "config.http.addr: must not have port 8079",
 		"config: {drain: {timeout: 40s}}":                            "terminationGracePeriodSeconds: must be greater than config.drain.timeout plus 5s, 45s (got 45)",
 		"config: {drain: {timeout: 1h1m1s}}":                         "3666s",
 		"terminationGracePeriodSeconds: 35":                          "35s (got 35)",

@@ -1,5 +1,6 @@
-// Command chat is a chat room that shows its members. Carillon has no presence feature yet: each page sends a request
-// every few seconds, this program keeps the list of members, and publishes it when somebody joins or leaves.
+// Command chat is a chat room that shows its members. Members of this room need no token, so Carillon cannot know their
+// names: each page sends a request every few seconds, this program keeps the list of members, and publishes it when somebody
+// joins or leaves.
 package main
 
 import (
@@ -25,16 +26,20 @@ var page embed.FS
 // requests.
 const memberTimeout = 15 * time.Second
 
+// patience is how long a message may wait for a server that restarts.
+const patience = 20 * time.Second
+
 func main() {
-	room := &room{members: make(map[string]member)}
+	room := &room{changed: make(chan struct{}, 1), members: make(map[string]member)}
 	demo.App{Page: page, Routes: room.routes, Work: room.run}.Main()
 }
 
 // room is the list of members, by the id of their page.
 type room struct {
-	client *demo.Client
+	client  *demo.Client
+	changed chan struct{} // receives when somebody joined or left
 
-	mu      sync.Mutex // held while publishing, so that rosters are published in order
+	mu      sync.Mutex
 	members map[string]member
 }
 
@@ -48,16 +53,21 @@ func (r *room) routes(c *demo.Client, mux *http.ServeMux) {
 	mux.HandleFunc("POST /here", handle(r.here))
 	mux.HandleFunc("POST /gone", handle(r.gone))
 	mux.HandleFunc("POST /say", handle(r.say))
+	// The state, for a page that missed events.
+	mux.HandleFunc("GET /roster", func(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(r.names()) })
 }
 
-// run removes members whose page has closed without a request to "gone".
-func (r *room) run(ctx context.Context, _ *demo.Client) error {
+// run publishes the list of members when it has changed, and removes those whose page has closed without a request to
+// "gone". While the server restarts, Publish waits, and the newest list is next.
+func (r *room) run(ctx context.Context, c *demo.Client) error {
 	every := time.NewTicker(time.Second)
 	defer every.Stop()
 	for {
 		select {
 		case now := <-every.C:
-			if err := r.sweep(ctx, now); err != nil {
+			r.sweep(now)
+		case <-r.changed:
+			if err := c.Publish(ctx, "chat/roster", "roster", r.names()); err != nil {
 				return err
 			}
 		case <-ctx.Done():
@@ -77,53 +87,61 @@ func handle(do func(context.Context, message) error) http.HandlerFunc {
 			http.Error(w, "a JSON object with id, and name or text", http.StatusBadRequest)
 			return
 		}
-		if err := do(request.Context(), m); err != nil {
+		ctx, cancel := context.WithTimeout(request.Context(), patience)
+		defer cancel()
+		if err := do(ctx, m); err != nil {
 			_, _ = fmt.Fprintln(os.Stderr, err)
 			http.Error(w, "try again", http.StatusBadGateway)
 		}
 	}
 }
 
-func (r *room) here(ctx context.Context, m message) error {
+func (r *room) here(_ context.Context, m message) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	known, there := r.members[m.ID]
 	r.members[m.ID] = member{name: m.Name, lastSeen: time.Now()}
-	if there && known.name == m.Name {
-		return nil
+	if !there || known.name != m.Name {
+		r.change()
 	}
-	return r.publish(ctx)
+	return nil
 }
 
-func (r *room) gone(ctx context.Context, m message) error {
+func (r *room) gone(_ context.Context, m message) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if _, there := r.members[m.ID]; !there {
-		return nil
-	}
 	delete(r.members, m.ID)
-	return r.publish(ctx)
+	r.change()
+	return nil
 }
 
-func (r *room) sweep(ctx context.Context, now time.Time) error {
+func (r *room) sweep(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	before := len(r.members)
 	maps.DeleteFunc(r.members, func(_ string, m member) bool { return now.Sub(m.lastSeen) > memberTimeout })
-	if len(r.members) == before {
-		return nil
+	if len(r.members) < before {
+		r.change()
 	}
-	return r.publish(ctx)
 }
 
-// publish publishes the list of members.
-func (r *room) publish(ctx context.Context) error {
+func (r *room) change() {
+	select {
+	case r.changed <- struct{}{}:
+	default: // a change that is not published yet includes this one
+	}
+}
+
+// names returns the names of the members, in order.
+func (r *room) names() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	names := make([]string, 0, len(r.members))
 	for _, m := range r.members {
 		names = append(names, m.name)
 	}
 	slices.Sort(names)
-	return r.client.Publish(ctx, "chat/roster", "roster", names)
+	return names
 }
 
 func (r *room) say(ctx context.Context, m message) error {

@@ -1,7 +1,9 @@
+import { follow } from './stream.js';
+
 const loads = [];
 
 // last=120 is the last minute: the server keeps the events, two a second.
-const stream = new EventSource('events?topic=dashboard/*&last=120');
+const stream = follow(new EventSource('events?topic=dashboard/*&last=120'), () => (loads.length = 0));
 stream.addEventListener('load', (e) => {
   loads.push(JSON.parse(e.data));
   if (loads.length > 60) loads.shift();

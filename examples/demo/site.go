@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"net/http"
@@ -17,8 +18,8 @@ import (
 	"time"
 )
 
-//go:embed style.css
-var style embed.FS
+//go:embed style.css stream.js
+var shared embed.FS
 
 // App is an example: a page that shows events, and the work that publishes them.
 type App struct {
@@ -75,7 +76,8 @@ func (a App) run(ctx context.Context, addr, server string) error {
 func (c *Client) routes(page fs.FS) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.Handle("GET /", noInline(http.FileServerFS(page)))
-	mux.Handle("GET /style.css", http.FileServerFS(style))
+	mux.Handle("GET /style.css", http.FileServerFS(shared))
+	mux.Handle("GET /stream.js", http.FileServerFS(shared))
 	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	mux.Handle("GET /events", &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
@@ -83,8 +85,16 @@ func (c *Client) routes(page fs.FS) *http.ServeMux {
 			r.SetXForwarded()
 		},
 		FlushInterval: -1, // flush each event at once
+		ErrorHandler:  func(w http.ResponseWriter, _ *http.Request, _ error) { comeBack(w) },
 	})
 	return mux
+}
+
+// comeBack responds while Carillon is away. An EventSource never reconnects after a 502, so it is sent a stream that ends.
+func comeBack(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "text/event-stream")
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = io.WriteString(w, "retry: 1000\nevent: carillon.goaway\ndata: {\"reason\":\"unavailable\"}\n\n")
 }
 
 // noInline forbids inline scripts and styles, so that displayed text cannot become a script.

@@ -1,19 +1,23 @@
+import { follow } from './stream.js';
+
 const bar = document.querySelector('#bar');
 const said = document.querySelector('#said');
 
 const watch = (job) => {
-  const stream = new EventSource(`events?topic=jobs/${job}&last=1`);
-  const show = (e) => {
-    const { done, total } = JSON.parse(e.data);
+  const show = ({ done, total }) => {
     bar.max = total;
     bar.value = done;
-    said.textContent = e.type === 'done' ? 'done' : `${Math.round((100 * done) / total)} %`;
+    said.textContent = done === total ? 'done' : `${Math.round((100 * done) / total)} %`;
+    if (done === total) stream.close(); // the job has no further events, and EventSource would reconnect for ever
   };
-  stream.addEventListener('progress', show);
-  stream.addEventListener('done', (e) => {
-    show(e);
-    stream.close(); // the job has no further events, and EventSource would reconnect for ever
-  });
+  // The end of the job may be among the events that were missed, so its state is fetched.
+  const missed = async () => {
+    const answer = await fetch(`jobs/${job}`);
+    if (answer.ok) show(await answer.json());
+    else said.textContent = 'there is no such job';
+  };
+  const stream = follow(new EventSource(`events?topic=jobs/${job}&last=1`), missed);
+  for (const type of ['progress', 'done']) stream.addEventListener(type, (e) => show(JSON.parse(e.data)));
 };
 
 document.querySelector('#start').addEventListener('click', async () => {

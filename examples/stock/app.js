@@ -1,3 +1,5 @@
+import { follow } from './stream.js';
+
 const rows = new Map();
 
 const rowOf = (symbol) => {
@@ -8,7 +10,13 @@ const rowOf = (symbol) => {
   return rows.get(symbol);
 };
 
-const stream = new EventSource('events?topic=stock/*&last=3');
+// The events that are still kept follow a reset, so the page begins anew.
+const clear = () => {
+  rows.clear();
+  document.querySelector('#shares').replaceChildren();
+};
+
+const stream = follow(new EventSource('events?topic=stock/*&last=3'), clear);
 stream.addEventListener('price', (e) => {
   const { symbol, price, change } = JSON.parse(e.data);
   const row = rowOf(symbol);

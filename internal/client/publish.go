@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -22,6 +23,8 @@ type PublishRequest struct {
 	Data   string
 	Retry  time.Duration // whole milliseconds; zero: unset
 	Key    string        // idempotency key: the server publishes an event with a known key only once; "": none
+
+	TraceParent string // the trace that the event is part of (W3C Trace Context), or ""
 }
 
 // Publish publishes one event and returns its id. A refusal is a [*ProblemError]. After any other error the event may have been
@@ -40,7 +43,15 @@ func (c *Client) Publish(ctx context.Context, e PublishRequest) (string, error) 
 	var response struct {
 		ID string `json:"id"`
 	}
-	err := c.post(ctx, query, "text/plain; charset=utf-8", e.Key, []byte(e.Data), &response)
+	header := http.Header{"Content-Type": {"text/plain; charset=utf-8"}}
+	if e.Key != "" {
+		// With this header net/http also repeats the request when a reused connection breaks.
+		header.Set("Idempotency-Key", e.Key)
+	}
+	if e.TraceParent != "" {
+		header.Set("Traceparent", e.TraceParent)
+	}
+	err := c.post(ctx, query, header, []byte(e.Data), &response)
 	if err == nil && response.ID == "" {
 		err = errResponse
 	}
@@ -57,10 +68,13 @@ func (e PublishRequest) check() error {
 	if !headerSafe(e.Key) {
 		return &event.InvalidError{Field: "key", Problem: "contains control characters, or begins or ends with a space"}
 	}
+	if !headerSafe(e.TraceParent) {
+		return &event.InvalidError{Field: "traceparent", Problem: "contains control characters, or begins or ends with a space"}
+	}
 	return event.CheckRetry(e.Retry)
 }
 
-func (c *Client) post(ctx context.Context, query url.Values, kind, key string, body []byte, response any) error {
+func (c *Client) post(ctx context.Context, query url.Values, header http.Header, body []byte, response any) error {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
 	req, err := c.request(ctx, http.MethodPost, query)
@@ -70,11 +84,7 @@ func (c *Client) post(ctx context.Context, query url.Values, kind, key string, b
 	req.Body, _ = bodyOf(body)()
 	req.GetBody = bodyOf(body) // to send it again on a new connection, or after a redirect
 	req.ContentLength = int64(len(body))
-	req.Header.Set("Content-Type", kind)
-	if key != "" {
-		// With this header net/http also repeats the request when a reused connection breaks.
-		req.Header.Set("Idempotency-Key", key)
-	}
+	maps.Copy(req.Header, header)
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return fmt.Errorf("publishing: %w", err)

@@ -42,6 +42,9 @@ func (s *shard) advance(st *Stream) {
 	if st.cursor >= s.cursor {
 		st.state = stateLive
 		st.parkedInWindow = false
+		if watcher, ok := st.sink.(LiveWatcher); ok {
+			watcher.Live()
+		}
 		return
 	}
 	n, covered := s.engine.window.after(st.cursor, s.batch.items[:])

@@ -40,6 +40,8 @@ type Engine struct {
 	published atomic.Int64  // events published since trimmed events were dropped from latest
 	unindexed chan struct{} // signalled when latest lacks what the log kept before it was followed
 
+	judge atomic.Pointer[func(Subscription) EndReason] // of [Engine.Enforce]; nil before its first call
+
 	drainEnd atomic.Pointer[time.Time] // when the last stream is ended; nil unless the engine drains
 	drained  chan struct{}             // signalled when no stream is left
 }

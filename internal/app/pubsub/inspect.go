@@ -88,6 +88,34 @@ func (e *Engine) End(ctx context.Context, why EndReason, selects func(Subscripti
 	return ended, nil
 }
 
+// Enforce ends the streams for which judge returns a reason, and returns how many there were. Streams that open later are
+// judged too, so none that was on its way escapes. The shards call judge, so it must be quick; it must not be changed by
+// calls that overlap. It fails if the context ends first; some streams may have been ended then.
+func (e *Engine) Enforce(ctx context.Context, judge func(Subscription) EndReason) (int, error) {
+	e.judge.Store(&judge)
+	ended := 0
+	err := e.query(ctx, func(s *shard) {
+		for _, st := range slices.Clone(s.streams) {
+			if why := judge(st.sub); why != "" {
+				s.end(st, why)
+				ended++
+			}
+		}
+	})
+	if err != nil {
+		return 0, err // a shard may still run the query
+	}
+	return ended, nil
+}
+
+// verdict returns why a stream that opens may not, or "".
+func (e *Engine) verdict(sub Subscription) EndReason {
+	if judge := e.judge.Load(); judge != nil {
+		return (*judge)(sub)
+	}
+	return ""
+}
+
 // Window returns what the window holds. Unlike [Engine.Inspect] it needs no shard, and costs next to nothing.
 func (e *Engine) Window() WindowInfo { return e.window.info(time.Now()) }
 

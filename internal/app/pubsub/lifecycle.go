@@ -26,6 +26,10 @@ func (s *shard) open(st *Stream) {
 	case s.drain.active:
 		s.end(st, EndDrain)
 	default:
+		if why := s.engine.verdict(st.sub); why != "" {
+			s.end(st, why)
+			return
+		}
 		s.ready(st) // a sink may hold the opening
 		if st.state != stateClosed {
 			s.onTimer(st)
@@ -58,6 +62,9 @@ func (s *shard) end(st *Stream, why EndReason) {
 		return
 	case stateLagging, stateReading, stateLive, stateParked:
 	}
+	if keeper, ok := st.sink.(PositionKeeper); ok {
+		keeper.EndsAt(s.position(s.givenUpTo(st)))
+	}
 	st.state = stateClosed
 	st.endPosted.Store(true)
 	s.index.remove(st)
@@ -76,4 +83,12 @@ func (s *shard) end(st *Stream, why EndReason) {
 		st.sub.Notices.End()
 	}
 	s.engine.streamEnded(why)
+}
+
+// givenUpTo returns the offset up to which a stream has been given everything that matches.
+func (s *shard) givenUpTo(st *Stream) uint64 {
+	if st.state == stateLive {
+		return max(s.cursor, st.cursor)
+	}
+	return st.cursor
 }

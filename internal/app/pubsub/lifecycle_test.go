@@ -33,6 +33,46 @@ func TestStreamsNeedNoGoroutine(t *testing.T) {
 	})
 }
 
+// Streams are judged when the rules change, and afterwards when they open: a stream may be on its way at that moment.
+func TestEnforce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t, config(), newLog(0))
+		_, stays := f.listen(next, "a")
+		_, ends := f.listen(next, "b")
+		_, parked := f.listenUpTo(0, next, "b")
+		onItsWay := f.open(pubsub.Subscription{Patterns: patterns("b"), Grant: allTopics, Start: next})
+		f.publish(1, "a", "b")
+		synctest.Wait()
+		judge := func(sub pubsub.Subscription) pubsub.EndReason {
+			if sub.Patterns[0] == patterns("b")[0] {
+				return pubsub.EndRights
+			}
+			return ""
+		}
+		n, err := f.engine.Enforce(t.Context(), judge)
+		require.NoError(t, err)
+		assert.Equal(t, 2, n)
+		late := newSink()
+		onItsWay.Attach(late)
+		_, allowed := f.listen(next, "a")
+		f.publish(1, "a", "b")
+		synctest.Wait()
+		assert.Equal(t, []string{"1", "2"}, stays.Text())
+		assert.Equal(t, []string{"1", "close:rights_changed"}, ends.Text())
+		assert.Equal(t, []string{"close:rights_changed"}, parked.Text())
+		assert.Equal(t, []string{"close:rights_changed"}, late.Text())
+		assert.Equal(t, []string{"2"}, allowed.Text())
+
+		n, err = f.engine.Enforce(t.Context(), func(pubsub.Subscription) pubsub.EndReason { return "" })
+		require.NoError(t, err)
+		assert.Zero(t, n)
+		_, again := f.listen(next, "b")
+		f.publish(1, "b")
+		synctest.Wait()
+		assert.Equal(t, []string{"3"}, again.Text(), "the last rules count")
+	})
+}
+
 // A stream ends when the right to subscribe expires: not later, and at most a quarter of a second earlier, however rare
 // heartbeats are.
 func TestExpiry(t *testing.T) {

@@ -108,6 +108,7 @@ func (l *listener) checkStart(s startRequest, kept []event.Entry, extent pubsub.
 	begin, reset := opening(l.stream)
 	wrong := fmt.Errorf("%+v started at %d with reset %+v in %+v", s, begin.Offset, reset, extent)
 	floor := extent.Oldest - 1
+	missed := false // events that were asked for may have been trimmed
 	switch s.kind {
 	case "after":
 		want, why := s.offset, pubsub.ResetReason("")
@@ -129,14 +130,20 @@ func (l *listener) checkStart(s startRequest, kept []event.Entry, extent pubsub.
 		if len(l.matching(kept, begin.Offset)) != want {
 			return wrong
 		}
+		missed = floor > 0 && want < s.n
 	case "since":
+		missed = floor > 0 && s.age > 0
 		for _, e := range kept {
 			if (now.Sub(e.Time) <= s.age) != (e.Position.Offset > begin.Offset) {
 				return wrong
 			}
+			missed = missed && now.Sub(e.Time) <= s.age
 		}
 	}
-	if reset != nil || begin.Offset < floor || begin.Offset > extent.Newest {
+	if (reset != nil) != missed || missed && (reset.Reason != pubsub.ResetExpired || reset.At != begin) {
+		return wrong
+	}
+	if begin.Offset < floor || begin.Offset > extent.Newest {
 		return wrong
 	}
 	return nil

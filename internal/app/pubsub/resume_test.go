@@ -101,7 +101,7 @@ func TestResumeWhenNothingIsKept(t *testing.T) {
 		for _, start := range []pubsub.Start{pubsub.Last(5), pubsub.Since(time.Hour)} {
 			from, reset = opening(f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: allTopics, Start: start}))
 			assert.Equal(t, at(5), from)
-			assert.Nil(t, reset)
+			assert.Equal(t, &pubsub.Reset{Reason: pubsub.ResetExpired, Newest: at(5), At: at(5)}, reset)
 		}
 	})
 }

@@ -25,6 +25,18 @@ type Sink interface {
 	Close(why EndReason)
 }
 
+// LiveWatcher is implemented by a [Sink] that needs to know when its stream has caught up. Live is called each time the
+// stream becomes live: it has then been given everything up to the newest event.
+type LiveWatcher interface {
+	Live()
+}
+
+// PositionKeeper is implemented by a [Sink] whose client is told where to continue. EndsAt is called once, right before
+// Close, with the position up to which the stream was given everything that matches.
+type PositionKeeper interface {
+	EndsAt(at event.Position)
+}
+
 // ReasonRefiner is implemented by a [Sink] that may know more exactly why its stream ends, for example from its
 // connection. RefineReason is called once, right before Close, and returns the reason to use.
 type ReasonRefiner interface {

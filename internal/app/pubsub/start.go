@@ -18,19 +18,28 @@ func (e *Engine) findStart(ctx context.Context, sub Subscription) (at event.Posi
 	if err != nil {
 		return event.Position{}, nil, nil, err
 	}
+	var whole bool // whether everything that was asked for is kept
 	at = extent.At(extent.Newest)
 	switch sub.Start.kind {
 	case startNext:
+		return at, nil, nil, nil
 	case startAfter:
 		at, reset = resume(sub.Start.requested, extent)
-	case startLast:
-		at.Offset, err = e.beforeLast(ctx, sub, extent)
-	case startSince:
-		at.Offset, err = e.beforeTime(ctx, sub.Start.since, extent)
+		return at, nil, reset, nil
 	case startLatest:
 		at, latest, err = e.findLatest(ctx, sub, extent)
+		return at, latest, nil, err
+	case startLast:
+		at.Offset, whole, err = e.beforeLast(ctx, sub, extent)
+	case startSince:
+		at.Offset, whole, err = e.beforeTime(ctx, sub.Start.since, extent)
 	}
-	return at, latest, reset, err
+	if err != nil || whole || at.Offset == 0 { // the first offset of a log is 1: nothing was trimmed
+		return at, nil, nil, err
+	}
+	extent.Oldest = max(extent.Oldest, at.Offset+1) // it may have been trimmed meanwhile
+	at, reset = extent.reset(ResetExpired, "", at.Offset)
+	return at, nil, reset, nil
 }
 
 // extentFor returns the extent by which the start of a subscription is decided. What this node knows is enough for most
@@ -79,8 +88,9 @@ func (e Extent) reset(reason ResetReason, requested string, after uint64) (event
 	return r.At, &r
 }
 
-// beforeLast returns the offset right before the newest n matching events. It reads backwards, page by page.
-func (e *Engine) beforeLast(ctx context.Context, sub Subscription, extent Extent) (uint64, error) {
+// beforeLast returns the offset right before the newest n matching events, and whether so many are kept. It reads
+// backwards, page by page.
+func (e *Engine) beforeLast(ctx context.Context, sub Subscription, extent Extent) (offset uint64, whole bool, err error) {
 	stream := Stream{sub: sub} // for its wants method
 	var buf [pageItems]*Item
 	missing := sub.Start.last
@@ -93,24 +103,25 @@ func (e *Engine) beforeLast(ctx context.Context, sub Subscription, extent Extent
 			continue
 		}
 		if err != nil {
-			return 0, fmt.Errorf("reading history: %w", err)
+			return 0, false, fmt.Errorf("reading history: %w", err)
 		}
 		for _, item := range slices.Backward(items) {
 			if item.Position.Offset > end || !stream.wants(item.Event) {
 				continue
 			}
 			if missing--; missing == 0 {
-				return item.Position.Offset - 1, nil
+				return item.Position.Offset - 1, true, nil
 			}
 		}
 		end = after
 	}
-	return max(end, extent.Oldest-1), nil
+	return max(end, extent.Oldest-1), missing <= 0, nil
 }
 
-// beforeTime returns the offset right before the events that are at most age old. Ages are measured with this process's
-// monotonic clock where entries carry it, so a wall clock that jumped changes nothing.
-func (e *Engine) beforeTime(ctx context.Context, age time.Duration, extent Extent) (uint64, error) {
+// beforeTime returns the offset right before the events that are at most age old, and whether an older one is kept, which
+// shows that none of them was trimmed. Ages are measured with this process's monotonic clock where entries carry it, so a
+// wall clock that jumped changes nothing.
+func (e *Engine) beforeTime(ctx context.Context, age time.Duration, extent Extent) (offset uint64, whole bool, err error) {
 	var readErr error
 	oldest := extent.Oldest
 	n := sort.Search(int(extent.Newest+1-oldest), func(i int) bool {
@@ -125,7 +136,7 @@ func (e *Engine) beforeTime(ctx context.Context, age time.Duration, extent Exten
 		return len(entries) == 0 || time.Since(entries[0].Time) <= age
 	})
 	if readErr != nil {
-		return 0, fmt.Errorf("reading history: %w", readErr)
+		return 0, false, fmt.Errorf("reading history: %w", readErr)
 	}
-	return oldest - 1 + uint64(n), nil
+	return oldest - 1 + uint64(n), n > 0 || age <= 0, nil
 }

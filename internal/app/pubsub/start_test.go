@@ -56,6 +56,27 @@ func TestLast(t *testing.T) {
 	})
 }
 
+// A client that asks for more than is kept is told, if some of it may have been there.
+func TestLastOfATrimmedLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t, config(), newLog(50))
+		f.publish(50, "a")
+		synctest.Wait()
+		_, whole := f.listen(pubsub.Last(1000), "a")
+		f.publish(50, "a", "b")
+		synctest.Wait()
+		assert.Equal(t, numbers(1, 100), whole.Text(), "nothing had been trimmed")
+		expired := &pubsub.Reset{Reason: pubsub.ResetExpired, Oldest: at(51), Newest: at(100), At: at(50)}
+		for n, want := range map[int]*pubsub.Reset{0: nil, 1: nil, 50: nil, 51: expired, 1 << 40: expired} {
+			st, sink := f.listen(pubsub.Last(n), "a")
+			_, reset := opening(st)
+			assert.Equal(t, want, reset, "last %d", n)
+			synctest.Wait()
+			assert.Len(t, sink.Text(), min(n, 50))
+		}
+	})
+}
+
 // The log may be trimmed during the search; what it still keeps is found.
 func TestLastWhileTheLogIsTrimmed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -75,15 +96,16 @@ func TestLastWhileTheLogIsTrimmed(t *testing.T) {
 		})
 		from, reset := opening(f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: allTopics, Start: pubsub.Last(1000)}))
 		assert.Equal(t, at(200), from)
-		assert.Nil(t, reset)
+		assert.Equal(t, &pubsub.Reset{Reason: pubsub.ResetExpired, Oldest: at(201), Newest: at(600), At: at(200)}, reset)
 
 		f.log.Set(func(l *fakeLog) {
 			l.onRead = func(after uint64, _ int) { // everything is trimmed
 				l.Trim(600)
 			}
 		})
-		from, _ = opening(f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: allTopics, Start: pubsub.Last(1000)}))
+		from, reset = opening(f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: allTopics, Start: pubsub.Last(1000)}))
 		assert.Equal(t, at(600), from)
+		assert.Equal(t, &pubsub.Reset{Reason: pubsub.ResetExpired, Newest: at(600), At: at(600)}, reset)
 	})
 }
 
@@ -96,23 +118,29 @@ func TestSince(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		for _, c := range []struct {
-			age  time.Duration
-			from int
+			age    time.Duration
+			from   int
+			missed bool
 		}{
-			{0, 60},
-			{-time.Hour, 60},
-			{500 * time.Millisecond, 60},
-			{time.Second, 59},
-			{1500 * time.Millisecond, 59},
-			{10 * time.Second, 50},
-			{50 * time.Second, 10},
-			{time.Hour, 10},
-			{1 << 62, 10},
+			{0, 60, false},
+			{-time.Hour, 60, false},
+			{500 * time.Millisecond, 60, false},
+			{time.Second, 59, false},
+			{1500 * time.Millisecond, 59, false},
+			{10 * time.Second, 50, false},
+			{49500 * time.Millisecond, 11, false},
+			{50 * time.Second, 10, true},
+			{time.Hour, 10, true},
+			{1 << 62, 10, true},
 		} {
 			st, sink := f.listen(pubsub.Since(c.age), "a")
 			from, reset := opening(st)
 			assert.Equal(t, at(uint64(c.from)), from, "since %s", c.age)
-			assert.Nil(t, reset)
+			var want *pubsub.Reset // what was trimmed may not have been older
+			if c.missed {
+				want = &pubsub.Reset{Reason: pubsub.ResetExpired, Oldest: at(11), Newest: at(60), At: at(10)}
+			}
+			assert.Equal(t, want, reset, "since %s", c.age)
 			synctest.Wait()
 			assert.Equal(t, numbers(c.from+1, 60), sink.Text(), "since %s", c.age)
 		}

@@ -11,9 +11,11 @@ import (
 type Subscription struct {
 	Patterns []event.Pattern // at least one; an event is delivered once even if several of them match
 	Grant    access.Grant    // checked for each event when it is sent
-	Start    Start
-	Expires  time.Time // when the right to subscribe ends; zero means never
-	Name     string    // identifies the stream in log records and to operators
+	// Credential is what the grant rests on; nil for a client without a token.
+	Credential *access.Credential
+	Start      Start
+	Expires    time.Time // when the right to subscribe ends; zero means never
+	Name       string    // identifies the stream in log records and to operators
 	// Member is who subscribes, for those who are told who is there. Nil if the subscriber has no name.
 	Member  *access.Member
 	Notices Notices // what the stream is told beside the events of the log; nil for nothing
@@ -42,10 +44,12 @@ const (
 // another.
 func After(requested string) Start { return Start{kind: startAfter, requested: requested} }
 
-// Last starts with the newest n matching events that the log keeps.
+// Last starts with the newest n matching events that the log keeps. If it keeps fewer and has trimmed some, which may have
+// matched, a [Reset] says so.
 func Last(n int) Start { return Start{kind: startLast, last: n} }
 
-// Since starts with the oldest event that the log keeps and that is not older than age.
+// Since starts with the oldest event that the log keeps and that is not older than age. If the log has trimmed events that
+// may not have been older, a [Reset] says so.
 func Since(age time.Duration) Start { return Start{kind: startSince, since: age} }
 
 // Latest starts with the newest event of each matching topic that the log keeps, oldest first, and goes on with what is
@@ -57,7 +61,7 @@ type ResetReason string
 
 // The reasons of a [Reset].
 const (
-	ResetExpired   ResetReason = "expired"   // older than the history that is kept
+	ResetExpired   ResetReason = "expired"   // older than the history that is kept, or asking for more than that
 	ResetEpoch     ResetReason = "epoch"     // of another log: the server lost or replaced it
 	ResetMalformed ResetReason = "malformed" // not a position
 	ResetFuture    ResetReason = "future"    // newer than anything the log holds
@@ -78,11 +82,16 @@ type EndReason string
 
 // The reasons of an end. A client that can still be reached is sent the reason in a goaway.
 const (
-	EndGone    EndReason = "gone"    // the client left
-	EndFailed  EndReason = "failed"  // its connection broke
-	EndDead    EndReason = "dead"    // its connection accepted nothing for too long
-	EndSlow    EndReason = "slow"    // it read too slowly
-	EndExpired EndReason = "expired" // its right to subscribe ended
-	EndDrain   EndReason = "drain"   // the server is stopping
-	EndClosed  EndReason = "closed"  // an operator closed it
+	EndGone    EndReason = "gone"           // the client left
+	EndFailed  EndReason = "failed"         // its connection broke
+	EndDead    EndReason = "dead"           // its connection accepted nothing for too long
+	EndSlow    EndReason = "slow"           // it read too slowly
+	EndExpired EndReason = "expired"        // its right to subscribe ended
+	EndDrain   EndReason = "drain"          // the server is stopping
+	EndClosed  EndReason = "closed"         // an operator closed it
+	EndRights  EndReason = "rights_changed" // the rules or keys that it was opened by have changed
+
+	// EndAnswered ends a stream that has done what its client asked for: a long poll that was answered, a subscription that
+	// its client took back.
+	EndAnswered EndReason = "answered"
 )

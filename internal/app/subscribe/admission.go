@@ -39,7 +39,8 @@ func (l *limiter) admit(address string) (Admission, error) {
 	return Admission{limiter: l, client: client}, nil
 }
 
-// Admission is a stream's place within the limits. It is a value, because there are as many as streams.
+// Admission is a stream's place within the limits. It is a value, because there are as many as streams. The zero Admission
+// is that of a stream which shares the place of another.
 type Admission struct {
 	limiter *limiter
 	client  netip.Prefix
@@ -48,6 +49,9 @@ type Admission struct {
 // Release makes room for another stream. It must be called once, when the stream has ended.
 func (a Admission) Release() {
 	l := a.limiter
+	if l == nil {
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.total--

@@ -81,21 +81,51 @@ func (s *Subscriber) Open(ctx context.Context, rights access.Rights, req Request
 	if err != nil {
 		return Opened{}, err
 	}
-	admission, err := s.streams.admit(req.Address)
+	admission, err := s.Admit(req.Address)
 	if err != nil {
 		return Opened{}, err
 	}
-	stream, err := s.engine.Open(ctx, sub)
+	opened, err := s.start(ctx, sub, admission)
 	if err != nil {
 		admission.Release()
+	}
+	return opened, err
+}
+
+// Admit counts a connection that can have streams as one stream. The admission must be released when it has ended.
+func (s *Subscriber) Admit(address string) (Admission, error) { return s.streams.admit(address) }
+
+// OpenAdmitted is [Subscriber.Open] for a stream that shares the place of a connection which was admitted.
+func (s *Subscriber) OpenAdmitted(ctx context.Context, rights access.Rights, req Request) (Opened, error) {
+	sub, err := s.subscription(rights, req)
+	if err != nil {
+		return Opened{}, err
+	}
+	return s.start(ctx, sub, Admission{})
+}
+
+func (s *Subscriber) start(ctx context.Context, sub pubsub.Subscription, admission Admission) (Opened, error) {
+	stream, err := s.engine.Open(ctx, sub)
+	if err != nil {
 		return Opened{}, err
 	}
 	return Opened{Stream: stream, Topics: len(sub.Patterns), Admission: admission}, nil
 }
 
+// Renew continues an open stream with other rights of its subscriber. The request is the one that it was opened with. On
+// an error, which matches [ErrForbidden] or [access.ErrExpiredToken], the stream keeps the rights it has.
+func (s *Subscriber) Renew(stream *pubsub.Stream, rights access.Rights, req Request) error {
+	sub, err := s.subscription(rights, req)
+	if err != nil {
+		return err
+	}
+	stream.Renew(sub.Grant, sub.Expires, sub.Credential)
+	return nil
+}
+
 // subscription returns what a request asks for, if its sender may see any of it.
 func (s *Subscriber) subscription(rights access.Rights, req Request) (sub pubsub.Subscription, err error) {
-	sub = pubsub.Subscription{Name: req.Name, Grant: rights.Subscribe, Member: rights.Member}
+	sub = pubsub.Subscription{Name: req.Name, Grant: rights.Subscribe, Credential: rights.Credential, Member: rights.Member}
 	if !rights.Expires.IsZero() {
 		if !time.Now().Before(rights.Expires) {
 			// The token is accepted within the leeway only. A stream would end at once and be opened again until the leeway ends.

@@ -13,6 +13,7 @@ const JSON = "json"
 
 // Config configures when the clock ticks and how a tick is written. Its keys are under "clock".
 type Config struct {
+	Enabled  bool          `mapstructure:"enabled"` // false: no ticks
 	Interval time.Duration `mapstructure:"interval"`
 	Timezone string        `mapstructure:"timezone"`
 	Layout   string        `mapstructure:"layout"` // as of package time, or [JSON]

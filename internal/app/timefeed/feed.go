@@ -52,6 +52,7 @@ type Observer interface {
 
 // Feed publishes the time. Its counters may be read at any time.
 type Feed struct {
+	enabled   bool
 	ticker    *clock.Ticker
 	zone      *time.Location
 	layout    string
@@ -76,6 +77,7 @@ func New(cfg Config, now func() time.Time, publisher Publisher, observer Observe
 		return nil, err
 	}
 	return &Feed{
+		enabled:   cfg.Enabled,
 		ticker:    ticker,
 		zone:      zone,
 		layout:    cfg.Layout,
@@ -97,8 +99,12 @@ func (f *Feed) Stats() Stats {
 	return Stats{Ticks: f.ticker.Ticks(), Skipped: f.ticker.Skipped(), Failed: f.failed.Load()}
 }
 
-// Run publishes each tick until the context ends; then it returns nil.
+// Run publishes each tick, or none if the clock is turned off, until the context ends; then it returns nil.
 func (f *Feed) Run(ctx context.Context) error {
+	if !f.enabled {
+		<-ctx.Done()
+		return nil
+	}
 	var lost uint64 // ticks since publishing began to fail
 	f.ticker.Run(ctx, func(tick clock.Tick) {
 		f.observer.Ticked(tick.Late)

@@ -77,7 +77,7 @@ func runOn(t *testing.T, cfg timefeed.Config, now func() time.Time, d time.Durat
 	return feed.Stats(), o.reported
 }
 
-var everySecond = timefeed.Config{Interval: time.Second, Timezone: "UTC", Layout: time.DateTime}
+var everySecond = timefeed.Config{Enabled: true, Interval: time.Second, Timezone: "UTC", Layout: time.DateTime}
 
 func TestPublishesEachSecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -122,7 +122,7 @@ func TestWritesTheTimeInItsZoneAndLayout(t *testing.T) {
 		t.Run(c.timezone+" "+c.layout, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := &log{}
-				cfg := timefeed.Config{Interval: c.interval, Timezone: c.timezone, Layout: c.layout}
+				cfg := timefeed.Config{Enabled: true, Interval: c.interval, Timezone: c.timezone, Layout: c.layout}
 				run(t, cfg, c.start, 2*c.interval+1, l)
 				assert.Equal(t, c.want, l.data())
 			})
@@ -164,6 +164,17 @@ func TestAFailingLogCostsItsTicksAndNothingElse(t *testing.T) {
 		assert.Equal(t, []string{"2025-06-18 09:00:01", "2025-06-18 09:00:04", "2025-06-18 09:00:06"}, l.data())
 		assert.Equal(t, timefeed.Stats{Ticks: 6, Failed: 3}, stats)
 		assert.Equal(t, []any{down, uint64(2), down, uint64(1)}, reported)
+	})
+}
+
+func TestAClockThatIsTurnedOffDoesNotTick(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, off := &log{}, everySecond
+		off.Enabled = false
+		stats, reported := run(t, off, time.Unix(0, 0), time.Hour, l)
+		assert.Empty(t, l.events)
+		assert.Equal(t, timefeed.Stats{}, stats)
+		assert.Empty(t, reported)
 	})
 }
 

@@ -107,3 +107,48 @@ func TestAskingDoesNotAllocate(t *testing.T) {
 	topic := event.MustTopic("stock/acme")
 	assert.Zero(t, testing.AllocsPerRun(100, func() { g.Allows(topic) }))
 }
+
+func TestReduced(t *testing.T) {
+	for _, c := range []struct {
+		before, now []string
+		pattern     string
+		want        bool
+	}{
+		{[]string{"**"}, []string{"**"}, "a/**", false},
+		{[]string{"**"}, []string{"a/**"}, "a/1", false},
+		{[]string{"**"}, []string{"a/**"}, "a/**", false},
+		{[]string{"**"}, []string{"a/*"}, "a/**", true},
+		{[]string{"**"}, []string{"a/**"}, "**", true},
+		{[]string{"**"}, nil, "a", true},
+		{[]string{"a", "b"}, []string{"b"}, "b", false},
+		{[]string{"a", "b"}, []string{"b"}, "*", true},
+		{[]string{"a"}, []string{"*"}, "**", false},
+		{[]string{"a"}, []string{"b"}, "b", false},
+		{nil, nil, "**", false},
+	} {
+		before, now := access.Allow(eventtest.MustPatterns(c.before...)...), access.Allow(eventtest.MustPatterns(c.now...)...)
+		assert.Equal(t, c.want, before.Reduced(now, eventtest.MustPattern(c.pattern)), "%v", c)
+	}
+}
+
+// Whatever is not reduced loses no topic.
+func TestReducedMissesNothing(t *testing.T) {
+	patterns := []string{"a", "b", "a/b", "*", "*/*", "a/*", "*/b", "a/**", "**"}
+	topics := []string{"a", "b", "c", "a/b", "a/c", "b/b", "a/b/c"}
+	rapid.Check(t, func(rt *rapid.T) {
+		draw := func(name string) access.Grant {
+			return access.Allow(eventtest.MustPatterns(rapid.SliceOfN(rapid.SampledFrom(patterns), 0, 3).Draw(rt, name)...)...)
+		}
+		before, now := draw("before"), draw("now")
+		pattern := eventtest.MustPattern(rapid.SampledFrom(patterns).Draw(rt, "pattern"))
+		if before.Reduced(now, pattern) {
+			return
+		}
+		for _, text := range topics {
+			topic := event.MustTopic(text)
+			if pattern.Matches(topic) && before.Allows(topic) && !now.Allows(topic) {
+				rt.Fatalf("%s was lost", text)
+			}
+		}
+	})
+}

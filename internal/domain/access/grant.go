@@ -23,6 +23,14 @@ func Allow(patterns ...event.Pattern) Grant {
 	return g
 }
 
+// With returns a grant of what either grant allows.
+func (g Grant) With(other Grant) Grant {
+	if g.all || len(other.patterns) == 0 {
+		return g
+	}
+	return Allow(slices.Concat(g.patterns, other.patterns)...)
+}
+
 // All reports whether the grant allows every topic, so that callers need not check each topic.
 func (g Grant) All() bool { return g.all }
 

@@ -13,7 +13,19 @@ var (
 	ErrExpiredToken = errors.New("expired token")
 	// ErrUnavailable means that the keys to verify the token cannot be fetched at present; a later attempt may succeed.
 	ErrUnavailable = errors.New("keys unavailable")
+	// ErrDenied means that the token is valid, and an operator keeps its subject out for a time.
+	ErrDenied = errors.New("an operator keeps this subject out for a time")
 )
+
+// DeniedError says for how long a subject is kept out. It matches [ErrDenied].
+type DeniedError struct {
+	Wait time.Duration
+}
+
+func (e *DeniedError) Error() string { return ErrDenied.Error() }
+
+// Unwrap returns [ErrDenied].
+func (e *DeniedError) Unwrap() error { return ErrDenied }
 
 // UnavailableError says when to try again. It matches [ErrUnavailable].
 type UnavailableError struct {
@@ -43,4 +55,6 @@ type Rights struct {
 	Presence  Grant     // topics whose members may be seen
 	Member    *Member   // what those who may see the members see; nil for rights without a subject of their own
 	Expires   time.Time // when the rights end; zero: never
+	// Credential is what the rights rest on; nil without a token.
+	Credential *Credential
 }

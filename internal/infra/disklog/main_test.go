@@ -27,9 +27,7 @@ func TestMain(m *testing.M) {
 }
 
 func config(dir string, limits pubsubtest.Limits) disklog.Config {
-	return disklog.Config{
-		Path: dir, Events: limits.Events, Bytes: limits.Bytes, Age: limits.Age, Keys: limits.Keys, KeyWindow: limits.KeyWindow,
-	}
+	return disklog.Config{Path: dir, HistoryBounds: limits}
 }
 
 // instance is an open log whose committer runs.

@@ -179,14 +179,14 @@ func TestLifecycle(t *testing.T) {
 }
 
 func TestConfig(t *testing.T) {
-	err := disklog.Config{Events: 1 << 27, KeyWindow: -1}.Validate()
+	err := disklog.Config{HistoryBounds: pubsub.HistoryBounds{Events: 1 << 27, KeyWindow: -1}}.Validate()
 	for _, problem := range []string{
 		`history.disk.path: must be a directory (got "")`,
 		"history.events: must be between 1 and 67108864 (got 134217728)",
-		"history.bytes: must be at least 1 (got 0)",
-		"history.age: must be above 0 (got 0s)",
+		"history.bytes: must be above 0 (got 0)",
+		"history.age: must be above 0s (got 0s)",
 		"history.keys: must be between 1 and 67108864 (got 0)",
-		"history.key_window: must be above 0 (got -1ns)",
+		"history.key_window: must be above 0s (got -1ns)",
 	} {
 		require.ErrorContains(t, err, problem)
 	}

@@ -16,9 +16,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func open(t testing.TB, limits pubsubtest.Limits) *memlog.Log {
 	t.Helper()
-	log, err := memlog.New(memlog.Config{
-		Events: limits.Events, Bytes: limits.Bytes, Age: limits.Age, Keys: limits.Keys, KeyWindow: limits.KeyWindow,
-	})
+	log, err := memlog.New(limits)
 	require.NoError(t, err)
 	return log
 }

@@ -53,13 +53,18 @@ func New(build Build) *Metrics {
 		prometheus.ExponentialBuckets(100e-6, 4, 9)) // 100 µs to 6.5 s
 	m.opened = m.counter("streams_opened_total", "Streams that began.")
 	m.ended = newReasons(m.counters("streams_ended_total", "Streams that ended; slow means that the client read too slowly for the window.", "reason"),
-		pubsub.EndGone, pubsub.EndFailed, pubsub.EndDead, pubsub.EndSlow, pubsub.EndExpired, pubsub.EndDrain, pubsub.EndClosed)
+		pubsub.EndGone, pubsub.EndFailed, pubsub.EndDead, pubsub.EndSlow, pubsub.EndExpired, pubsub.EndDrain, pubsub.EndClosed, pubsub.EndRights,
+		pubsub.EndAnswered)
 	m.resets = newReasons(m.counters("resets_total", "Times a client was told that events may be missing.", "reason"),
 		pubsub.ResetExpired, pubsub.ResetEpoch, pubsub.ResetMalformed, pubsub.ResetFuture, pubsub.ResetSlow)
 	m.logReplaced = m.counter("log_replaced_total", "Times another log took the place of the one in use; each resets all streams.")
 	m.logOvertook = m.counter("log_overtook_total", "Events that the log trimmed before this node received them.")
 	m.publishesRefused = m.counters("publishes_refused_total", "Requests to publish that were refused, by the problem's code.", "reason")
 	m.streamsRefused = m.counters("streams_refused_total", "Requests to subscribe that were refused, by the problem's code.", "reason")
+	// The reasons that alerts are about exist from the start, so that an increase includes the first refusal.
+	m.publishesRefused.WithLabelValues("log_unavailable")
+	m.publishesRefused.WithLabelValues("unknown_outcome")
+	m.streamsRefused.WithLabelValues("stream_limit")
 	m.authFailures = m.counters("auth_failures_total", "Requests that lacked the right to what they asked for, by the problem's code.", "reason")
 
 	info := prometheus.NewGaugeVec(prometheus.GaugeOpts{

@@ -48,11 +48,17 @@ func newLog(t testing.TB) *memlog.Log {
 	return log
 }
 
+// sharedLog is a log that is on other machines too.
+type sharedLog struct{ *memlog.Log }
+
+func (sharedLog) ClockOffset() time.Duration { return -1500 * time.Millisecond }
+func (sharedLog) Skipped() uint64            { return 17 }
+
 func newMetrics(t testing.TB, q *fakeSources) *metrics.Metrics {
 	t.Helper()
 	m := metrics.New(metrics.Build{Version: "1.2.3", Commit: "abc", Go: "go1.26"})
 	require.NoError(t, m.Watch(metrics.Sources{
-		Engine: q, Log: newLog(t), Clock: q,
+		Engine: q, Log: sharedLog{newLog(t)}, Clock: q,
 		Streams: func() []metrics.Transport {
 			return []metrics.Transport{{Name: "sse", Open: map[string]int64{"taken_over": 2, "http1": 1}, Bytes: 99}}
 		},
@@ -112,6 +118,8 @@ func TestCounts(t *testing.T) {
 	everything(m)
 	text := scrape(t, m)
 	for series, want := range map[string]string{
+		"log_clock_offset_seconds":                        "-1.5",
+		"log_messages_skipped_total":                      "17",
 		"events_published_total":                          "3",
 		"published_bytes_total":                           "300",
 		`deliveries_total{mode="live"}`:                   "7",
@@ -163,7 +171,7 @@ func TestCounts(t *testing.T) {
 // Every reason of the engine has a counter of its own and is not counted as "other".
 func TestEveryReasonIsKnown(t *testing.T) {
 	ends := []pubsub.EndReason{
-		pubsub.EndGone, pubsub.EndFailed, pubsub.EndDead, pubsub.EndSlow, pubsub.EndExpired, pubsub.EndDrain, pubsub.EndClosed,
+		pubsub.EndGone, pubsub.EndFailed, pubsub.EndDead, pubsub.EndSlow, pubsub.EndExpired, pubsub.EndDrain, pubsub.EndClosed, pubsub.EndRights,
 	}
 	resets := []pubsub.ResetReason{
 		pubsub.ResetExpired, pubsub.ResetEpoch, pubsub.ResetMalformed, pubsub.ResetFuture, pubsub.ResetSlow,
@@ -233,5 +241,6 @@ func TestLogThatTellsLess(t *testing.T) {
 	text := scrape(t, m)
 	assert.Contains(t, text, "carillon_history_events 0")
 	assert.NotContains(t, text, "carillon_history_bytes")
+	assert.NotContains(t, text, "carillon_log_clock_offset_seconds")
 	assert.NotContains(t, text, "carillon_tls_", "there is no certificate")
 }

@@ -52,6 +52,12 @@ type sizedLog interface {
 	Kept() (bytes int64, age time.Duration)
 }
 
+// sharedLog is a log on other machines, which other programs can write to.
+type sharedLog interface {
+	ClockOffset() time.Duration // how far the clock of this node is ahead of the log's
+	Skipped() uint64            // messages that were skipped because they are no events
+}
+
 // Watch registers the metrics of the sources. It must be called at most once.
 func (m *Metrics) Watch(sources Sources) error {
 	s := &state{sources: sources}
@@ -74,6 +80,10 @@ func (m *Metrics) Watch(sources Sources) error {
 	if _, ok := sources.Log.(sizedLog); ok {
 		s.historyBytes = s.desc("history_bytes", "Bytes of the events in the history, as history.bytes counts them.")
 		s.historyAge = s.desc("history_oldest_age_seconds", "Age of the oldest event in the history; 0 when there is none.")
+	}
+	if _, ok := sources.Log.(sharedLog); ok {
+		s.clockOffset = s.desc("log_clock_offset_seconds", "How far the clock of this node is ahead of that of the log's server.")
+		s.skipped = s.desc("log_messages_skipped_total", "Messages of other programs in the log that were skipped because they are no events.")
 	}
 	if sources.Certificate != nil {
 		s.certificateEnd = s.desc("tls_certificate_not_after_timestamp_seconds", "When the certificate in use ends, as a Unix time.")
@@ -100,6 +110,7 @@ type state struct {
 	logAvailable                            *prometheus.Desc
 	windowEvents, windowBytes, windowAge    *prometheus.Desc
 	historyEvents, historyBytes, historyAge *prometheus.Desc
+	clockOffset, skipped                    *prometheus.Desc
 	recordsDropped                          *prometheus.Desc
 	ticks, ticksSkipped, ticksFailed        *prometheus.Desc
 	certificateEnd, certificateFailures     *prometheus.Desc
@@ -152,6 +163,11 @@ func (s *state) Collect(out chan<- prometheus.Metric) {
 		bytes, age := log.Kept()
 		gauge(s.historyBytes, float64(bytes))
 		gauge(s.historyAge, age.Seconds())
+	}
+
+	if log, ok := s.sources.Log.(sharedLog); ok {
+		gauge(s.clockOffset, log.ClockOffset().Seconds())
+		counter(s.skipped, float64(log.Skipped()))
 	}
 
 	if s.sources.LogRecordsDropped != nil {

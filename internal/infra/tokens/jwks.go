@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/MicahParks/jwkset"
-	"github.com/MicahParks/keyfunc/v3"
 	"github.com/golang-jwt/jwt/v5"
 	"golang.org/x/time/rate"
 
@@ -37,18 +36,20 @@ type jwks struct {
 	algorithm string
 	refresh   time.Duration
 	client    *http.Client
-	set       atomic.Pointer[keyfunc.Keyfunc]
+	set       atomic.Pointer[keySet]
 	failed    func(error)
+	changed   func() // called after a fetch that may have taken keys away
 	renewal   renewal
 }
 
-func newJWKS(cfg JWT, failed func(error)) *jwks {
+func newJWKS(cfg JWT, failed func(error), changed func()) *jwks {
 	return &jwks{
 		url:       cfg.JWKSURL,
 		algorithm: cfg.Algorithm,
 		refresh:   cfg.JWKSRefresh,
 		client:    &http.Client{Timeout: jwksTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 		failed:    failed,
+		changed:   changed,
 		renewal:   renewal{wanted: make(chan struct{}, 1), allowed: rate.NewLimiter(rate.Every(jwksRetry), 1)},
 	}
 }
@@ -117,12 +118,15 @@ func (j *jwks) fetch(ctx context.Context) error {
 	case len(body) > jwksBytes:
 		return fmt.Errorf("reading keys: more than %d bytes", jwksBytes)
 	}
-	set, usable, err := readKeySet(j.algorithm, body)
+	set, err := readKeySet(j.algorithm, body)
 	if err != nil {
 		return fmt.Errorf("reading keys: %w", err)
 	}
-	j.set.Store(&set) // even if it is empty: keys that were removed must not be accepted any longer
-	if usable == 0 {
+	// Even if it is empty: keys that were removed must not be accepted any longer.
+	if before := j.set.Swap(set); before == nil || !before.names.within(set.names) {
+		j.changed()
+	}
+	if len(set.names) == 0 {
 		return fmt.Errorf("reading keys: %w for %s", errNoUsableKey, j.algorithm)
 	}
 	return nil
@@ -136,7 +140,7 @@ func (j *jwks) key(ctx context.Context, token *jwt.Token) (any, error) {
 		if set == nil {
 			return nil, access.ErrUnavailable
 		}
-		key, err := (*set).Keyfunc(token)
+		key, err := set.keys.Keyfunc(token)
 		if name, _ := token.Header["kid"].(string); name == "" || !errors.Is(err, jwkset.ErrKeyNotFound) || rounds == 2 {
 			return key, err
 		}

@@ -20,11 +20,13 @@ type keyring struct {
 	patterns  []event.Pattern   // of anonymous
 	parser    *jwt.Parser       // nil: no JWT is accepted
 	keyOf     func(context.Context, *jwt.Token) (any, error)
-	jwks      *jwks // nil: the keys are not at a URL
+	keys      keyNames // of the keys that are configured themselves
+	jwks      *jwks    // nil: the keys are not at a URL
+	terms     string   // identifies what a JWT is checked for besides its key
 }
 
 // newKeyring reads the keys. When none are configured, the generated token is the publish token.
-func newKeyring(cfg Config, generated string, failed func(error)) (*keyring, error) {
+func newKeyring(cfg Config, generated string, failed func(error), changed func()) (*keyring, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -33,7 +35,7 @@ func newKeyring(cfg Config, generated string, failed func(error)) (*keyring, err
 		return nil, err
 	}
 	k := &keyring{patterns: patterns, anonymous: access.Allow(patterns...)}
-	if err := k.useJWT(cfg.JWT, failed); err != nil {
+	if err := k.useJWT(cfg.JWT, failed, changed); err != nil {
 		return nil, err
 	}
 	token := cfg.PublishToken.Reveal()
@@ -44,19 +46,20 @@ func newKeyring(cfg Config, generated string, failed func(error)) (*keyring, err
 	return k, nil
 }
 
-func (k *keyring) useJWT(cfg JWT, failed func(error)) error {
+func (k *keyring) useJWT(cfg JWT, failed func(error), changed func()) error {
 	keys, err := cfg.keys()
 	switch {
 	case err != nil:
 		return err
 	case cfg.JWKSURL != "":
-		k.jwks = newJWKS(cfg, failed)
+		k.jwks = newJWKS(cfg, failed, changed)
 		k.keyOf = k.jwks.key
 	case len(keys) > 0:
 		set := jwt.VerificationKeySet{}
 		for _, key := range keys {
 			set.Keys = append(set.Keys, key)
 		}
+		k.keys = newKeyNames(keys)
 		k.keyOf = func(context.Context, *jwt.Token) (any, error) { return set, nil }
 	default:
 		return nil
@@ -75,6 +78,7 @@ func (k *keyring) useJWT(cfg JWT, failed func(error)) error {
 		options = append(options, jwt.WithAudience(cfg.Audience))
 	}
 	k.parser = jwt.NewParser(options...)
+	k.terms = termsOf(cfg)
 	return nil
 }
 

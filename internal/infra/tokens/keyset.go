@@ -13,16 +13,23 @@ import (
 	"github.com/MicahParks/keyfunc/v3"
 )
 
-// readKeySet parses a JSON Web Key Set and returns how many of its keys are usable. Others are ignored (RFC 7517,
-// section 5): a set may contain keys of other kinds. A document without "keys" is not a set.
-func readKeySet(algorithm string, body []byte) (set keyfunc.Keyfunc, usable int, err error) {
+// keySet is a set of keys from a URL.
+type keySet struct {
+	keys  keyfunc.Keyfunc
+	names keyNames
+}
+
+// readKeySet parses a JSON Web Key Set. Keys that are not usable are ignored (RFC 7517, section 5): a set may contain keys
+// of other kinds. A document without "keys" is not a set.
+func readKeySet(algorithm string, body []byte) (*keySet, error) {
 	var read struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
 	if err := json.Unmarshal(body, &read); err != nil || read.Keys == nil {
-		return nil, 0, errors.New("not a JSON Web Key Set")
+		return nil, errors.New("not a JSON Web Key Set")
 	}
 	store := jwkset.NewMemoryStorage()
+	var usable []any
 	for _, raw := range read.Keys {
 		// The metadata is not validated: some identity providers publish wrong certificate thumbprints.
 		key, err := jwkset.NewJWKFromRawJSON(raw, jwkset.JWKMarshalOptions{}, jwkset.JWKValidateOptions{SkipAll: true})
@@ -30,12 +37,12 @@ func readKeySet(algorithm string, body []byte) (set keyfunc.Keyfunc, usable int,
 			continue
 		}
 		if err := store.KeyWrite(context.Background(), key); err != nil {
-			return nil, 0, fmt.Errorf("storing a key: %w", err)
+			return nil, fmt.Errorf("storing a key: %w", err)
 		}
-		usable++
+		usable = append(usable, key.Key())
 	}
-	set, err = keyfunc.New(keyfunc.Options{Storage: store})
-	return set, usable, err
+	keys, err := keyfunc.New(keyfunc.Options{Storage: store})
+	return &keySet{keys: keys, names: newKeyNames(usable)}, err
 }
 
 // isUsable reports whether a public key fits the algorithm, by the same rules as a configured key.

@@ -32,7 +32,8 @@ const maxToken = 8 << 10
 type Verifier struct {
 	ring      atomic.Pointer[keyring]
 	generated string
-	changed   chan struct{} // receives after the keyring was replaced
+	replaced  chan struct{} // receives after the keyring was replaced
+	changed   chan struct{} // receives after that, and after keys at a URL have changed
 	failed    func(error)
 }
 
@@ -42,8 +43,8 @@ func New(cfg Config, failed func(error)) (*Verifier, error) {
 	if failed == nil {
 		failed = func(error) {}
 	}
-	v := &Verifier{generated: rand.Text(), changed: make(chan struct{}, 1), failed: failed}
-	ring, err := newKeyring(cfg, v.generated, failed)
+	v := &Verifier{generated: rand.Text(), replaced: make(chan struct{}, 1), changed: make(chan struct{}, 1), failed: failed}
+	ring, err := newKeyring(cfg, v.generated, failed, v.signalChange)
 	if err != nil {
 		return nil, err
 	}
@@ -51,10 +52,10 @@ func New(cfg Config, failed func(error)) (*Verifier, error) {
 	return v, nil
 }
 
-// Reload reads the keys again. Tokens of removed keys are refused from now on; open streams keep their rights until
-// those expire. On an error the verifier is unchanged.
+// Reload reads the keys again. Tokens of removed keys are refused from now on, and [Verifier.Recheck] follows the new
+// rules. On an error the verifier is unchanged.
 func (v *Verifier) Reload(cfg Config) error {
-	ring, err := newKeyring(cfg, v.generated, v.failed)
+	ring, err := newKeyring(cfg, v.generated, v.failed, v.signalChange)
 	if err != nil {
 		return err
 	}
@@ -62,11 +63,21 @@ func (v *Verifier) Reload(cfg Config) error {
 		ring.jwks.inherit(before.jwks)
 	}
 	v.ring.Store(ring)
+	signal(v.replaced)
+	v.signalChange()
+	return nil
+}
+
+// Changed receives after a reload, and after keys at a URL have changed. Several changes may be one signal.
+func (v *Verifier) Changed() <-chan struct{} { return v.changed }
+
+func (v *Verifier) signalChange() { signal(v.changed) }
+
+func signal(c chan<- struct{}) {
 	select {
-	case v.changed <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
-	return nil
 }
 
 // Run fetches the keys at a URL regularly until the context ends.
@@ -88,7 +99,7 @@ func (v *Verifier) refresh(ctx context.Context) {
 	}
 	select {
 	case <-ctx.Done():
-	case <-v.changed:
+	case <-v.replaced:
 	}
 }
 
@@ -115,14 +126,21 @@ func (v *Verifier) Authenticate(ctx context.Context, token string) (access.Right
 	ring := v.ring.Load()
 	if ring.isSecret(token) {
 		all := access.Allow(event.Everything)
-		return access.Rights{Subject: "publish_token", Subscribe: all, Publish: all, Presence: all}, nil
+		return access.Rights{
+			Subject: "publish_token", Subscribe: all, Publish: all, Presence: all,
+			Credential: &access.Credential{Proof: ring.secretProof(), Subscribe: all},
+		}, nil
 	}
 	// A JWT has two dots; parsing text with many more would be expensive.
 	if ring.parser == nil || strings.Count(token, ".") != 2 {
 		return access.Rights{}, access.ErrInvalidToken
 	}
 	var c claims
-	parsed, err := ring.parser.ParseWithClaims(token, &c, func(t *jwt.Token) (any, error) { return ring.keyOf(ctx, t) })
+	var key any // or several
+	parsed, err := ring.parser.ParseWithClaims(token, &c, func(t *jwt.Token) (_ any, err error) {
+		key, err = ring.keyOf(ctx, t)
+		return key, err
+	})
 	if err != nil {
 		return access.Rights{}, reasonOf(err)
 	}
@@ -152,6 +170,9 @@ func (v *Verifier) Authenticate(ctx context.Context, token string) (access.Right
 		Presence:  access.Allow(presence...),
 		Member:    member,
 		Expires:   c.ExpiresAt.Time, // without the leeway, which is only for accepting a token
+		Credential: &access.Credential{
+			Subject: c.Subject, Proof: ring.proof(keyUsed(parsed, key)), Subscribe: access.Allow(subscribe...),
+		},
 	}, nil
 }
 

@@ -16,6 +16,7 @@ type Engine interface {
 	Inspect(ctx context.Context, n int) (pubsub.Snapshot, error)
 	End(ctx context.Context, why pubsub.EndReason, which func(pubsub.Subscription) bool) (int, error)
 	Draining() bool
+	LogAvailable() bool
 }
 
 // About describes the server.
@@ -23,12 +24,19 @@ type About struct {
 	Version string
 	Commit  string
 	Node    string // name of this server among several
+	Log     string // kind of the log of events, as in history.backend
 	Started time.Time
+}
+
+// Authority keeps subjects out.
+type Authority interface {
+	Expel(ctx context.Context, subject string, period time.Duration) (int, error)
 }
 
 // Deps are the dependencies of the interface.
 type Deps struct {
 	Engine     Engine
+	Authority  Authority
 	Metrics    http.Handler
 	Transports func() map[string]int64 // open streams by transport
 	About      About
@@ -83,6 +91,7 @@ func (a *API) routes() http.Handler {
 	route(http.MethodGet, "/metrics", a.deps.Metrics.ServeHTTP)
 	route(http.MethodGet, "/status", a.status)
 	route(http.MethodPost, "/streams/{id}/close", a.closeStream)
+	route(http.MethodPost, "/streams/close", a.closeSubject)
 	route(http.MethodPost, "/topics/close", a.closeTopic)
 	// Importing the package registers its handlers on the default mux only, which is not served.
 	route(http.MethodGet, "/debug/pprof/", pprof.Index)

@@ -42,10 +42,10 @@ func TestEveryRouteNeedsTheToken(t *testing.T) {
 // Without a token a browser on the same machine is dangerous: it makes the requests of foreign pages.
 func TestForeignPagesAreRefused(t *testing.T) {
 	s := newTestServer(t, "")
-	for _, host := range []string{"evil.example", "evil.example:9090", "10.0.0.1:9090", "127.0.0.1.evil.example"} {
+	for _, host := range []string{"evil.example", "evil.example:8079", "10.0.0.1:8079", "127.0.0.1.evil.example"} {
 		assert.Equal(t, "host_refused", s.refused(s.request(http.MethodGet, "/status", "Host", host)), host)
 	}
-	for _, host := range []string{"localhost", "localhost:9090", "127.0.0.1", "127.1.2.3:9090", "[::1]", "[::1]:9090"} {
+	for _, host := range []string{"localhost", "localhost:8079", "127.0.0.1", "127.1.2.3:8079", "[::1]", "[::1]:8079"} {
 		assert.Equal(t, http.StatusOK, s.request(http.MethodGet, "/status", "Host", host).status, host)
 	}
 	const end = "/topics/close?topic=a"
@@ -111,21 +111,21 @@ func TestConfig(t *testing.T) {
 	for _, c := range []struct {
 		addr, token, want string
 	}{
-		{"127.0.0.1:9090", "", ""},
+		{"127.0.0.1:8079", "", ""},
 		{"127.8.9.1:0", "", ""},
-		{"[::1]:9090", "", ""},
-		{"[::ffff:127.0.0.1]:9090", "", ""},
-		{"localhost:9090", "", ""},
+		{"[::1]:8079", "", ""},
+		{"[::ffff:127.0.0.1]:8079", "", ""},
+		{"localhost:8079", "", ""},
 		{"", "", ""},
 		{"", "secret", ""},
-		{":9090", "secret", ""},
-		{"0.0.0.0:9090", "secret", ""},
-		{"metrics.example:9090", "secret", ""},
-		{":9090", "", `admin.addr: must be a loopback address such as 127.0.0.1:9090 unless admin.token is set (got ":9090")`},
-		{"0.0.0.0:9090", "", `admin.addr: must be a loopback address such as 127.0.0.1:9090 unless admin.token is set (got "0.0.0.0:9090")`},
-		{"[::]:9090", "", `admin.addr: must be a loopback address such as 127.0.0.1:9090 unless admin.token is set (got "[::]:9090")`},
-		{"10.0.0.1:9090", "", `admin.addr: must be a loopback address such as 127.0.0.1:9090 unless admin.token is set (got "10.0.0.1:9090")`},
-		{"localhost.evil.example:9090", "", `admin.addr: must be a loopback address such as 127.0.0.1:9090 unless admin.token is set (got "localhost.evil.example:9090")`},
+		{":8079", "secret", ""},
+		{"0.0.0.0:8079", "secret", ""},
+		{"metrics.example:8079", "secret", ""},
+		{":8079", "", `admin.addr: must be a loopback address such as 127.0.0.1:8079 unless admin.token is set (got ":8079")`},
+		{"0.0.0.0:8079", "", `admin.addr: must be a loopback address such as 127.0.0.1:8079 unless admin.token is set (got "0.0.0.0:8079")`},
+		{"[::]:8079", "", `admin.addr: must be a loopback address such as 127.0.0.1:8079 unless admin.token is set (got "[::]:8079")`},
+		{"10.0.0.1:8079", "", `admin.addr: must be a loopback address such as 127.0.0.1:8079 unless admin.token is set (got "10.0.0.1:8079")`},
+		{"localhost.evil.example:8079", "", `admin.addr: must be a loopback address such as 127.0.0.1:8079 unless admin.token is set (got "localhost.evil.example:8079")`},
 		{"127.0.0.1", "", `admin.addr: must be host:port, or empty for no admin listener (got "127.0.0.1")`},
 		{"127.0.0.1:http", "", `admin.addr: must be host:port, or empty for no admin listener (got "127.0.0.1:http")`},
 		{"127.0.0.1:1", long, "admin.token: must have at most 4096 bytes (got 4097)"},

@@ -3,7 +3,9 @@ package adminapi
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"slices"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -38,6 +40,45 @@ func (a *API) closeTopic(w http.ResponseWriter, r *http.Request) {
 	a.end(w, r, func(sub pubsub.Subscription) bool {
 		return slices.ContainsFunc(sub.Patterns, pattern.Covers)
 	}, nil)
+}
+
+// maxDenial bounds how long a subject can be kept out. Longer than this, take its key or its token away.
+const maxDenial = 24 * time.Hour
+
+// closeSubject serves POST /streams/close?subject=, which closes the streams whose tokens name a subject. With deny_for its
+// tokens are refused for so long after; deny_for=0 lifts an earlier denial.
+func (a *API) closeSubject(w http.ResponseWriter, r *http.Request) {
+	subject, period, err := subjectParameters(r.URL.Query())
+	if err != nil {
+		a.fail(w, err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), engineTimeout)
+	defer cancel()
+	n, err := a.deps.Authority.Expel(ctx, subject, period)
+	if err != nil {
+		a.fail(w, err)
+		return
+	}
+	a.deps.Logger.Info("subject expelled", zap.String("subject", subject), zap.Duration("denied_for", period), zap.Int("streams", n), zap.String("peer", r.RemoteAddr))
+	writeJSON(w, closed{n})
+}
+
+func subjectParameters(query url.Values) (subject string, period time.Duration, err error) {
+	subjects, periods := query["subject"], query["deny_for"]
+	if len(subjects) != 1 || subjects[0] == "" {
+		return "", 0, &event.InvalidError{Field: "subject", Problem: "must be given once"}
+	}
+	switch len(periods) {
+	case 0:
+		return subjects[0], 0, nil
+	case 1:
+		period, err = time.ParseDuration(periods[0])
+	}
+	if len(periods) > 1 || err != nil || period < 0 || period > maxDenial {
+		return "", 0, &event.InvalidError{Field: "deny_for", Problem: "must be a duration from 0s to 24h"}
+	}
+	return subjects[0], period, nil
 }
 
 // end closes the streams for which which reports true. If there are none, it sends the error none, unless that is nil.

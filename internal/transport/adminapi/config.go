@@ -37,7 +37,7 @@ func (c Config) checkAddr() error {
 		return fmt.Errorf("admin.addr: must be host:port, or empty for no admin listener (got %q)", c.Addr)
 	}
 	if c.Token == "" && !isLoopback(host) {
-		return fmt.Errorf("admin.addr: must be a loopback address such as 127.0.0.1:9090 unless admin.token is set (got %q)", c.Addr)
+		return fmt.Errorf("admin.addr: must be a loopback address such as 127.0.0.1:8079 unless admin.token is set (got %q)", c.Addr)
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"carillon/internal/app/authority"
 	"carillon/internal/app/pubsub"
 	"carillon/internal/app/timefeed"
 	"carillon/internal/domain/access"
@@ -51,6 +52,13 @@ type stoppedClock struct{}
 
 func (stoppedClock) Stats() timefeed.Stats { return timefeed.Stats{} }
 
+// noRules verifies nothing and allows everything.
+type noRules struct{ authority.Verifier }
+
+func (noRules) Recheck(*access.Credential) (access.Grant, error) {
+	return access.Allow(event.Everything), nil
+}
+
 func newTestServer(t testing.TB, token string) *testServer {
 	t.Helper()
 	log, err := memlog.New(memlog.Config{Events: 1000, Bytes: 1 << 20, Age: time.Hour, Keys: 10, KeyWindow: time.Hour})
@@ -77,7 +85,7 @@ func newTestServer(t testing.TB, token string) *testServer {
 	}))
 	core, logs := observer.New(zapcore.DebugLevel)
 	api, err := adminapi.New(adminapi.Config{Addr: "127.0.0.1:0", Token: token}, adminapi.Deps{
-		Engine: publisher, Metrics: count.Handler(), Logger: zap.New(core),
+		Engine: publisher, Authority: authority.New(noRules{}, publisher, nil), Metrics: count.Handler(), Logger: zap.New(core),
 		Transports: func() map[string]int64 {
 			stats := streams.Stats()[0]
 			return map[string]int64{stats.Transport: stats.Open["taken_over"] + stats.Open["http1"] + stats.Open["http2"]}
@@ -89,6 +97,9 @@ func newTestServer(t testing.TB, token string) *testServer {
 	transport := streams.Transport("sse", sse.Codec{})
 	serve := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		sub := pubsub.Subscription{Name: r.FormValue("name"), Grant: access.Allow(event.Everything)}
+		if subject := r.FormValue("subject"); subject != "" {
+			sub.Credential = &access.Credential{Subject: subject}
+		}
 		for _, text := range r.Form["topic"] {
 			pattern := eventtest.MustPattern(text)
 			sub.Patterns = append(sub.Patterns, pattern)

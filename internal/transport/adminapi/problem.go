@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"carillon/internal/app/authority"
 	"carillon/internal/domain/event"
 	"carillon/internal/problem"
 )
@@ -34,6 +35,7 @@ var table = []struct {
 	{errNotFound, http.StatusNotFound, "not_found", "No such resource"},
 	{errNoStream, http.StatusNotFound, "not_found", "No such resource"},
 	{errMethod, http.StatusMethodNotAllowed, "method_not_allowed", "Method not allowed"},
+	{authority.ErrTooManyDenied, http.StatusServiceUnavailable, "too_many_denied", "Too many subjects are denied"},
 	{event.ErrInvalid, http.StatusBadRequest, "invalid", "The request is not valid"},
 	{context.DeadlineExceeded, http.StatusServiceUnavailable, "timeout", "The server took too long"},
 }

@@ -29,7 +29,7 @@ type status struct {
 	Topics   []topic   `json:"topics"` // those with the most streams
 	Window   window    `json:"window"`
 	Latest   latest    `json:"latest"`
-	Log      extent    `json:"log"`
+	Log      log       `json:"log"`
 	Slowest  []slow    `json:"slowest"` // the streams furthest behind
 }
 
@@ -56,11 +56,13 @@ type latest struct {
 	Bytes  int64 `json:"bytes"` // of the index
 }
 
-type extent struct {
-	Epoch  string `json:"epoch"`
-	Oldest uint64 `json:"oldest"`
-	Newest uint64 `json:"newest"`
-	Events uint64 `json:"events"`
+type log struct {
+	Backend   string `json:"backend"`
+	Available bool   `json:"available"`
+	Epoch     string `json:"epoch"`
+	Oldest    uint64 `json:"oldest"`
+	Newest    uint64 `json:"newest"`
+	Events    uint64 `json:"events"`
 }
 
 type slow struct {
@@ -89,7 +91,10 @@ func (a *API) statusOf(s pubsub.Snapshot) status {
 		Topics:  []topic{}, Slowest: []slow{},
 		Window: window{s.Window.Events, s.Window.Bytes, s.Window.Age.Seconds()},
 		Latest: latest{s.Latest.Topics, s.Latest.Bytes},
-		Log:    extent{string(s.Log.Epoch), s.Log.Oldest, s.Log.Newest, s.Log.Newest + 1 - s.Log.Oldest},
+		Log: log{
+			Backend: a.deps.About.Log, Available: a.deps.Engine.LogAvailable(),
+			Epoch: string(s.Log.Epoch), Oldest: s.Log.Oldest, Newest: s.Log.Newest, Events: s.Log.Newest + 1 - s.Log.Oldest,
+		},
 	}
 	for state, n := range s.Streams {
 		out.Streams.ByState[state] = n

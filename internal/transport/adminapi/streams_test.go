@@ -82,6 +82,42 @@ func TestCloseByTopicRefuses(t *testing.T) {
 	}
 }
 
+func TestCloseBySubject(t *testing.T) {
+	s := newTestServer(t, "")
+	ada, second := s.listen(s.public, "topic=a&subject=ada"), s.listen(s.secure, "topic=a&subject=ada")
+	ben, anonymous := s.listen(s.public, "topic=a&subject=ben"), s.listen(s.public, "topic=a")
+	eventually(t, "all are open", func() bool { return s.publisher.Streams() == 4 })
+	for range 2 {
+		a := s.request(http.MethodPost, "/streams/close?subject=nobody&deny_for=1m")
+		assert.JSONEq(t, `{"closed":0}`, a.body)
+	}
+	a := s.request(http.MethodPost, "/streams/close?subject=ada")
+	require.Equal(t, http.StatusOK, a.status, a.body)
+	assert.JSONEq(t, `{"closed":2}`, a.body)
+	assert.Contains(t, ada.rest(), closedByOperator)
+	assert.Contains(t, second.rest(), closedByOperator)
+
+	assert.JSONEq(t, `{"closed":1}`, s.request(http.MethodPost, "/streams/close?subject=ben&deny_for=5s").body)
+	assert.Contains(t, ben.rest(), closedByOperator)
+	again := s.listen(s.public, "topic=a&subject=ben") // a request that was authenticated before
+	assert.Contains(t, again.rest(), closedByOperator)
+	s.publish("still here")
+	anonymous.until("data: still here\n")
+}
+
+func TestCloseBySubjectRefuses(t *testing.T) {
+	s := newTestServer(t, "")
+	for query, code := range map[string]string{
+		"": "invalid_subject", "?subject=": "invalid_subject", "?subject=a&subject=b": "invalid_subject",
+		"?subject=a&deny_for=": "invalid_deny_for", "?subject=a&deny_for=1": "invalid_deny_for", "?subject=a&deny_for=-1s": "invalid_deny_for",
+		"?subject=a&deny_for=25h": "invalid_deny_for", "?subject=a&deny_for=1s&deny_for=2s": "invalid_deny_for",
+	} {
+		a := s.request(http.MethodPost, "/streams/close"+query)
+		assert.Equal(t, http.StatusBadRequest, a.status, query)
+		assert.Equal(t, code, s.refused(a), query)
+	}
+}
+
 func TestStatus(t *testing.T) {
 	s := newTestServer(t, "")
 	s.publish("first")
@@ -172,6 +208,9 @@ func TestGaugesSettleAfterChurn(t *testing.T) {
 		}
 		coming.Wait()
 		s.publish("hello")
+		eventually(t, "all are opened", func() bool { // a client gets the head of its response a moment before
+			return strings.Contains(s.request(http.MethodGet, "/metrics").body, fmt.Sprintf("carillon_streams_opened_total %d\n", (round+1)*clients))
+		})
 		a := s.request(http.MethodPost, fmt.Sprintf("/topics/close?topic=churn/%d", round))
 		require.Equal(t, http.StatusOK, a.status)
 	}

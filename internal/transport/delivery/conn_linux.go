@@ -87,7 +87,7 @@ func (c *conn) Close(reason pubsub.EndReason) {
 	summary := Summary{Events: c.events, Reason: reason}
 	open := !isLost(reason)
 	if open {
-		c.unsent = appendChunk(slices.Clip(c.unsent), c.body.last(c.body.transport.goaway(reason)))
+		c.unsent = appendChunk(slices.Clip(c.unsent), c.body.last(c.body.transport.Goaway(reason)))
 		c.unsent = append(c.unsent, lastChunk...)
 		open = c.writeUnsent() == nil && len(c.unsent) > 0
 	}

@@ -22,7 +22,7 @@ func (t *Transport) serveFromHandler(w http.ResponseWriter, r *http.Request, b b
 		}
 		w = u.Unwrap()
 	}
-	opening := b.first(t.opening(stream))
+	opening := b.first(t.Opening(stream))
 	out := &writer{
 		server:  t.server,
 		w:       w,
@@ -80,29 +80,38 @@ func (w *writer) run(ctx context.Context) {
 	}
 }
 
-// maxWrite is how much is written under one deadline: a client that takes a large event slowly but steadily stays.
-const maxWrite = 16 << 10
-
 // write writes and flushes frames, with a deadline for each write.
 func (w *writer) write(frames [][]byte) error {
+	timeout := w.server.cfg.WriteTimeout
 	for _, frame := range frames {
-		for piece := range slices.Chunk(frame, maxWrite) {
-			w.setDeadline()
-			n, err := w.w.Write(piece)
-			w.bytes += int64(n)
-			w.body.transport.counters.bytes.Add(int64(n))
-			if err != nil {
-				return err
-			}
+		n, err := WriteSteadily(w.w, frame, timeout)
+		w.bytes += int64(n)
+		w.body.transport.counters.bytes.Add(int64(n))
+		if err != nil {
+			return err
 		}
 	}
-	w.setDeadline()
+	// Only the writers of tests have no deadlines; real connections do.
+	_ = w.control.SetWriteDeadline(time.Now().Add(timeout))
 	return w.control.Flush()
 }
 
-func (w *writer) setDeadline() {
-	// Only the writers of tests have no deadlines; real connections do.
-	_ = w.control.SetWriteDeadline(time.Now().Add(w.server.cfg.WriteTimeout))
+// maxWrite is how much is written under one deadline: a client that takes a large event slowly but steadily stays.
+const maxWrite = 16 << 10
+
+// WriteSteadily writes to a client that must take some of it within each timeout, however much there is. The deadline of
+// the last write stays set.
+func WriteSteadily(w http.ResponseWriter, content []byte, timeout time.Duration) (written int, err error) {
+	control := http.NewResponseController(w)
+	for piece := range slices.Chunk(content, maxWrite) {
+		_ = control.SetWriteDeadline(time.Now().Add(timeout))
+		n, err := w.Write(piece)
+		written += n
+		if err != nil {
+			return written, err
+		}
+	}
+	return written, nil
 }
 
 // reasonOf returns the reason for a failed write: the client took nothing for too long, or it has left.

@@ -51,7 +51,7 @@ func (t *Transport) takeOver(w http.ResponseWriter, b body, stream *pubsub.Strea
 	}
 	head := responseHead(header)
 	c := &conn{fd: fd, body: b, observer: observer, unsentHead: len(head)}
-	c.unsent = appendChunk(head, c.body.first(t.opening(stream)))
+	c.unsent = appendChunk(head, c.body.first(t.Opening(stream)))
 	if err := t.server.handover.poller.add(c); err != nil {
 		_ = unix.Close(fd)
 		return err

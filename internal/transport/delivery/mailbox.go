@@ -73,7 +73,7 @@ func (m *mailbox) Close(reason pubsub.EndReason) {
 	defer m.mu.Unlock()
 	m.ended = reason
 	if !isLost(reason) {
-		m.frames = append(m.frames, m.body.last(m.body.transport.goaway(reason)))
+		m.frames = append(m.frames, m.body.last(m.body.transport.Goaway(reason)))
 	}
 	m.notify()
 }

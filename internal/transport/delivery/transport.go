@@ -106,13 +106,13 @@ func (t *Transport) setHeader(w http.ResponseWriter, r *http.Request) {
 	t.codec.SetHeader(h)
 }
 
-// opening returns the opening of a stream.
-func (t *Transport) opening(stream *pubsub.Stream) []byte {
+// Opening returns what a stream begins with in the transport's format.
+func (t *Transport) Opening(stream *pubsub.Stream) []byte {
 	return t.codec.AppendOpening(nil, stream.Opening(), jitter(t.server.cfg.Retry))
 }
 
-// goaway returns the end of a stream.
-func (t *Transport) goaway(reason pubsub.EndReason) []byte {
+// Goaway returns the end of a stream in the transport's format.
+func (t *Transport) Goaway(reason pubsub.EndReason) []byte {
 	return t.codec.AppendGoaway(nil, string(reason), jitter(t.server.cfg.Retry))
 }
 

@@ -6,11 +6,13 @@ import (
 	"sync/atomic"
 
 	"github.com/gin-gonic/gin"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
 	"carillon/internal/app/publish"
 	"carillon/internal/app/subscribe"
 	"carillon/internal/domain/access"
+	"carillon/internal/transport/ws"
 )
 
 // Authenticator returns the rights of a token, or of a client without one. Its errors match those of package access.
@@ -23,12 +25,15 @@ type Authenticator interface {
 type Deps struct {
 	Publisher  *publish.Publisher
 	Subscriber *subscribe.Subscriber
+	Draining   func() bool  // reports whether the server is stopping
 	Ready      func() error // returns why the server should get no clients now, or nil
 	// Representations are what clients choose from with Accept, the server's own preference first.
 	Representations []Representation
+	Sockets         *ws.Server
 	Auth            Authenticator
 	Page            http.Handler // serves "/" and "/assets/"
 	Observer        Observer     // may be nil
+	Tracer          trace.Tracer // nil: requests are not traced
 	// Logger must not block: streams log from goroutines that serve other streams too.
 	Logger *zap.Logger
 }
@@ -41,6 +46,9 @@ type API struct {
 	logger *zap.Logger
 	router *gin.Engine
 }
+
+// routeEvents is the route of the requests to publish and to subscribe.
+const routeEvents = "/events"
 
 // corsRules are the CORS configuration in force and the middleware that applies it. They are replaced as a whole.
 type corsRules struct {
@@ -80,16 +88,20 @@ func (a *API) route() error {
 	if err := e.SetTrustedProxies(a.cfg.TrustedProxies); err != nil {
 		return err
 	}
-	e.Use(a.identify, a.logRequest, a.recoverPanic, a.setDeadline, a.crossOrigin)
+	e.Use(a.identify, a.logRequest, a.recoverPanic)
+	if a.deps.Tracer != nil {
+		e.Use(a.traceRequest)
+	}
+	e.Use(a.setDeadline, a.crossOrigin)
 	e.NoRoute(func(c *gin.Context) { a.fail(c, errNotFound) })
 	e.NoMethod(func(c *gin.Context) { a.fail(c, errMethod) })
 
-	e.GET("/events", a.subscribe)
-	e.POST("/events", a.publish)
+	e.GET(routeEvents, a.subscribe)
+	e.POST(routeEvents, a.publish)
 	e.GET("/presence", a.presence)
 	page := gin.WrapH(a.deps.Page)
 	for path, handler := range map[string]gin.HandlerFunc{
-		"/healthz": a.healthy, "/readyz": a.ready, "/openapi.yaml": a.describe, "/": page, "/assets/*file": page,
+		"/healthz": a.healthy, "/readyz": a.ready, "/openapi.yaml": a.describe, "/": page, "/client.mjs": page, "/assets/*file": page,
 	} {
 		e.GET(path, handler)
 		e.HEAD(path, handler) // for uptime checkers; net/http omits the body

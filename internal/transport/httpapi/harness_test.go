@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
@@ -31,8 +32,10 @@ import (
 	"carillon/internal/domain/event"
 	"carillon/internal/transport/delivery"
 	"carillon/internal/transport/httpapi"
+	"carillon/internal/transport/longpoll"
 	"carillon/internal/transport/ndjson"
 	"carillon/internal/transport/sse"
+	"carillon/internal/transport/ws"
 )
 
 // waitTimeout bounds every wait. It only ends tests that would hang.
@@ -49,6 +52,7 @@ const (
 
 // tokens is an authenticator with a list.
 type tokens struct {
+	mu        sync.Mutex
 	rights    map[string]access.Rights
 	anonymous access.Rights
 }
@@ -73,11 +77,20 @@ func (a *tokens) Authenticate(ctx context.Context, token string) (access.Rights,
 	case tokenNoKeys:
 		return access.Rights{}, fmt.Errorf("fetching: %w", &access.UnavailableError{Wait: 7 * time.Second})
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	rights, known := a.rights[token]
 	if !known {
 		return rights, access.ErrInvalidToken
 	}
 	return rights, nil
+}
+
+// withdraw makes a token invalid.
+func (a *tokens) withdraw(token string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.rights, token)
 }
 
 func (a *tokens) Anonymous() access.Rights { return a.anonymous }
@@ -110,6 +123,7 @@ type settings struct {
 	http     httpapi.Config
 	limits   limits
 	stream   delivery.Config
+	sockets  ws.Config
 	engine   pubsub.Config
 	auth     *tokens
 	presence presence.Config
@@ -118,6 +132,7 @@ type settings struct {
 	page     http.Handler
 	secure   bool // TLS, with HTTP/2
 	observer httpapi.Observer
+	tracer   trace.Tracer
 }
 
 func defaults() settings {
@@ -133,6 +148,10 @@ func defaults() settings {
 		stream: delivery.Config{
 			Retry: 2 * time.Second, RefusedRetry: 5 * time.Second, WriteTimeout: 5 * time.Second,
 			MaxBatchBytes: 64 << 10, TakeOver: true,
+		},
+		sockets: ws.Config{
+			Heartbeat: time.Minute, DeadAfter: waitTimeout, Retry: 2 * time.Second, WriteTimeout: 5 * time.Second,
+			ReadTimeout: 5 * time.Second, BatchBytes: 64 << 10, FirstFrame: 5 * time.Second,
 		},
 		engine: pubsub.Config{
 			Window:    pubsub.WindowConfig{Events: 1 << 16, Bytes: 64 << 20, Age: time.Hour},
@@ -150,11 +169,13 @@ func defaults() settings {
 type server struct {
 	*testing.T
 
-	url    string
-	api    *httpapi.API
-	engine *pubsub.Engine
-	logs   *observer.ObservedLogs
-	client *http.Client
+	url     string
+	api     *httpapi.API
+	engine  *pubsub.Engine
+	sockets *ws.Server
+	tokens  *tokens
+	logs    *observer.ObservedLogs
+	client  *http.Client
 }
 
 // serve starts a server with the settings as change leaves them, and stops it when the test ends.
@@ -181,9 +202,11 @@ func serve(t testing.TB, change ...func(*settings)) *server {
 	require.NoError(t, err)
 	subscriber, err := subscribe.New(set.limits.subscribeLimits, engine, present, clock)
 	require.NoError(t, err)
+	list, jsonLines := representations(streams)
+	sockets := ws.New("ws", jsonLines, set.sockets)
 	api, err := httpapi.New(set.http, httpapi.Deps{
-		Publisher: publisher, Subscriber: subscriber, Ready: engine.Ready, Representations: representations(streams),
-		Auth: set.auth, Page: set.page, Observer: set.observer, Logger: zap.New(core),
+		Publisher: publisher, Subscriber: subscriber, Ready: engine.Ready, Draining: engine.Draining, Representations: list, Sockets: sockets,
+		Auth: set.auth, Page: set.page, Observer: set.observer, Tracer: set.tracer, Logger: zap.New(core),
 	})
 	require.NoError(t, err)
 
@@ -200,16 +223,19 @@ func serve(t testing.TB, change ...func(*settings)) *server {
 	}
 
 	// The poller outlives the streams, as it must.
-	var engineRunning, pollerRunning sync.WaitGroup
+	var engineRunning, pollerRunning, socketsRunning sync.WaitGroup
+	stopSockets := start(&socketsRunning, sockets.Run)
 	stopEngine := start(&engineRunning, engine.Run)
 	stopPresence := start(&engineRunning, present.Run)
 	stopPoller := start(&pollerRunning, streams.Run)
-	s := &server{url: web.URL, api: api, engine: engine, logs: logs, client: newClient(t, web)}
+	s := &server{url: web.URL, api: api, engine: engine, sockets: sockets, tokens: set.auth, logs: logs, client: newClient(t, web)}
 	s.T, _ = t.(*testing.T)
 	t.Cleanup(func() {
 		stopEngine()
 		stopPresence()
 		engineRunning.Wait()
+		stopSockets()
+		socketsRunning.Wait()
 		stopPoller()
 		pollerRunning.Wait()
 		s.client.CloseIdleConnections()
@@ -219,14 +245,16 @@ func serve(t testing.TB, change ...func(*settings)) *server {
 }
 
 // representations are those of the real server, in its order.
-func representations(streams *delivery.Server) []httpapi.Representation {
+func representations(streams *delivery.Server) ([]httpapi.Representation, *delivery.Transport) {
+	jsonLines := streams.Transport("ndjson", ndjson.Codec{})
 	return []httpapi.Representation{
 		{
 			Name: "sse", MediaType: sse.MediaType,
 			Transport: streams.Transport("sse", sse.Codec{}), JSON: streams.Transport("sse", sse.JSONCodec{}),
 		},
-		{Name: "ndjson", MediaType: ndjson.MediaType, Transport: streams.Transport("ndjson", ndjson.Codec{})},
-	}
+		{Name: "ndjson", MediaType: ndjson.MediaType, Transport: jsonLines},
+		{Name: "poll", MediaType: longpoll.MediaType, Transport: longpoll.New("poll", jsonLines, 5*time.Second), Brief: true},
+	}, jsonLines
 }
 
 func start(running *sync.WaitGroup, run func(context.Context) error) context.CancelFunc {
@@ -349,6 +377,11 @@ func (s *server) open(path string, header ...string) *stream {
 		response.Body.Close()
 		require.Equal(s, http.StatusOK, response.StatusCode, string(body))
 	}
+	return newStream(s, response)
+}
+
+// newStream returns the stream in a response.
+func newStream(s *server, response *http.Response) *stream {
 	st := &stream{t: s, header: response.Header, proto: response.Proto, body: bufio.NewReader(response.Body)}
 	st.close = sync.OnceFunc(func() { _ = response.Body.Close() })
 	s.Cleanup(st.close)

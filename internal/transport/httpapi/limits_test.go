@@ -37,10 +37,13 @@ func TestALimitTurnsAwayKindly(t *testing.T) {
 					assert.Equal(t, c.status, a.status)
 					assert.Equal(t, "stream_limit", refused(t, a).Code)
 				}
-				assert.Equal(t, 2, s.engine.Streams())
+				eventually(t, "both are attached", func() bool { return s.engine.Streams() == 2 })
 
 				one.close()
-				eventually(t, "room for one more", func() bool { return s.engine.Streams() == 1 })
+				eventually(t, "room for one more", func() bool {
+					return s.do(http.MethodGet, "/events?topic=a&wait=0s", "", "Accept", polls).status == http.StatusOK
+				})
+				eventually(t, "the poll has ended", func() bool { return s.engine.Streams() == 1 })
 				three, _ := s.listen("topic=a")
 				two.close()
 				three.close()

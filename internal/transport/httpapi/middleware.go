@@ -73,15 +73,14 @@ func (a *API) logRequest(c *gin.Context) {
 	if route := c.FullPath(); route == "/healthz" || route == "/readyz" || slices.Contains([]int{http.StatusNotModified, statusClientClosed}, c.Writer.Status()) {
 		level = zap.DebugLevel
 	}
-	a.logger.Log(level, "request",
-		zap.String("request_id", requestID(c)),
+	a.logger.Log(level, "request", append(identity(c),
 		zap.String("method", short(c.Request.Method)),
 		zap.String("route", c.FullPath()),
 		zap.Int("status", c.Writer.Status()),
 		zap.Duration("duration", time.Since(start)),
 		zap.Int("bytes", max(c.Writer.Size(), 0)),
 		zap.String("peer", c.ClientIP()),
-	)
+	)...)
 }
 
 // recoverPanic turns a panic into a 500 that shows nothing of the request.
@@ -94,8 +93,8 @@ func (a *API) recoverPanic(c *gin.Context) {
 		if err, ok := reason.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 			panic(reason) // it tells net/http to close the connection
 		}
-		a.logger.Error("panic", zap.String("request_id", requestID(c)), zap.String("route", c.FullPath()),
-			zap.Any("reason", reason), zap.ByteString("stack", debug.Stack()))
+		a.logger.Error("panic", append(identity(c), zap.String("route", c.FullPath()),
+			zap.Any("reason", reason), zap.ByteString("stack", debug.Stack()))...)
 		if !c.Writer.Written() {
 			c.Abort()
 			problem.Internal().Write(c.Writer)
@@ -128,7 +127,7 @@ func newCORSRules(c CORS) *corsRules {
 		AllowAllOrigins:  c.any(),
 		AllowCredentials: c.Credentials,
 		AllowMethods:     []string{http.MethodGet, http.MethodPost},
-		AllowHeaders:     []string{"Authorization", "Cache-Control", "Content-Type", "Idempotency-Key", "Last-Event-ID", "X-Request-Id"},
+		AllowHeaders:     []string{"Authorization", "Cache-Control", "Content-Type", "Idempotency-Key", "Last-Event-ID", "Traceparent", "X-Request-Id"},
 		ExposeHeaders:    []string{"Idempotency-Replayed", "Retry-After", "X-Request-Id"},
 		MaxAge:           time.Hour,
 	}

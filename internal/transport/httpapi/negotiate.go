@@ -20,6 +20,12 @@ type Transport interface {
 	Serve(w http.ResponseWriter, r *http.Request, stream *pubsub.Stream, observer delivery.Observer)
 }
 
+// Checker is a [Transport] with parameters of its own.
+type Checker interface {
+	// Check returns an error that matches [event.ErrInvalid] if one of them is not valid.
+	Check(r *http.Request) error
+}
+
 // Refuser is a [Transport] that may refuse a client for now with a response of its own format.
 type Refuser interface {
 	CanRefuse() bool
@@ -33,6 +39,7 @@ type Representation struct {
 	MediaType string // by which a client asks for it
 	Transport Transport
 	JSON      Transport // in place of Transport for format=json; nil if its events are JSON anyway
+	Brief     bool      // a stream is as short as a request, and is logged as one
 }
 
 // errNotAcceptable reports a request whose Accept header excludes every representation.
@@ -64,6 +71,11 @@ func (a *API) represent(r *http.Request, query url.Values) (Representation, erro
 	}
 	if format == "json" && found.JSON != nil {
 		found.Transport = found.JSON
+	}
+	if checker, ok := found.Transport.(Checker); ok {
+		if err := checker.Check(r); err != nil {
+			return Representation{}, err
+		}
 	}
 	return found, nil
 }

@@ -23,10 +23,14 @@ type Observer interface {
 
 // observeRefusal reports a refused request to the observer. A request whose client left was not refused.
 func (a *API) observeRefusal(c *gin.Context, p problem.Document, err error) {
-	if a.deps.Observer == nil || clientLeft(c, err) {
+	if clientLeft(c, err) {
 		return
 	}
-	if c.FullPath() == "/events" {
+	noteRefusal(c, p.Code)
+	if a.deps.Observer == nil {
+		return
+	}
+	if c.FullPath() == routeEvents {
 		switch c.Request.Method {
 		case http.MethodPost:
 			a.deps.Observer.PublishRefused(p.Code)

@@ -16,11 +16,12 @@ import (
 	"carillon/internal/domain/access"
 	"carillon/internal/domain/event"
 	"carillon/internal/problem"
+	"carillon/internal/transport/ws"
 )
 
 // Errors of the interface itself. The domain and the use cases have their own.
 var (
-	errNoToken  = errors.New("no token was given")
+	errNoToken  = ws.ErrNoToken
 	errOrigin   = errors.New("requests from this origin are not allowed")
 	errNotFound = errors.New("no such route")
 	errMethod   = errors.New("method not allowed on this route")
@@ -38,6 +39,7 @@ var table = []struct {
 	{errNoToken, http.StatusUnauthorized, "unauthorized", "A token is required"},
 	{access.ErrExpiredToken, http.StatusUnauthorized, "token_expired", "The token has expired"},
 	{access.ErrInvalidToken, http.StatusUnauthorized, "token_invalid", "The token is not valid"},
+	{access.ErrDenied, http.StatusForbidden, "subject_denied", "This subject is kept out for a time"},
 	{access.ErrUnavailable, http.StatusServiceUnavailable, "keys_unavailable", "The signing keys are unavailable"},
 	{publish.ErrForbidden, http.StatusForbidden, "forbidden", "The token does not allow this"},
 	{subscribe.ErrForbidden, http.StatusForbidden, "forbidden", "The token does not allow this"},
@@ -49,6 +51,7 @@ var table = []struct {
 	{publish.ErrTooLarge, http.StatusRequestEntityTooLarge, "too_large", "Payload too large"},
 	{errSlowBody, http.StatusRequestTimeout, "timeout", "The request took too long to arrive"},
 	{publish.ErrRate, http.StatusTooManyRequests, "rate_limited", "Too many events a second"},
+	{ws.ErrTooManySubscriptions, http.StatusTooManyRequests, "stream_limit", "Too many subscriptions on this connection"},
 	{subscribe.ErrTooManyClientStreams, http.StatusTooManyRequests, "stream_limit", "Too many streams from this address"},
 	{subscribe.ErrTooManyStreams, http.StatusServiceUnavailable, "stream_limit", "Too many streams on this server"},
 	{pubsub.ErrKeyReused, http.StatusUnprocessableEntity, "key_reused", "The idempotency key belongs to another event"},
@@ -92,6 +95,9 @@ func problemOf(err error) problem.Document {
 	if rate, ok := errors.AsType[*publish.RateError](err); ok {
 		p.RetryAfter = rate.Wait
 	}
+	if denied, ok := errors.AsType[*access.DeniedError](err); ok {
+		p.RetryAfter = denied.Wait
+	}
 	if unavailable, ok := errors.AsType[*access.UnavailableError](err); ok {
 		p.RetryAfter = unavailable.Wait
 	}
@@ -124,7 +130,13 @@ func (a *API) fail(c *gin.Context, err error) {
 	}
 	p := problemOf(err)
 	a.observeRefusal(c, p, err)
-	fields := []zap.Field{zap.String("request_id", requestID(c)), zap.String("route", c.FullPath()), zap.String("code", p.Code), zap.Error(err)}
+	a.logRefusal(p, append(identity(c), zap.String("route", c.FullPath()), zap.String("code", p.Code), zap.Error(err))...)
+	c.Abort()
+	p.Write(c.Writer)
+}
+
+// logRefusal logs that something was refused.
+func (a *API) logRefusal(p problem.Document, fields ...zap.Field) {
 	switch {
 	case p.Code == "internal":
 		a.logger.Error("request failed", fields...)
@@ -133,6 +145,4 @@ func (a *API) fail(c *gin.Context, err error) {
 	default:
 		a.logger.Debug("request refused", fields...)
 	}
-	c.Abort()
-	p.Write(c.Writer)
 }

@@ -14,7 +14,7 @@ import (
 
 // Parameters of the two methods on /events.
 var (
-	subscribeParameters = []string{"topic", "last_event_id", "last", "since", "latest", "format", "presence"}
+	subscribeParameters = []string{"topic", "last_event_id", "last", "since", "latest", "format", "wait", "presence"}
 	presenceParameters  = []string{"topic", "presence"}
 	publishParameters   = []string{"topic", "type", "retry"}
 )

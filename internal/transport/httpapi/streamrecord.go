@@ -1,10 +1,11 @@
 package httpapi
 
 import (
+	"slices"
 	"time"
 
-	"github.com/gin-gonic/gin"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"carillon/internal/app/pubsub"
 	"carillon/internal/app/subscribe"
@@ -18,22 +19,25 @@ type streamRecord struct {
 	name, address string
 	admission     subscribe.Admission
 	start         time.Time
+	level         zapcore.Level
 }
 
-func newStreamRecord(logger *zap.Logger, req subscribe.Request, admission subscribe.Admission) *streamRecord {
-	return &streamRecord{logger: logger, name: req.Name, address: req.Address, admission: admission, start: time.Now()}
-}
-
-// opened logs the start of the stream, with the reason of a reset if it cannot resume where its client left off.
-func (r *streamRecord) opened(c *gin.Context, transport string, opened subscribe.Opened) {
-	fields := []zap.Field{
-		zap.String("conn", r.name), zap.String("peer", r.address), zap.String("request_id", requestID(c)),
-		zap.String("transport", transport), zap.String("proto", c.Request.Proto), zap.Int("topics", opened.Topics),
+func newStreamRecord(logger *zap.Logger, req subscribe.Request, admission subscribe.Admission, brief bool) *streamRecord {
+	level := zap.InfoLevel
+	if brief {
+		level = zap.DebugLevel
 	}
+	return &streamRecord{logger: logger, name: req.Name, address: req.Address, admission: admission, start: time.Now(), level: level}
+}
+
+// opened logs the start of the stream, with the fields that identify its request, and the reason of a reset if it cannot resume where its client left off.
+func (r *streamRecord) opened(from []zap.Field, proto, transport string, opened subscribe.Opened) {
+	fields := append(slices.Clip(from), zap.String("conn", r.name), zap.String("peer", r.address),
+		zap.String("transport", transport), zap.String("proto", proto), zap.Int("topics", opened.Topics))
 	if reset := opened.Stream.Opening().Reset; reset != nil {
 		fields = append(fields, zap.String("reset", string(reset.Reason)))
 	}
-	r.logger.Info("stream opened", fields...)
+	r.logger.Log(r.level, "stream opened", fields...)
 }
 
 // Reset logs that the stream missed events: it was too slow, or its next event was no longer kept.
@@ -52,5 +56,5 @@ func (r *streamRecord) Ended(summary delivery.Summary) {
 	if summary.Problem != nil {
 		fields = append(fields, zap.Error(summary.Problem))
 	}
-	r.logger.Info("stream closed", fields...)
+	r.logger.Log(r.level, "stream closed", fields...)
 }

@@ -11,10 +11,15 @@ import (
 
 	"carillon/internal/app/pubsub"
 	"carillon/internal/app/subscribe"
+	"carillon/internal/transport/ws"
 )
 
 // subscribe serves GET /events with a stream, in the representation that the client prefers.
 func (a *API) subscribe(c *gin.Context) {
+	if ws.Requested(c.Request) {
+		a.socket(c)
+		return
+	}
 	c.Writer.Header().Add("Vary", "Accept")
 	query, err := parseQuery(c.Request, subscribeParameters)
 	if err != nil {
@@ -44,11 +49,13 @@ func (a *API) subscribe(c *gin.Context) {
 		a.refuse(c, chosen, err)
 		return
 	}
-	c.Set(keyStream, true)
-	record := newStreamRecord(a.logger, req, opened.Admission)
-	record.opened(c, chosen.Name, opened)
+	c.Set(keyStream, !chosen.Brief)
+	record := newStreamRecord(a.logger, req, opened.Admission, chosen.Brief)
+	record.opened(identity(c), c.Request.Proto, chosen.Name, opened)
 	// The deadline is for responses that end. A stream has one for each write.
 	_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Time{})
+	noteStream(c, req.Name)
+	endSpan(c, http.StatusOK)
 	chosen.Transport.Serve(c.Writer, c.Request, opened.Stream, record)
 }
 
@@ -87,8 +94,8 @@ func (a *API) refuse(c *gin.Context, chosen Representation, err error) {
 		return
 	}
 	a.observeRefusal(c, p, err)
-	a.logger.Info("stream refused", zap.String("request_id", requestID(c)), zap.String("peer", c.ClientIP()),
-		zap.String("transport", chosen.Name), zap.String("code", p.Code))
+	a.logger.Info("stream refused", append(identity(c), zap.String("peer", c.ClientIP()),
+		zap.String("transport", chosen.Name), zap.String("code", p.Code))...)
 	reason := p.Code
 	switch p.Code {
 	case "draining":

@@ -1,10 +1,13 @@
 package webui_test
 
 import (
+	"compress/gzip"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"path"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -15,7 +18,7 @@ import (
 
 func request(t *testing.T, method, target string, header ...string) *http.Response {
 	t.Helper()
-	page, err := webui.New()
+	page, err := webui.New(webui.Config{Clock: true, Node: "node <1>", Log: "memory"})
 	require.NoError(t, err)
 	r := httptest.NewRequestWithContext(t.Context(), method, target, http.NoBody)
 	for i := 0; i < len(header); i += 2 {
@@ -40,6 +43,7 @@ func TestServesEachKindOfFile(t *testing.T) {
 		"/assets/main.mjs":  "text/javascript; charset=utf-8",
 		"/assets/bell.svg":  "image/svg+xml",
 		"/?lang=en":         "text/html; charset=utf-8",
+		"/client.mjs":       "text/javascript; charset=utf-8",
 		"/assets/clock.mjs": "text/javascript; charset=utf-8",
 	} {
 		response := request(t, http.MethodGet, target)
@@ -48,6 +52,16 @@ func TestServesEachKindOfFile(t *testing.T) {
 		assert.Equal(t, "no-cache", response.Header.Get("Cache-Control"), target)
 		assert.NotEmpty(t, body(t, response), target)
 	}
+}
+
+func TestSaysWhetherTheServerTicks(t *testing.T) {
+	assert.Contains(t, body(t, request(t, http.MethodGet, "/")), `<body data-clock="on">`)
+	page, err := webui.New(webui.Config{})
+	require.NoError(t, err)
+	w := httptest.NewRecorder()
+	page.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody))
+	assert.Contains(t, w.Body.String(), `<body data-clock="off">`)
+	assert.NotEqual(t, request(t, http.MethodGet, "/").Header.Get("ETag"), w.Result().Header.Get("ETag"))
 }
 
 func TestAnythingElseIsNotFound(t *testing.T) {
@@ -89,6 +103,29 @@ func TestRevalidation(t *testing.T) {
 	assert.Equal(t, http.StatusOK, request(t, http.MethodGet, "/", "If-None-Match", `"other"`).StatusCode)
 }
 
+func TestFilesAreSentCompressedToThoseWhoAcceptIt(t *testing.T) {
+	for _, target := range []string{"/", "/client.mjs", "/assets/app.css"} {
+		plain := request(t, http.MethodGet, target)
+		compressed := request(t, http.MethodGet, target, "Accept-Encoding", "br, gzip")
+		assert.Equal(t, "gzip", compressed.Header.Get("Content-Encoding"), target)
+		assert.Empty(t, plain.Header.Get("Content-Encoding"), target)
+		assert.NotEqual(t, plain.Header.Get("ETag"), compressed.Header.Get("ETag"), target)
+		for _, response := range []*http.Response{plain, compressed} {
+			assert.Equal(t, "Accept-Encoding", response.Header.Get("Vary"), target)
+		}
+		text := body(t, compressed)
+		reader, err := gzip.NewReader(strings.NewReader(text))
+		require.NoError(t, err)
+		decompressed, err := io.ReadAll(reader)
+		require.NoError(t, err)
+		assert.Equal(t, body(t, plain), string(decompressed), target)
+		assert.Equal(t, http.StatusNotModified, request(t, http.MethodGet, target, "Accept-Encoding", "gzip", "If-None-Match", compressed.Header.Get("ETag")).StatusCode)
+		if target == "/client.mjs" {
+			assert.LessOrEqual(t, len(text), 4<<10)
+		}
+	}
+}
+
 func TestEveryResponseHasSecurityHeaders(t *testing.T) {
 	const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; " +
 		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -109,7 +146,7 @@ func TestEveryResponseHasSecurityHeaders(t *testing.T) {
 
 // Every file that another one links to or imports is served, and no file is unused.
 func TestEveryReferenceIsServed(t *testing.T) {
-	reference := regexp.MustCompile(`(?:src|href)="(assets/[^"]+)"|from "\./([^"]+)"`)
+	reference := regexp.MustCompile(`(?:src|href)="(assets/[^"]+)"|from "\.(\.?/[^"]+)"`)
 	seen := map[string]bool{}
 	var follow func(target string)
 	follow = func(target string) {
@@ -123,14 +160,20 @@ func TestEveryReferenceIsServed(t *testing.T) {
 			if found[1] != "" {
 				follow("/" + found[1])
 			} else {
-				follow("/assets/" + found[2])
+				follow(path.Join("/assets", "."+found[2]))
 			}
 		}
 	}
 	follow("/")
+	assert.True(t, seen["/client.mjs"], "the page uses the client that it offers")
 	for _, name := range assets(t) {
 		if name != "index.html" {
 			assert.True(t, seen["/assets/"+name], "%s is embedded, but nothing refers to it", name)
 		}
 	}
+}
+
+func TestPageNamesNodeAndLog(t *testing.T) {
+	page := body(t, request(t, http.MethodGet, "/"))
+	assert.Contains(t, page, `from node <span id="served-by">node &lt;1&gt;</span>, whose log is <span id="served-log">memory</span>`)
 }

@@ -151,7 +151,7 @@ func TestLoadRefuses(t *testing.T) {
 	}{
 		"misspelt key":          {file: "clock: {intervall: 1s}", want: []string{"clock.intervall in FILE: unknown key; did you mean clock.interval?"}},
 		"unknown key":           {file: "colour: 3", want: []string{"colour in FILE: unknown key"}},
-		"value for a section":   {file: "clock: 1s", want: []string{"clock in FILE: is a section and must have keys, such as interval"}},
+		"value for a section":   {file: "clock: 1s", want: []string{"clock in FILE: is a section and must have keys, such as enabled"}},
 		"section for a value":   {file: "clock: {interval: {seconds: 1}}", want: []string{"clock.interval.seconds in FILE: unknown key"}},
 		"no value":              {file: "clock:\n  interval:", want: []string{"clock.interval in FILE: must have a value; leave the key out for its default"}},
 		"number for a duration": {file: "clock: {interval: 5}", want: []string{"clock.interval: must be a duration such as 500ms, 15s or 1h30m (got 5) (set in FILE)"}},
@@ -221,7 +221,7 @@ func TestVariablesThatSetNoKey(t *testing.T) {
 		// Kubernetes adds these next to a service named carillon and one named carillon-admin.
 		"CARILLON_SERVICE_HOST=10.0.0.1", "CARILLON_SERVICE_PORT=80", "CARILLON_SERVICE_PORT_HTTP=80",
 		"CARILLON_PORT=tcp://10.0.0.1:80", "CARILLON_PORT_80_TCP=tcp://10.0.0.1:80", "CARILLON_PORT_80_TCP_PROTO=tcp",
-		"CARILLON_PORT_80_TCP_PORT=80", "CARILLON_PORT_80_TCP_ADDR=10.0.0.1", "CARILLON_ADMIN_PORT=tcp://10.0.0.1:9090",
+		"CARILLON_PORT_80_TCP_PORT=80", "CARILLON_PORT_80_TCP_ADDR=10.0.0.1", "CARILLON_ADMIN_PORT=tcp://10.0.0.1:8079",
 	})
 	require.NoError(t, err)
 
@@ -329,10 +329,10 @@ func TestShortHistory(t *testing.T) {
 }
 
 func TestAdminListenerNeedsATokenOrALoopbackAddress(t *testing.T) {
-	_, err := config.Load("", []string{"CARILLON_ADMIN_ADDR=:9090"})
+	_, err := config.Load("", []string{"CARILLON_ADMIN_ADDR=:8079"})
 	require.ErrorContains(t, err, "admin.addr: ")
 	require.ErrorContains(t, err, "(set in CARILLON_ADMIN_ADDR)")
-	_, err = config.Load("", []string{"CARILLON_ADMIN_ADDR=:9090", "CARILLON_ADMIN_TOKEN=secret"})
+	_, err = config.Load("", []string{"CARILLON_ADMIN_ADDR=:8079", "CARILLON_ADMIN_TOKEN=secret"})
 	require.NoError(t, err)
 }
 

@@ -24,8 +24,8 @@ const (
 // provide secrets.
 const fileSuffix = "_FILE"
 
-// envName returns the name of the variable that sets a key.
-func envName(key string) string {
+// EnvName returns the name of the variable that sets a key.
+func EnvName(key string) string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 }
 
@@ -34,14 +34,14 @@ func envName(key string) string {
 func (c *Configuration) readEnvironment(v *viper.Viper, known, environ []string) []error {
 	variables, files := map[string]string{}, map[string]string{}
 	for _, key := range known {
-		variables[envName(key)] = key
+		variables[EnvName(key)] = key
 	}
 	secret, err := secretKeys()
 	if err != nil {
 		return []error{err}
 	}
 	for _, key := range secret {
-		files[envName(key)+fileSuffix] = key
+		files[EnvName(key)+fileSuffix] = key
 	}
 	var problems []error
 	setBy := map[string]string{}

@@ -3,7 +3,6 @@ package config
 // Names that tests of the package use.
 var (
 	Flatten        = flatten
-	EnvName        = envName
 	FormatDuration = formatDuration
 )
 

@@ -3,12 +3,16 @@ package config
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"carillon/internal/app/presence"
 	"carillon/internal/app/pubsub"
 	"carillon/internal/app/timefeed"
 	"carillon/internal/domain/access"
+	"carillon/internal/infra/telemetry"
 	"carillon/internal/infra/tokens"
 	"carillon/internal/transport/adminapi"
 	"carillon/internal/transport/delivery"
@@ -30,6 +34,26 @@ type Settings struct {
 	Admin    Admin               `mapstructure:"admin"`
 	Drain    Drain               `mapstructure:"drain"`
 	Log      Log                 `mapstructure:"log"`
+	Node     Node                `mapstructure:"node"`
+
+	Telemetry telemetry.Config `mapstructure:"telemetry"`
+}
+
+// Node identifies this node among those of a cluster. Its keys live under "node".
+type Node struct {
+	Name string `mapstructure:"name"` // empty: the host name
+}
+
+// maxNodeName bounds the length of a node's name in bytes.
+const maxNodeName = 64
+
+// Validate returns an error if the name is too long or has characters that are not printable.
+func (n Node) Validate() error {
+	printable := !strings.ContainsFunc(n.Name, func(r rune) bool { return !unicode.IsPrint(r) })
+	if len(n.Name) > maxNodeName || !printable || !utf8.ValidString(n.Name) {
+		return fmt.Errorf("node.name: must be printable text of at most %d bytes (got %q)", maxNodeName, n.Name)
+	}
+	return nil
 }
 
 // Stream holds all settings of a stream, whichever component applies them. Its keys live under "stream".
@@ -50,13 +74,15 @@ func (s Settings) Validate() error {
 		s.Stream.Config.Validate(),
 		s.Stream.Options.Validate(),
 		s.Engine().Validate(), // includes the window
-		s.History.Validate(),
+		s.validateHistory(),
 		s.Limits.Validate(),
 		s.Presence.Validate(),
 		s.Auth.Validate(),
 		s.Admin.API().Validate(),
 		s.Drain.Validate(),
 		s.Log.Validate(),
+		s.Node.Validate(),
+		s.Telemetry.Validate(),
 	)
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -115,4 +116,113 @@ func TestExampleJob(t *testing.T) {
 	assert.Empty(t, p.noted(&p.complaints))
 	p.do(chromedp.Reload())
 	p.until(`document.querySelector("#said").textContent === "done"`) // also for a page that is opened later
+}
+
+// restarts are the ways in which a server goes away before it is back. Each takes the events with it, which are in memory.
+var restarts = map[string]func(*testing.T, *node){
+	"stopped": func(t *testing.T, n *node) { t.Helper(); assert.Zero(t, n.Stop(t)) },
+	"killed":  func(t *testing.T, n *node) { t.Helper(); n.Kill(t) },
+}
+
+// testRestart runs a test of an example for each way to restart the server. The function that the test gets restarts it,
+// and calls away, which may be nil, in between.
+func testRestart(t *testing.T, test func(t *testing.T, n *node, restart func(away func()))) {
+	t.Helper()
+	endToEnd(t)
+	for name, end := range restarts {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := startNode(t, "ADMIN_ADDR=127.0.0.1:0")
+			test(t, n, func(away func()) {
+				end(t, n)
+				if away != nil {
+					away()
+				}
+				startNode(t, "HTTP_ADDR="+n.Addr, "ADMIN_ADDR="+n.AdminAddr)
+			})
+		})
+	}
+}
+
+const (
+	isAway = `document.querySelector("#status").textContent === "reconnecting"`
+	isBack = `document.querySelector("#status").textContent === ""`
+)
+
+func TestExampleStockSurvivesARestart(t *testing.T) {
+	testRestart(t, func(t *testing.T, n *node, restart func(func())) {
+		p := openPage(t, startExample(t, "stock", n))
+		p.until(`document.querySelectorAll("#shares tr").length === 3`)
+		restart(func() { p.until(isAway) })
+		p.until(isBack)
+		p.until(`document.querySelectorAll("#shares tr").length === 3`)
+		eval[string](p, `globalThis.before = document.querySelector("#shares").innerText`)
+		p.until(`document.querySelector("#shares").innerText !== before`)
+	})
+}
+
+func TestExampleDashboardSurvivesARestart(t *testing.T) {
+	testRestart(t, func(t *testing.T, n *node, restart func(func())) {
+		p := openPage(t, startExample(t, "dashboard", n, "-admin", "http://"+n.AdminAddr))
+		p.until(`document.querySelector("#audience").textContent === "1" && document.querySelector("#bars").children.length > 1`)
+		restart(func() { p.until(isAway) })
+		p.until(isBack)
+		eval[string](p, `document.querySelector("#audience").textContent = ""`)
+		p.until(`document.querySelector("#audience").textContent === "1"`)
+		bars := `document.querySelector("#bars").children.length`
+		p.until(fmt.Sprintf("%s > %d", bars, eval[int](p, bars)))
+	})
+}
+
+func TestExampleChatSurvivesARestart(t *testing.T) {
+	testRestart(t, func(t *testing.T, n *node, restart func(func())) {
+		address := startExample(t, "chat", n)
+		const roster, messages = `document.querySelector("#roster").textContent === `, `document.querySelector("#messages").innerText`
+		enter := func(name string) *page {
+			p := openPage(t, address)
+			p.do(fill("#name", name), click("#enter button"))
+			return p
+		}
+		say := func(p *page, text string) { p.do(fill("#text", text), click("#say button")) }
+		ada, ben := enter("Ada"), enter("Ben")
+		ada.until(roster + `"Ada, Ben"`)
+		ben.until(roster + `"Ada, Ben"`)
+		say(ada, "before")
+		ben.until(messages + `.includes("Ada before")`)
+		restart(func() {
+			ada.until(isAway)
+			ben.until(isAway)
+			say(ben, "meanwhile")
+		})
+		for _, p := range []*page{ada, ben} {
+			p.until(isBack)
+			p.until(messages + `.includes("Ben meanwhile")`)
+			p.until(messages + `.includes("messages may be missing here")`)
+		}
+		cy := enter("Cy")
+		for _, p := range []*page{ada, ben, cy} {
+			p.until(roster + `"Ada, Ben, Cy"`)
+		}
+		say(cy, "after")
+		ada.until(messages + `.includes("Cy after")`)
+		assert.Equal(t, 1, eval[int](ada, messages+`.split("Ben meanwhile").length - 1`), "once, although publishing it was tried several times")
+	})
+}
+
+func TestExampleJobSurvivesARestart(t *testing.T) {
+	testRestart(t, func(t *testing.T, n *node, restart func(func())) {
+		address := startExample(t, "job", n, "-step", (20 * time.Millisecond).String())
+		started := func() *page {
+			p := openPage(t, address)
+			p.do(click("#start"))
+			p.until(`document.querySelector("#bar").value > 10`)
+			return p
+		}
+		p := started()
+		restart(func() { p.until(isAway) })
+		p.until(`document.querySelector("#said").textContent === "done"`)
+
+		late := openPage(t, eval[string](p, `location.href`)) // its events are among those of the new server, or fetched
+		late.until(`document.querySelector("#said").textContent === "done"`)
+	})
 }

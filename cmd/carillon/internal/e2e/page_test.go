@@ -74,7 +74,8 @@ func TestPageShowsTheServersTime(t *testing.T) {
 	for _, address := range requests {
 		assert.True(t, strings.HasPrefix(address, n.URL("/")), "the page requested %s", address)
 	}
-	assert.Contains(t, requests, n.URL("/events"))
+	assert.Contains(t, requests, n.URL("/events?format=json"))
+	assert.Contains(t, requests, n.URL("/client.mjs"))
 
 	// The check for complaints works: violations of the policy and errors are noticed.
 	eval[bool](p, `document.body.append(Object.assign(new Image(), {src: "http://127.0.0.1:9/elsewhere.png"})) ?? true`)
@@ -167,6 +168,17 @@ func TestPageWatchesPublishesAndResumes(t *testing.T) {
 	p.until(watchIsLive)
 	p.do(click("#watch-stop"))
 	p.until(`document.querySelector("#watch-state").dataset.state === "closed" && document.querySelector("#watch-stop").disabled`)
+}
+
+func TestPageOfAServerWithoutAClock(t *testing.T) {
+	endToEnd(t)
+	n := startNode(t, "CLOCK_ENABLED=false", "CLOCK_INTERVAL=50ms")
+	p := openPage(t, n.URL("/"))
+	p.until(clockIsLive)
+	p.until(`!document.querySelector("#clock-off").hidden && document.querySelector("#log").childElementCount === 0`)
+	n.publish(t, "clock", "", "2002-02-02 02:02:02") // as another server of the same log would
+	p.until(`document.querySelector("#clock").dataset.time === "2002-02-02 02:02:02" && document.querySelector("#clock-off").hidden`)
+	assert.Len(t, p.events("#log"), 1, "only what was published")
 }
 
 // Without the witness nothing can be checked, so nothing is claimed and nothing is cut.

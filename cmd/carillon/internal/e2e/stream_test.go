@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// listenerScript lets a tab open streams with the browser's EventSource or with the page's own class. It keeps the events
+// listenerScript lets a tab open streams with the browser's EventSource or with the client as the page uses it. It keeps the events
 // of each, and tells events of the types "open" and "error" from the notifications of EventSource.
 const listenerScript = `
 globalThis.streams = {};

@@ -9,16 +9,16 @@ import (
 	"go.uber.org/zap"
 
 	"carillon/cmd/carillon/internal/config"
+	"carillon/internal/app/authority"
 	"carillon/internal/app/pubsub"
 	"carillon/internal/infra/metrics"
 	"carillon/internal/transport/adminapi"
-	"carillon/internal/transport/delivery"
 )
 
 // adminModule serves the admin interface.
 func adminModule(s config.Settings) fx.Option {
 	return fx.Module("admin",
-		fx.Provide(func(engine *pubsub.Engine, streams *delivery.Server, count *metrics.Metrics, b Build, logger *zap.Logger) (adminListener, error) {
+		fx.Provide(func(engine *pubsub.Engine, rights *authority.Authority, all *transports, count *metrics.Metrics, b Build, logger *zap.Logger) (adminListener, error) {
 			cfg := s.Admin.API()
 			if !cfg.Enabled() {
 				return adminListener{}, nil
@@ -26,25 +26,15 @@ func adminModule(s config.Settings) fx.Option {
 			logger = logger.Named("admin")
 			api, err := adminapi.New(cfg, adminapi.Deps{
 				Engine:     engine,
+				Authority:  rights,
 				Metrics:    count.Handler(),
-				Transports: func() map[string]int64 { return openByTransport(streams.Stats()) },
-				About:      adminapi.About{Version: b.Version, Commit: b.Commit, Node: nodeName(), Started: time.Now()},
+				Transports: all.open,
+				About:      adminapi.About{Version: b.Version, Commit: b.Commit, Node: nodeName(s.Node), Log: s.History.Backend, Started: time.Now()},
 				Logger:     logger,
 			})
 			return newAdminListener(s, api, logger), err
 		}),
 	)
-}
-
-// openByTransport returns how many streams each transport has open.
-func openByTransport(transports []delivery.Stats) map[string]int64 {
-	open := make(map[string]int64, len(transports))
-	for _, stats := range transports {
-		for _, streams := range stats.Open {
-			open[stats.Transport] += streams
-		}
-	}
-	return open
 }
 
 // adminListener is the listener of the admin interface. The zero value is one that is turned off.
@@ -78,8 +68,12 @@ func newAdminListener(s config.Settings, handler http.Handler, logger *zap.Logge
 	return adminListener{l}
 }
 
-// nodeName returns the name of this node: the host name, which in a Kubernetes cluster is the pod's name.
-func nodeName() string {
+// nodeName returns the name of this node: the configured one, or the host name, which in a Kubernetes cluster is the pod's
+// name.
+func nodeName(cfg config.Node) string {
+	if cfg.Name != "" {
+		return cfg.Name
+	}
 	name, err := os.Hostname()
 	if err != nil {
 		return "unknown"

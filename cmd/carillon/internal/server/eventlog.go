@@ -10,6 +10,7 @@ import (
 	"carillon/internal/app/pubsub"
 	"carillon/internal/infra/disklog"
 	"carillon/internal/infra/memlog"
+	"carillon/internal/infra/natslog"
 )
 
 // eventLog is the log in use. A new log is one more case in [openEventLog].
@@ -27,11 +28,18 @@ type logLife struct {
 }
 
 // openEventLog opens the log that is configured.
-func openEventLog(history config.History, logger *zap.Logger) (eventLog, error) {
-	if history.Backend == config.BackendDisk {
-		return openDiskLog(history.DiskLog(), logger)
+func openEventLog(s config.Settings, logger *zap.Logger) (eventLog, error) {
+	switch s.History.Backend {
+	case config.BackendDisk:
+		return openDiskLog(s.DiskLog(), logger)
+	case config.BackendNATS:
+		log, err := natslog.Open(s.NATSLog(), logger)
+		if err != nil {
+			return eventLog{}, err
+		}
+		return eventLog{Log: log, Life: logLife{run: log.Run, close: log.Close}}, nil
 	}
-	log, err := memlog.New(history.Config)
+	log, err := memlog.New(s.History.HistoryBounds)
 	return eventLog{Log: log}, err
 }
 

@@ -5,13 +5,16 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"carillon/cmd/carillon/internal/config"
 	"carillon/cmd/carillon/internal/server"
 	"carillon/cmd/carillon/internal/servertest"
+	"carillon/internal/infra/natslog/natstest"
 )
 
 // resume returns the events that a client gets that comes back with the id it received last, up to and including one.
@@ -84,4 +87,45 @@ func TestLogOnDiskIsUsedByOneServer(t *testing.T) {
 	require.ErrorContains(t, err, "history.disk.path: ")
 	require.ErrorContains(t, err, "in use by another process")
 	assert.NotContains(t, err.Error(), "fx", "no word of the wiring")
+}
+
+// Two nodes on one NATS stream are one log: a client goes on at the other node where it was, a key holds on both, and the
+// stream survives the restart of a node.
+func TestNodesShareALog(t *testing.T) {
+	servers := natstest.Start(t)
+	options := servertest.Options{Settings: []string{
+		"AUTH_PUBLISH_TOKEN=sesame", "CLOCK_INTERVAL=1h", "HISTORY_BACKEND=nats", "HISTORY_NATS_URL=" + servers.URLs()[0],
+		"HISTORY_NATS_STREAM=SHOP",
+	}}
+	a, b := servertest.Start(t, options), servertest.Start(t, options)
+	opened := b.AwaitMessage(t, "history opened")
+	assert.Equal(t, "SHOP", opened["stream"])
+	assert.Equal(t, "shop.>", opened["subjects"])
+	one := publishTo(t, a, "one", "k1")
+	two := publishTo(t, b, "two", "k2")
+	assert.Equal(t, two, publishTo(t, a, "two", "k2"), "the key is known")
+	publishTo(t, a, "three", "k3")
+	assert.Equal(t, []string{"two", "three"}, resume(t, b, one, "three"))
+	require.NoError(t, a.Stop())
+	publishTo(t, b, "four", "k4")
+	a = servertest.Start(t, options)
+	assert.Equal(t, []string{"two", "three", "four"}, resume(t, a, one, "four"))
+
+	conn, err := nats.Connect(servers.URLs()[0])
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = conn.Request("shop.a", []byte("five"), 10*time.Second)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"three", "four", "five"}, resume(t, b, two, "five"), "what another program publishes")
+}
+
+// What does not fit NATS is refused with the other settings.
+func TestLogOnNATSIsChecked(t *testing.T) {
+	_, err := config.Load("", []string{
+		"CARILLON_HISTORY_BACKEND=nats", "CARILLON_HISTORY_NATS_REPLICAS=2", "CARILLON_HISTORY_KEY_WINDOW=48h", "CARILLON_LIMITS_BATCH_EVENTS=2000",
+		"CARILLON_LIMITS_PUBLISH_BURST=2000",
+	})
+	require.ErrorContains(t, err, "history.nats.replicas: must be 1, 3 or 5 (got 2) (set in CARILLON_HISTORY_NATS_REPLICAS)")
+	require.ErrorContains(t, err, "history.key_window: must be between 100ms and history.age")
+	require.ErrorContains(t, err, "limits.batch_events: must be at most 1000 with history.backend nats (got 2000)")
 }

@@ -12,6 +12,7 @@ import (
 
 	"carillon/cmd/carillon/internal/config"
 	"carillon/internal/app/pubsub"
+	"carillon/internal/transport/ws"
 )
 
 // lifecycle starts and stops components: in the order they are appended, and in the reverse order at the stop.
@@ -94,13 +95,20 @@ func (l lifecycle) appendListener(listener *listener) {
 
 // appendDrain ends the streams before anything else stops. It must be appended last, so that it runs first: the HTTP
 // server would wait for open streams, and readiness could not be queried meanwhile.
-func (l lifecycle) appendDrain(cfg config.Drain, engine *pubsub.Engine) {
+func (l lifecycle) appendDrain(cfg config.Drain, engine *pubsub.Engine, sockets *ws.Server) {
 	l.Lifecycle.Append(fx.StopHook(func(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, cfg.Timeout)
 		defer cancel()
 		streams := engine.Streams()
-		period := cfg.Period(streams)
+		period := cfg.Period(streams + sockets.Sockets())
 		l.Logger.Info("draining", zap.Int("streams", streams), zap.Duration("period", period), zap.Duration("window", cfg.Window))
+		var closing sync.WaitGroup
+		defer closing.Wait()
+		closing.Go(func() {
+			if err := sockets.Drain(ctx, period); err != nil {
+				l.Logger.Warn("drain was cut short", zap.Int("websockets", sockets.Sockets()), zap.Error(err))
+			}
+		})
 		if err := engine.Drain(ctx, period); err != nil {
 			l.Logger.Warn("drain was cut short", zap.Int("streams", engine.Streams()), zap.Error(err))
 		}

@@ -7,11 +7,14 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
+	"strconv"
 	"syscall"
 	"time"
 
 	"go.uber.org/zap"
 
+	"carillon/cmd/carillon/internal/config"
 	"carillon/internal/transport/httpapi"
 	"carillon/internal/transport/sockopt"
 )
@@ -82,9 +85,39 @@ func (l *listener) listen(ctx context.Context) (err error) {
 		if reason, ok := errors.AsType[syscall.Errno](err); ok {
 			err = reason // this error adds the address itself
 		}
-		return fmt.Errorf("%s: cannot listen on %q: %w", l.key, l.http.Addr, err)
+		return fmt.Errorf("%s: cannot listen on %q: %w%s", l.key, l.http.Addr, err, l.advice(err))
 	}
 	return nil
+}
+
+// advice says how to choose another address if that of the listener is in use.
+func (l *listener) advice(err error) string {
+	const windows = syscall.Errno(10048) // WSAEADDRINUSE
+	if !errors.Is(err, syscall.EADDRINUSE) && !errors.Is(err, windows) {
+		return ""
+	}
+	host, port, err := net.SplitHostPort(l.http.Addr)
+	if err != nil {
+		return ""
+	}
+	number, err := strconv.Atoi(port)
+	if err != nil || number <= 0 || number >= 65535 {
+		return ""
+	}
+	return fmt.Sprintf("; another one is chosen with %s=%s", config.EnvName(l.key), net.JoinHostPort(host, strconv.Itoa(number+1)))
+}
+
+// url returns the URL at which this machine reaches the listener, once it listens.
+func (l *listener) url() string {
+	scheme := "http"
+	if l.tls {
+		scheme = "https"
+	}
+	host, port, _ := net.SplitHostPort(l.listener.Addr().String()) // it listens on this address
+	if ip, err := netip.ParseAddr(host); err == nil && (ip.IsUnspecified() || host == "127.0.0.1" || host == "::1") {
+		host = "localhost"
+	}
+	return scheme + "://" + net.JoinHostPort(host, port)
 }
 
 // maxServerText is how many bytes of a message from net/http are logged; it may quote a client.

@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"carillon/cmd/carillon/internal/config"
+	"carillon/internal/app/authority"
 	"carillon/internal/app/presence"
 	"carillon/internal/app/publish"
 	"carillon/internal/app/pubsub"
@@ -19,8 +20,6 @@ import (
 	"carillon/internal/infra/tokens"
 	"carillon/internal/transport/delivery"
 	"carillon/internal/transport/httpapi"
-	"carillon/internal/transport/ndjson"
-	"carillon/internal/transport/sse"
 	"carillon/internal/transport/webui"
 )
 
@@ -38,6 +37,7 @@ func modules(o Options, streams capacity, s *Server) fx.Option {
 		accessModule(settings),
 		httpModule(settings, streams),
 		metricsModule(),
+		telemetryModule(settings),
 		adminModule(settings),
 
 		fx.Invoke(func(l lifecycle, p parts) { appendAll(l, settings.Drain, p) }),
@@ -59,9 +59,8 @@ func clockModule(s config.Settings) fx.Option {
 // engineModule keeps events and delivers them to streams.
 func engineModule(s config.Settings) fx.Option {
 	return fx.Module("engine",
-		fx.Supply(s.History),
 		fx.Provide(
-			openEventLog,
+			func(logger *zap.Logger) (eventLog, error) { return openEventLog(s, logger.Named("history")) },
 			func(log pubsub.Log, count *metrics.Metrics, logger *zap.Logger) (*pubsub.Engine, error) {
 				return pubsub.New(s.Engine(), log, engineObserver{count, logger.Named("engine")})
 			},
@@ -78,14 +77,19 @@ func presenceModule(s config.Settings) fx.Option {
 	)
 }
 
-// accessModule verifies tokens.
+// accessModule verifies tokens and ends the streams whose rights are gone.
 func accessModule(s config.Settings) fx.Option {
 	return fx.Module("access",
 		fx.Supply(s.Auth),
-		fx.Provide(func(cfg tokens.Config, logger *zap.Logger) (*tokens.Verifier, error) {
-			logger = logger.Named("access")
-			return tokens.New(cfg, func(err error) { logger.Warn("cannot fetch signing keys", zap.Error(err)) })
-		}),
+		fx.Provide(
+			func(cfg tokens.Config, logger *zap.Logger) (*tokens.Verifier, error) {
+				logger = logger.Named("access")
+				return tokens.New(cfg, func(err error) { logger.Warn("cannot fetch signing keys", zap.Error(err)) })
+			},
+			func(verifier *tokens.Verifier, engine *pubsub.Engine, logger *zap.Logger) *authority.Authority {
+				return authority.New(verifier, engine, rightsObserver{logger.Named("access")})
+			},
+		),
 	)
 }
 
@@ -102,23 +106,23 @@ func httpModule(s config.Settings, streams capacity) fx.Option {
 				return subscribe.New(limits.SubscribeLimits, engine, present, event.PatternOf(timefeed.Topic))
 			},
 			func() (*delivery.Server, error) { return delivery.New(s.Stream.Config) },
-			webui.New,
+			func(streams *delivery.Server) *transports { return newTransports(streams, s) },
+			func() (*webui.Page, error) {
+				return webui.New(webui.Config{Clock: s.Clock.Enabled, Node: nodeName(s.Node), Log: s.History.Backend})
+			},
 			func(deps apiDeps) (*httpapi.API, error) {
 				return httpapi.New(s.HTTP, httpapi.Deps{
-					Publisher:  deps.Publisher,
-					Subscriber: deps.Subscriber,
-					Ready:      deps.Engine.Ready,
-					Representations: []httpapi.Representation{
-						{
-							Name: "sse", MediaType: sse.MediaType,
-							Transport: deps.Streams.Transport("sse", sse.Codec{}), JSON: deps.Streams.Transport("sse", sse.JSONCodec{}),
-						},
-						{Name: "ndjson", MediaType: ndjson.MediaType, Transport: deps.Streams.Transport("ndjson", ndjson.Codec{})},
-					},
-					Auth:     deps.Auth,
-					Page:     deps.Page,
-					Observer: deps.Metrics,
-					Logger:   deps.Logger.Named("http"),
+					Publisher:       deps.Publisher,
+					Subscriber:      deps.Subscriber,
+					Ready:           deps.Engine.Ready,
+					Draining:        deps.Engine.Draining,
+					Representations: deps.Transports.representations(),
+					Sockets:         deps.Transports.sockets,
+					Auth:            deps.Auth,
+					Page:            deps.Page,
+					Observer:        deps.Metrics,
+					Tracer:          deps.Traces.tracer(),
+					Logger:          deps.Logger.Named("http"),
 				})
 			},
 			func(logger *zap.Logger) (serverCertificate, error) {
@@ -138,10 +142,11 @@ type apiDeps struct {
 	Publisher  *publish.Publisher
 	Subscriber *subscribe.Subscriber
 	Presence   *presence.Presence
-	Streams    *delivery.Server
-	Auth       *tokens.Verifier
+	Transports *transports
+	Auth       *authority.Authority
 	Page       *webui.Page
 	Metrics    *metrics.Metrics
+	Traces     traces
 	Logger     *zap.Logger
 }
 
@@ -152,13 +157,7 @@ func metricsModule() fx.Option {
 		fx.Invoke(func(count *metrics.Metrics, s metricsSources) error {
 			return count.Watch(metrics.Sources{
 				Engine: s.Engine, Log: s.Log, Clock: s.Clock,
-				Streams: func() []metrics.Transport {
-					var transports []metrics.Transport
-					for _, stats := range s.Streams.Stats() {
-						transports = append(transports, metrics.Transport{Name: stats.Transport, Open: stats.Open, Bytes: stats.Bytes})
-					}
-					return transports
-				},
+				Streams:           s.Transports.stats,
 				Presence:          s.Presence.Stats,
 				LogRecordsDropped: s.Records.Dropped,
 				Certificate:       s.Certificate.metrics(),
@@ -170,12 +169,12 @@ func metricsModule() fx.Option {
 type metricsSources struct {
 	fx.In
 
-	Engine   *pubsub.Engine
-	Presence *presence.Presence
-	Log      pubsub.Log
-	Clock    *timefeed.Feed
-	Streams  *delivery.Server
-	Records  *logging.Queue
+	Engine     *pubsub.Engine
+	Presence   *presence.Presence
+	Log        pubsub.Log
+	Clock      *timefeed.Feed
+	Transports *transports
+	Records    *logging.Queue
 
 	Certificate serverCertificate
 }
@@ -190,13 +189,16 @@ type parts struct {
 	Subscriber *subscribe.Subscriber
 	Presence   *presence.Presence
 	Streams    *delivery.Server
+	Transports *transports
 	Feed       *timefeed.Feed
 	Tokens     *tokens.Verifier
+	Rights     *authority.Authority
 	API        *httpapi.API
 	Public     *listener
 	Admin      adminListener
 
 	Certificate serverCertificate
+	Traces      traces
 }
 
 // appendAll determines the order in which the components start. They stop in the reverse order: streams, then the public
@@ -205,15 +207,20 @@ func appendAll(l lifecycle, drain config.Drain, p parts) {
 	if !p.Admin.off() {
 		l.appendListener(p.Admin.listener)
 	}
+	if p.Traces.Traces != nil {
+		l.Lifecycle.Append(fx.StartStopHook(p.Traces.Start, p.Traces.Stop)) // until all requests have ended
+	}
 	l.appendRunner("keys", p.Tokens.Run)
 	l.appendRunner("stream writer", p.Streams.Run) // the engine ends its streams last
-	l.appendLog(p.Log)                             // until the engine no longer follows it
-	l.appendRunner("presence", p.Presence.Run)     // until the engine's streams have ended
+	l.appendRunner("websocket connections", p.Transports.sockets.Run)
+	l.appendLog(p.Log)                         // until the engine no longer follows it
+	l.appendRunner("presence", p.Presence.Run) // until the engine's streams have ended
 	l.appendRunner("engine", p.Engine.Run)
+	l.appendRunner("rights", p.Rights.Run)
 	l.appendRunner("clock", p.Feed.Run)
 	if p.Certificate.Pair != nil {
 		l.appendRunner("certificate", p.Certificate.Run)
 	}
 	l.appendListener(p.Public)
-	l.appendDrain(drain, p.Engine)
+	l.appendDrain(drain, p.Engine, p.Transports.sockets)
 }

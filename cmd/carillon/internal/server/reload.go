@@ -14,7 +14,7 @@ import (
 	"carillon/internal/transport/httpapi"
 )
 
-// reloader applies changes of the configuration to a running server. Streams are not affected.
+// reloader applies changes of the configuration to a running server. Streams continue, except those whose rights are gone.
 type reloader struct {
 	current    *config.Configuration
 	read       func() (*config.Configuration, error)

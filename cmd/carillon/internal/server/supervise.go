@@ -24,6 +24,7 @@ var errFailed = errors.New("a part of the server failed")
 func (s *Server) Run(ctx context.Context, stop, reload <-chan os.Signal) error {
 	watching := s.startWatchdog(ctx)
 	s.notify(daemon.SdNotifyReady)
+	s.noticeStart()
 	reason, err := s.await(stop, reload)
 	watching()
 	s.notify(daemon.SdNotifyStopping)
@@ -62,6 +63,15 @@ func (s *Server) await(stop, reload <-chan os.Signal) (reason string, err error)
 			s.notify(daemon.SdNotifyReady)
 		}
 	}
+}
+
+// noticeStart tells a person at the terminal where the server is.
+func (s *Server) noticeStart() {
+	if s.notice == nil {
+		return
+	}
+	// A terminal that has gone is no reason not to run.
+	_, _ = fmt.Fprintf(s.notice, "carillon: open %s in a browser; Ctrl-C stops the server\n", s.parts.Public.url())
 }
 
 // noticeDrain tells a person at the terminal what the stop waits for, and how to end it sooner.

@@ -74,7 +74,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- fail "config.history.disk.path: must not be set; the volume is mounted at /data" -}}
 {{- end -}}
 {{- if dig "admin" "addr" "" $config -}}
-{{- fail "config.admin.addr: must not be set; the admin listener has port 9090" -}}
+{{- fail "config.admin.addr: must not be set; the admin listener has port 8079" -}}
 {{- end -}}
 {{- if dig "admin" "token" "" $config -}}
 {{- fail "config.admin.token: must not be in a ConfigMap; use secret.adminToken or secret.existingSecret" -}}
@@ -87,11 +87,16 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- fail (printf "config.auth.jwt.%s: must not be in a ConfigMap with HS256; use secretMounts and config.auth.jwt.%s_file" $key $key) -}}
 {{- end -}}
 {{- end -}}
+{{- range $key := list "password" "token" -}}
+{{- if dig "history" "nats" $key "" $config -}}
+{{- fail (printf "config.history.nats.%s: must not be in a ConfigMap; use secretMounts and config.history.nats.creds_file, or the variable CARILLON_HISTORY_NATS_%s in env" $key (upper $key)) -}}
+{{- end -}}
+{{- end -}}
 {{- if or (dig "http" "tls" "cert_file" "" $config) (dig "http" "tls" "key_file" "" $config) -}}
 {{- fail "config.http.tls: must not be set; use tls.secretName" -}}
 {{- end -}}
-{{- if eq (include "carillon.port" .) "9090" -}}
-{{- fail "config.http.addr: must not have port 9090, which is that of the admin listener" -}}
+{{- if eq (include "carillon.port" .) "8079" -}}
+{{- fail "config.http.addr: must not have port 8079, which is that of the admin listener" -}}
 {{- end -}}
 {{- $timeout := dig "drain" "timeout" "30s" $config -}}
 {{- $seconds := include "carillon.seconds" $timeout | int -}}

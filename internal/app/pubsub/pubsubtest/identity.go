@@ -2,6 +2,7 @@ package pubsubtest
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -46,7 +47,15 @@ func replacedLog(t *testing.T, a Adapter) {
 	ended := make(chan error, 1)
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
-	go func() { ended <- log.Follow(ctx, before[9], func(uint64, []event.Entry) {}) }()
+	go func() {
+		for { // as the engine does, while the log is gone and not yet there again
+			err := log.Follow(ctx, before[9], func(uint64, []event.Entry) {})
+			if !errors.Is(err, pubsub.ErrUnavailable) {
+				ended <- err
+				return
+			}
+		}
+	}()
 	a.Replace(t, log)
 	require.ErrorIs(t, <-ended, pubsub.ErrReplaced, "a follower ends")
 	_, err := log.Read(ctx, before[0], 10)

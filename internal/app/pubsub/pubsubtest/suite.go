@@ -14,13 +14,7 @@ import (
 )
 
 // Limits are the bounds of a log.
-type Limits struct {
-	Events    int
-	Bytes     int64
-	Age       time.Duration
-	Keys      int           // how many idempotency keys are kept
-	KeyWindow time.Duration // how long they are kept
-}
+type Limits = pubsub.HistoryBounds
 
 // LargeLimits returns bounds that no test reaches.
 func LargeLimits() Limits {

@@ -24,7 +24,8 @@ func trimGuarantees() []guarantee {
 // checkKept checks that the log keeps the newest of all that was appended, and that reading older entries fails.
 func checkKept(t *testing.T, log pubsub.Log, all []event.Position) []event.Entry {
 	t.Helper()
-	extent := log.Extent()
+	extent, err := log.Look(t.Context())
+	require.NoError(t, err)
 	assert.Equal(t, all[len(all)-1].Offset, extent.Newest, "trimming does not change the newest offset")
 	kept := read(t, log, extent.Oldest-1)
 	assert.Equal(t, all[len(all)-len(kept):], append([]event.Position{}, positionsOf(kept)...))

@@ -26,6 +26,7 @@ export class Clock {
     this.#page = page;
     this.#rows = new Rows(page.log);
     this.#onLive = onLive;
+    page.clockOff.hidden = document.body.dataset.clock !== "off";
     page.clockToggle.addEventListener("click", () => (this.#stream.running ? this.#stream.close() : this.open()));
     page.noticeDismiss.addEventListener("click", () => {
       this.#notice("");
@@ -71,6 +72,7 @@ export class Clock {
     const reading = read(data);
     if (reading.text.length > longestTime) return;
     this.#reading = reading;
+    this.#page.clockOff.hidden = true; // another server of the same log ticks
     this.#show();
     this.#difference.add(reading, now);
     this.#showDifference();
@@ -93,7 +95,7 @@ export class Clock {
       return span;
     });
     this.#page.clock.replaceChildren(...spans.flatMap((span, i) => (i === 0 ? [span] : [" ", span])));
-    this.#page.clock.dataset.time = text;
+    if (this.#page.clock.dataset.time !== text) this.#page.clock.dataset.time = text; // the same tick may be shown again, with its zone
     this.#page.clock.classList.toggle("long", time.length > 8);
     this.#page.clock.classList.toggle("wordy", time.length > 14);
   }

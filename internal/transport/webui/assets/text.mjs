@@ -1,7 +1,7 @@
 // Texts for the server's codes, and commands to copy.
 
 const resets = {
-  expired: "events after the one this page had are no longer kept",
+  expired: "some of the events that this page asked for are no longer kept",
   epoch: "the server's log began anew, as it does when the server restarts",
   malformed: "the server could not read the position this page had",
   future: "the position this page had is ahead of the server's log",
@@ -12,6 +12,7 @@ const goaways = {
   drain: "the server is stopping",
   slow: "this page read too slowly",
   expired: "the token ran out",
+  rights_changed: "the rules that allowed this stream have changed",
   closed: "an operator closed this stream",
   limit: "there are too many streams",
   dead: "the connection took nothing for too long",

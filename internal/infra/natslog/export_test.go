@@ -1,0 +1,34 @@
+package natslog
+
+import (
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"go.uber.org/zap"
+
+	"carillon/internal/domain/event"
+)
+
+var (
+	CheckVersion = checkVersion
+	SubjectOf    = subjectOf
+	TopicOf      = topicOf
+	Encode       = encode
+)
+
+func Decode(msg *nats.Msg, prefix string, maxData int) (event.Event, error) {
+	return stored{subject: msg.Subject, header: msg.Header, data: msg.Data}.decode(prefix, maxData)
+}
+
+// Unopened returns a log that is not connected, for its clock.
+func Unopened(logger *zap.Logger) *Log { return &Log{logger: logger} }
+
+func (l *Log) CompareClocks(leader, asked time.Time, took time.Duration) {
+	l.compareClocks(leader, asked, took)
+}
+
+// Warner returns a function that writes bounded log records, and one that lets the interval between them pass.
+func Warner(logger *zap.Logger) (warn func(text string), pass func()) {
+	w := &warnings{logger: logger}
+	return func(text string) { w.warn(text) }, func() { w.next = time.Time{} }
+}
