@@ -73,6 +73,7 @@ func (s *pollSource) poll(wait time.Duration) error {
 		query.Del("last")
 		query.Del("latest")
 		query.Del("since")
+		query.Del("latest")
 	}
 	query.Set("wait", wait.String())
 	s.watch.within(wait + f.client.cfg.Timeout)
