@@ -8,6 +8,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -26,7 +27,7 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, o); err != nil {
+	if err := run(ctx, o, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "carillon-cluster:", err)
 		os.Exit(1) //nolint:gocritic // nothing is left to be done
 	}
@@ -39,7 +40,7 @@ type options struct {
 }
 
 // run starts everything, waits for a signal or for a program that ends, and stops everything.
-func run(ctx context.Context, o options) error {
+func run(ctx context.Context, o options, out io.Writer) error {
 	if o.servers != 1 && o.servers != 3 && o.servers != 5 {
 		return fmt.Errorf("-nats: must be 1, 3 or 5 (got %d)", o.servers)
 	}
@@ -53,7 +54,7 @@ func run(ctx context.Context, o options) error {
 	} else if err := os.MkdirAll(o.dir, 0o700); err != nil {
 		return err
 	}
-	c := &cluster{options: o}
+	c := &cluster{options: o, out: out}
 	defer c.stop()
 	if err := c.start(ctx); err != nil {
 		if ctx.Err() != nil {
@@ -69,6 +70,7 @@ func run(ctx context.Context, o options) error {
 type cluster struct {
 	options
 
+	out   io.Writer // takes what the user is told
 	nats  *localcluster.NATS
 	nodes []*localcluster.Process
 	addrs [2]string
@@ -81,7 +83,7 @@ func (c *cluster) start(ctx context.Context) error {
 		return err
 	}
 	bin := filepath.Join(root, "bin")
-	fmt.Println("Building nats-server and carillon (the first time takes a minute) …")
+	c.say("Building nats-server and carillon (the first time takes a minute) …\n")
 	natsServer, err := localcluster.BuildNATS(ctx, root, bin)
 	if err != nil {
 		return err
@@ -90,7 +92,7 @@ func (c *cluster) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println("Starting", c.servers, "NATS servers …")
+	c.say("Starting %d NATS servers …\n", c.servers)
 	c.nats, err = localcluster.NewNATS(localcluster.NATSOptions{Program: natsServer, Dir: c.dir, Servers: c.servers, Sync: c.sync, First: 4222})
 	if err != nil {
 		return err
@@ -98,7 +100,7 @@ func (c *cluster) start(ctx context.Context) error {
 	if err := c.nats.StartAll(ctx); err != nil {
 		return err
 	}
-	fmt.Println("Starting two nodes …")
+	c.say("Starting two nodes …\n")
 	for i := range c.addrs {
 		c.addrs[i] = fmt.Sprintf("127.0.0.1:%d", c.port+1+i)
 		node, err := localcluster.Node(ctx, program, fmt.Sprintf("node%d", i+1), c.dir, c.addrs[i],
@@ -110,11 +112,14 @@ func (c *cluster) start(ctx context.Context) error {
 		c.nodes = append(c.nodes, node)
 	}
 	haproxy, err := exec.LookPath("haproxy")
-	if err != nil {
-		fmt.Println("HAProxy is not installed: the nodes are reached directly.")
+	if errors.Is(err, exec.ErrNotFound) {
+		c.say("HAProxy is not installed: the nodes are reached directly.\n")
 		return nil
 	}
-	fmt.Println("Starting HAProxy …")
+	if err != nil {
+		return err
+	}
+	c.say("Starting HAProxy …\n")
 	c.proxy, err = localcluster.HAProxy(ctx, haproxy, root, c.dir, fmt.Sprintf("127.0.0.1:%d", c.port), c.addrs)
 	return err
 }
@@ -125,18 +130,18 @@ const token = "sesame"
 // summarize prints what runs where, and what to try.
 func (c *cluster) summarize() {
 	first := c.addrs[0]
-	fmt.Println()
+	c.say("\n")
 	if c.proxy != nil {
 		first = fmt.Sprintf("127.0.0.1:%d", c.port)
-		fmt.Printf("  proxy   http://%s\n", first)
+		c.say("  proxy   http://%s\n", first)
 	}
 	for i, addr := range c.addrs {
-		fmt.Printf("  node %d  http://%s   %s\n", i+1, addr, c.nodes[i].Output)
+		c.say("  node %d  http://%s   %s\n", i+1, addr, c.nodes[i].Output)
 	}
 	for i, url := range c.nats.URLs() {
-		fmt.Printf("  NATS %d  %s\n", i+1, url)
+		c.say("  NATS %d  %s\n", i+1, url)
 	}
-	fmt.Printf(`
+	c.say(`
 Open http://%s in a browser, or:
 
   curl -N 'http://%s/events?topic=greetings'                                        # a stream from one node
@@ -144,6 +149,11 @@ Open http://%s in a browser, or:
 
 Ctrl-C ends all of it.
 `, first, c.addrs[0], token, c.addrs[1])
+}
+
+// say tells the user something. A terminal that has gone is no reason to stop.
+func (c *cluster) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(c.out, format, args...)
 }
 
 // wait returns nil at a signal, or an error when a program ends.
@@ -170,7 +180,7 @@ func (c *cluster) wait(ctx context.Context) error {
 	}
 	select {
 	case <-ctx.Done():
-		fmt.Println("\nStopping …")
+		c.say("\nStopping …\n")
 		return nil
 	case p := <-ended:
 		return errors.New(p.Name + " ended; its output is in " + p.Output)

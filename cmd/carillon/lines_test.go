@@ -70,7 +70,12 @@ func TestPublishManyLines(t *testing.T) {
 		})
 	}
 	for _, args := range [][]string{
-		{"--lines"}, {"t", "--ndjson"}, {"t", "data", "--lines"}, {"t", "--lines", "--ndjson"}, {"t", "--lines", "--key", "k"}, {"--ndjson", "--type", "t"},
+		{"--lines"},
+		{"t", "--ndjson"},
+		{"t", "data", "--lines"},
+		{"t", "--lines", "--ndjson"},
+		{"t", "--lines", "--key", "k"},
+		{"--ndjson", "--type", "t"},
 		{"t", "--ids"},
 	} {
 		assert.Equal(t, 2, command("", append([]string{"publish"}, args...)...).Code, args)

@@ -63,6 +63,8 @@ func (f *follower) query() url.Values {
 	query := url.Values{"topic": s.Topics}
 	switch {
 	case s.LastEventID != "":
+	case s.Latest:
+		query.Set("latest", "true")
 	case s.Last > 0:
 		query.Set("last", strconv.Itoa(s.Last))
 	case s.Since != "":

@@ -34,7 +34,7 @@ func BuildCarillon(ctx context.Context, root, dir string) (string, error) {
 }
 
 func build(ctx context.Context, root, path string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, "go", append([]string{"build", "-o", path}, args...)...) //nolint:gosec // fixed arguments
+	cmd := exec.CommandContext(ctx, "go", append([]string{"build", "-o", path}, args...)...) //nolint:gosec // the caller names the program
 	cmd.Dir, cmd.Stderr = root, os.Stderr
 	if err := cmd.Run(); err != nil {
 		return "", fmt.Errorf("building %s: %w", filepath.Base(path), err)

@@ -9,7 +9,7 @@ import (
 
 // Node starts a node of Carillon on an address, with settings of the form KEY=VALUE such as HISTORY_BACKEND=nats.
 func Node(ctx context.Context, program, name, dir, addr string, settings ...string) (*Process, error) {
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), program, "serve") //nolint:gosec // the caller names the program
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), program, "serve")
 	for _, variable := range os.Environ() {
 		if !strings.HasPrefix(variable, "CARILLON_") {
 			cmd.Env = append(cmd.Env, variable)

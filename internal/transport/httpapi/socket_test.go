@@ -158,7 +158,7 @@ func TestSocketStartsWhereItIsAsked(t *testing.T) {
 		ids = append(ids, idOf(t, s.post("topic=a", fmt.Sprint(i))))
 	}
 	for start, want := range map[string][]string{
-		`"after":"` + ids[1] + `"`: {"2", "3"}, `"last":1`: {"3"}, `"last":0`: nil, `"since":"1h"`: {"0", "1", "2", "3"},
+		`"after":"` + ids[1] + `"`: {"2", "3"}, `"last":1`: {"3"}, `"last":0`: nil, `"since":"1h"`: {"0", "1", "2", "3"}, `"latest":true`: {"3"},
 	} {
 		c.subscribed("x", `"topics":["a"],`+start)
 		for _, data := range want {
@@ -258,7 +258,8 @@ func TestSocketRefusesFrames(t *testing.T) {
 		`{"subscribe":{"name":"s","topics":["orders/1"],"last":-1}}`:                  "invalid_last",
 		`{"subscribe":{"name":"s","topics":["orders/1"],"last":"1"}}`:                 "invalid_frame",
 		`{"subscribe":{"name":"s","topics":["orders/1"],"since":"x"}}`:                "invalid_since",
-		`{"subscribe":{"name":"s","topics":["orders/1"],"latest":true}}`:              "invalid_frame",
+		`{"subscribe":{"name":"s","topics":["orders/1"],"latest":"yes"}}`:             "invalid_frame",
+		`{"subscribe":{"name":"s","topics":["orders/1"],"latest":true,"last":1}}`:     "invalid_frame",
 		`{"subscribe":{"name":"s","topics":["orders/1"],"presence":"x"}}`:             "invalid_presence",
 		`{"subscribe":{"name":"s","topics":["orders/1"],"last":1,"after":"x"}}`:       "invalid_frame",
 		`{"unsubscribe":{"name":"nobody"}}`:                                           "invalid_name",

@@ -71,8 +71,8 @@ func engineModule(s config.Settings) fx.Option {
 // presenceModule tells streams who subscribes to their topics.
 func presenceModule(s config.Settings) fx.Option {
 	return fx.Module("presence",
-		fx.Provide(func(engine *pubsub.Engine) (*presence.Presence, error) {
-			return presence.New(s.Presence, engine, nil) // without other nodes there is nothing to exchange
+		fx.Provide(func(engine *pubsub.Engine, exchange presence.Exchange) (*presence.Presence, error) {
+			return presence.New(s.Presence, engine, exchange)
 		}),
 	)
 }

@@ -54,13 +54,13 @@ func TestClusterFaults(t *testing.T) {
 			for i := range 3 {
 				c.nats.Server(i).Kill()
 			}
-			time.Sleep(2 * time.Second)
+			lasts(2 * time.Second)
 			c.startServers()
 		}, nil},
 		{"the stream's leader is paused", func() {
 			leader := c.nats.Server(c.leader())
 			leader.Signal(syscall.SIGSTOP)
-			time.Sleep(20 * time.Second)
+			lasts(20 * time.Second)
 			leader.Signal(syscall.SIGCONT)
 		}, nil},
 	}

@@ -97,7 +97,7 @@ func (c *cluster) jetstream(f func(ctx context.Context, js jetstream.JetStream) 
 		if ctx.Err() != nil {
 			require.NoError(c, err)
 		}
-		time.Sleep(200 * time.Millisecond)
+		lasts(200 * time.Millisecond)
 	}
 }
 
@@ -117,6 +117,10 @@ func (c *cluster) leader() int {
 	})
 	return leader
 }
+
+// lasts returns after a time: that of a fault, or of a pause before another attempt. The programs under test are other
+// processes, whose time cannot be faked.
+func lasts(d time.Duration) { <-time.After(d) }
 
 // until waits for a condition.
 func until(t *testing.T, what string, holds func() bool) {

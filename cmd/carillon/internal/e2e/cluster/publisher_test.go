@@ -86,7 +86,7 @@ func (p *publishers) publish(ctx context.Context, clients []*client.Client) {
 		}
 		p.retries++
 		p.mu.Unlock()
-		time.Sleep(100 * time.Millisecond)
+		lasts(100 * time.Millisecond)
 	}
 }
 

@@ -26,7 +26,7 @@ func TestClusterRollingRestart(t *testing.T) {
 		require.Zero(t, c.nodes[i].Stop(t), "the node did not stop in order")
 		t.Logf("node %d stopped %.1f s after SIGTERM", i+1, time.Since(stopping).Seconds())
 		c.restartNode(i)
-		time.Sleep(2 * time.Second) // until HAProxy sends clients to it
+		lasts(2 * time.Second) // until HAProxy sends clients to it
 		until(t, "all clients have a stream", group.connected)
 		pub.progress(t, 50)
 	}

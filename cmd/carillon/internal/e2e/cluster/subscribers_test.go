@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -122,12 +124,7 @@ func (g *subscribers) have(t *testing.T, data string) {
 	t.Helper()
 	until(t, "every client has the event "+data, func() bool {
 		return g.every(func(s *subscriber) bool {
-			for i := len(s.all) - 1; i >= 0; i-- {
-				if s.all[i].data == data {
-					return true
-				}
-			}
-			return false
+			return slices.ContainsFunc(s.all[max(0, len(s.all)-100):], func(r received) bool { return r.data == data })
 		})
 	})
 }
@@ -150,10 +147,7 @@ func (g *subscribers) resets() map[string]int {
 // without a reset.
 func (g *subscribers) check(t *testing.T, acks map[event.Position]string) {
 	t.Helper()
-	order := map[event.Position]string{} // what all clients agree on
-	for position, data := range acks {
-		order[position] = data
-	}
+	order := maps.Clone(acks) // what all clients agree on
 	for i, s := range g.list {
 		for _, r := range s.all {
 			if r.reset != "" {
