@@ -60,8 +60,8 @@ func TestExampleStock(t *testing.T) {
 
 func TestExampleDashboard(t *testing.T) {
 	endToEnd(t)
-	n := startNode(t, "ADMIN_ADDR=127.0.0.1:0")
-	address := startExample(t, "dashboard", n, "-admin", "http://"+n.AdminAddr)
+	n := startNode(t)
+	address := startExample(t, "dashboard", n)
 	const audienceIs = `document.querySelector("#audience").textContent === `
 	first := openPage(t, address)
 	first.until(audienceIs + `"1"`)
@@ -163,11 +163,13 @@ func TestExampleStockSurvivesARestart(t *testing.T) {
 
 func TestExampleDashboardSurvivesARestart(t *testing.T) {
 	testRestart(t, func(t *testing.T, n *node, restart func(func())) {
-		p := openPage(t, startExample(t, "dashboard", n, "-admin", "http://"+n.AdminAddr))
+		p := openPage(t, startExample(t, "dashboard", n))
 		p.until(`document.querySelector("#audience").textContent === "1" && document.querySelector("#bars").children.length > 1`)
-		restart(func() { p.until(isAway) })
+		restart(func() {
+			p.until(isAway)
+			eval[string](p, `document.querySelector("#audience").textContent = ""`)
+		})
 		p.until(isBack)
-		eval[string](p, `document.querySelector("#audience").textContent = ""`)
 		p.until(`document.querySelector("#audience").textContent === "1"`)
 		bars := `document.querySelector("#bars").children.length`
 		p.until(fmt.Sprintf("%s > %d", bars, eval[int](p, bars)))
