@@ -141,14 +141,11 @@ func (f *subscribeFrame) request() (req subscribe.Request, err error) {
 	}
 	req = subscribe.Request{Topics: f.Topics, LastEventID: f.After, Since: f.Since, Latest: f.Latest, Presence: f.Presence}
 	starts := 0
-	if f.Latest {
-		starts++
-	}
 	if f.Last != nil {
 		req.Last = strconv.FormatInt(*f.Last, 10)
 	}
-	for _, start := range []string{req.LastEventID, req.Last, req.Since} {
-		if start != "" {
+	for _, given := range []bool{req.LastEventID != "", req.Last != "", req.Since != "", req.Latest} {
+		if given {
 			starts++
 		}
 	}
