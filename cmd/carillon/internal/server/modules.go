@@ -108,7 +108,7 @@ func httpModule(s config.Settings, streams capacity) fx.Option {
 			func() (*delivery.Server, error) { return delivery.New(s.Stream.Config) },
 			func(streams *delivery.Server) *transports { return newTransports(streams, s) },
 			func() (*webui.Page, error) {
-				return webui.New(webui.Config{Clock: s.Clock.Enabled, Node: nodeName(s.Node), Log: s.History.Backend})
+				return webui.New(webui.Config{Clock: s.Clock.Enabled, Count: s.Presence.PublicCount, Node: nodeName(s.Node), Log: s.History.Backend})
 			},
 			func(deps apiDeps) (*httpapi.API, error) {
 				return httpapi.New(s.HTTP, httpapi.Deps{
