@@ -47,21 +47,12 @@ passes proxies that buffer streams, and WebSocket (ws).`,
 					return usageError{fmt.Errorf("--%s: must be at least 0 (got %d)", name, n)}
 				}
 			}
-<<<<<<< HEAD
-			if request.Latest && (request.Last > 0 || request.Since != "") {
-				return usageError{errors.New("--latest cannot be combined with --last or --since")}
-			}
-			if !slices.Contains(client.Transports, request.Transport) {
-				return usageError{fmt.Errorf("--transport: must be sse, ndjson, poll or ws (got %q)", request.Transport)}
-			}
-=======
 			if !slices.Contains(client.Transports, request.Transport) {
 				return usageError{fmt.Errorf("--transport: must be sse, ndjson, poll or ws (got %q)", request.Transport)}
 			}
 			if request.Latest && (request.Last > 0 || request.Since != "") {
 				return usageError{errors.New("--latest cannot be combined with --last or --since")}
 			}
->>>>>>> w/presence
 			request.Topics, request.JSON = args, asJSON
 			c, err := server.dial()
 			if err != nil {

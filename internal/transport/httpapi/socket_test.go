@@ -258,12 +258,8 @@ func TestSocketRefusesFrames(t *testing.T) {
 		`{"subscribe":{"name":"s","topics":["orders/1"],"last":-1}}`:                  "invalid_last",
 		`{"subscribe":{"name":"s","topics":["orders/1"],"last":"1"}}`:                 "invalid_frame",
 		`{"subscribe":{"name":"s","topics":["orders/1"],"since":"x"}}`:                "invalid_since",
-<<<<<<< HEAD
-		`{"subscribe":{"name":"s","topics":["orders/1"],"newest":true}}`:              "invalid_frame",
-=======
 		`{"subscribe":{"name":"s","topics":["orders/1"],"latest":"yes"}}`:             "invalid_frame",
 		`{"subscribe":{"name":"s","topics":["orders/1"],"latest":true,"last":1}}`:     "invalid_frame",
->>>>>>> w/presence
 		`{"subscribe":{"name":"s","topics":["orders/1"],"presence":"x"}}`:             "invalid_presence",
 		`{"subscribe":{"name":"s","topics":["orders/1"],"last":1,"after":"x"}}`:       "invalid_frame",
 		`{"unsubscribe":{"name":"nobody"}}`:                                           "invalid_name",

@@ -141,9 +141,6 @@ func (f *subscribeFrame) request() (req subscribe.Request, err error) {
 	}
 	req = subscribe.Request{Topics: f.Topics, LastEventID: f.After, Since: f.Since, Latest: f.Latest, Presence: f.Presence}
 	starts := 0
-	if f.Latest {
-		starts++
-	}
 	if f.Last != nil {
 		req.Last = strconv.FormatInt(*f.Last, 10)
 	}
