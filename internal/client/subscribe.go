@@ -94,7 +94,7 @@ func (f *follower) stream(ctx context.Context) error {
 		}
 	}()
 	for {
-		e, err := in.next()
+		e, err := in.next(watching)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()

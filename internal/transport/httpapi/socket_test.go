@@ -25,7 +25,7 @@ type socket struct {
 	*websocket.Conn
 
 	t   testing.TB
-	ctx context.Context
+	ctx context.Context //nolint:containedctx // of the test
 }
 
 // heard is a frame of the server.
@@ -349,7 +349,7 @@ func TestSocketIsRefusedBeforeTheUpgrade(t *testing.T) {
 	assert.Equal(t, "stream_limit", problemIn(t, response))
 	require.NoError(t, c.Close(websocket.StatusNormalClosure, ""))
 	eventually(t, "its place is free", func() bool {
-		again, _, err := s.upgrade("") //nolint:bodyclose // websocket.Dial closes it
+		again, _, err := s.upgrade("")
 		if err == nil {
 			_ = again.CloseNow()
 		}
@@ -504,7 +504,7 @@ func TestSocketIsPingedAndFoundDead(t *testing.T) {
 	})
 	pings := make(chan struct{}, 100)
 	client := &http.Client{Transport: s.client.Transport.(describedTransport).next}
-	alive, _, err := websocket.Dial(t.Context(), s.url+"/events?topic=a", &websocket.DialOptions{ //nolint:bodyclose // closed by Dial
+	alive, _, err := websocket.Dial(t.Context(), s.url+"/events?topic=a", &websocket.DialOptions{
 		HTTPClient: client, OnPingReceived: func(context.Context, []byte) bool { pings <- struct{}{}; return true },
 	})
 	require.NoError(t, err)

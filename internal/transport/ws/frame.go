@@ -9,7 +9,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"carillon/internal/app/publish"
 	"carillon/internal/app/subscribe"
 	"carillon/internal/domain/event"
 	"carillon/internal/transport/jsonevent"
@@ -167,6 +166,3 @@ func checkName(name string) error {
 	}
 	return nil
 }
-
-// request returns the event that a frame describes.
-func (f *publishFrame) request() (publish.Request, error) { return f.Line.Request() }

@@ -70,7 +70,7 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	}
 	h.wire.Conn = conn
 	// What the client sent early is in the buffer, which is not kept: it is large.
-	early, _ := buffered.Reader.Peek(buffered.Reader.Buffered())
+	early, _ := buffered.Peek(buffered.Reader.Buffered())
 	in := bufio.NewReaderSize(io.MultiReader(bytes.NewReader(bytes.Clone(early)), h.wire), max(readBuffer, len(early)))
 	_, _ = in.Peek(len(early)) // so that the library finds it
 	return h.wire, bufio.NewReadWriter(in, bufio.NewWriterSize(h.wire, 256)), nil
