@@ -82,6 +82,9 @@ func (p *Process) lastOutput() string {
 	return string(text[max(0, len(text)-most):])
 }
 
+// ID returns the process id.
+func (p *Process) ID() int { return p.cmd.Process.Pid }
+
 // Ended returns a channel that is closed when the process has ended.
 func (p *Process) Ended() <-chan struct{} { return p.ended }
 
