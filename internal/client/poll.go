@@ -71,7 +71,6 @@ func (s *pollSource) poll(wait time.Duration) error {
 	query := f.query()
 	if s.after != "" {
 		query.Del("last")
-		query.Del("latest")
 		query.Del("since")
 		query.Del("latest")
 	}

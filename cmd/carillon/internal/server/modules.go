@@ -62,7 +62,7 @@ func engineModule(s config.Settings) fx.Option {
 		fx.Provide(
 			func(logger *zap.Logger) (eventLog, error) { return openEventLog(s, logger.Named("history")) },
 			func(log pubsub.Log, count *metrics.Metrics, logger *zap.Logger) (*pubsub.Engine, error) {
-				return pubsub.New(s.Engine(), log, engineObserver{count, logger.Named("engine")})
+				return pubsub.New(s.Engine(), log, newEngineObserver(count, logger.Named("engine")))
 			},
 		),
 	)
