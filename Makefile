@@ -19,13 +19,16 @@ BUILD_ARGS := --build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) --buil
 .DEFAULT_GOAL := help
 RUNS ?= 3
 
-.PHONY: help run build fmt lint test test-deps cover fuzz bench bench-server bench-go vuln check portable tidy-diff fmt-diff dist image image-buildah image-test clean
+.PHONY: help run run-cluster build fmt lint test test-deps cover fuzz bench bench-server bench-go vuln check portable tidy-diff fmt-diff dist image image-buildah image-test clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## run the server from source; ARGS="--config my.yaml" passes arguments
 	$(GO) run ./cmd/carillon $(ARGS)
+
+run-cluster: ## run three NATS servers, two nodes and HAProxy on this machine; Ctrl-C ends them
+	$(GO) run ./cmd/carillon-cluster $(ARGS)
 
 build: ## build the static binary bin/carillon
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/carillon ./cmd/carillon

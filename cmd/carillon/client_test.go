@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"carillon/cmd/carillon/internal/servertest"
+	"carillon/internal/client"
 	"carillon/internal/transport/sse"
 )
 
@@ -45,13 +46,26 @@ func TestPublishAndSubscribe(t *testing.T) {
 			ids[3]+"\tmessage\t\ufffd[31mred \u00e9\ufffd\n", got.Stdout, "terminal controls are replaced")
 		assert.Empty(t, got.Stderr)
 	})
-	t.Run("as JSON, resumed", func(t *testing.T) {
-		got := command("", "subscribe", "also", "--json", "--last-event-id", ids[0], "--count", "1")
-		assert.Zero(t, got.Code, got.Stderr)
-		var event map[string]string
-		require.NoError(t, json.Unmarshal([]byte(got.Stdout), &event))
-		assert.Equal(t, map[string]string{"id": ids[2], "type": "note", "data": "a dash\n"}, event)
-	})
+	for _, transport := range client.Transports {
+		t.Run("over "+string(transport), func(t *testing.T) {
+			got := command("", "subscribe", "also", "--json", "--last-event-id", ids[0], "--count", "1", "--transport", string(transport))
+			assert.Zero(t, got.Code, got.Stderr)
+			var event map[string]any
+			require.NoError(t, json.Unmarshal([]byte(got.Stdout), &event))
+			assert.Regexp(t, `\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\z`, event["time"])
+			delete(event, "time")
+			assert.Equal(t, map[string]any{"id": ids[2], "topics": []any{"also"}, "type": "note", "data": "a dash\n"}, event)
+			got = command("", "subscribe", "greetings/*", "--last", "2", "--count", "2", "--transport", string(transport))
+			assert.Equal(t, ids[2]+"\tnote\ta dash\n\t\n"+ids[3]+"\tmessage\t\ufffd[31mred \u00e9\ufffd\n", got.Stdout)
+			assert.Empty(t, got.Stderr)
+			got = command("", "subscribe", "greetings/**", "--last-event-id", "another-7", "--count", "1", "--transport", string(transport))
+			assert.Equal(t, ids[0]+"\tmessage\thello, world\n", got.Stdout)
+			assert.Contains(t, got.Stderr, `carillon: reset {"reason":"epoch"`)
+			got = command("", "subscribe", "greetings/**x", "--transport", string(transport))
+			assert.Equal(t, 1, got.Code)
+			assert.Contains(t, got.Stderr, "400 invalid_topic")
+		})
+	}
 	t.Run("a reset is reported", func(t *testing.T) {
 		got := command("", "subscribe", "greetings/**", "--last-event-id", "another-7", "--count", "1")
 		assert.Zero(t, got.Code)
@@ -63,7 +77,7 @@ func TestPublishAndSubscribe(t *testing.T) {
 		assert.Zero(t, got.Code)
 		assert.Empty(t, got.Stderr)
 		reset, first, _ := strings.Cut(got.Stdout, "\n")
-		var event map[string]string
+		var event map[string]any
 		require.NoError(t, json.Unmarshal([]byte(reset), &event))
 		assert.Equal(t, "carillon.reset", event["type"])
 		assert.Contains(t, event["data"], `"reason":"epoch"`)
@@ -116,8 +130,8 @@ func TestSubscribePrintsControlEventsAsJSON(t *testing.T) {
 	for _, kind := range []string{sse.TypeReset, sse.TypeGoaway} {
 		var out, notes bytes.Buffer
 		p := printer{out: &out, notes: &notes, json: true, left: 1, done: func() { t.Error("a control event was counted") }}
-		require.NoError(t, p.print(sse.Message{ID: "a1-7", Type: kind, Data: `{"reason":"drain"}`}))
-		assert.Equal(t, `{"id":"a1-7","type":"`+kind+`","data":"{\"reason\":\"drain\"}"}`+"\n", out.String())
+		require.NoError(t, p.print(client.Event{ID: "a1-7", Type: kind, Data: `{"reason":"drain"}`}))
+		assert.Equal(t, `{"id":"a1-7","topics":[],"type":"`+kind+`","data":"{\"reason\":\"drain\"}"}`+"\n", out.String())
 		assert.Empty(t, notes.String())
 	}
 }

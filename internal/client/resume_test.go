@@ -42,7 +42,7 @@ func TestSubscribeMissesAndRepeatsNothingOverBrokenConnections(t *testing.T) {
 
 	done := errors.New("done")
 	var got []string
-	err := newClient(t, config(web.URL), nil).Subscribe(t.Context(), client.SubscribeRequest{}, func(m sse.Message) error {
+	err := newClient(t, config(web.URL), nil).Subscribe(t.Context(), client.SubscribeRequest{}, func(m client.Event) error {
 		got = append(got, m.Data)
 		if len(got) == events {
 			return done

@@ -7,8 +7,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"net/url"
-	"strconv"
 	"time"
 
 	"carillon/internal/domain/event"
@@ -22,13 +20,16 @@ var (
 	ErrNotStream = errors.New("the response is not an event stream")
 )
 
-// SubscribeRequest is what to subscribe to, and from which position. Of LastEventID, Last and Since, the first one that is
-// set applies.
+// SubscribeRequest is what to subscribe to, and from which position. Of LastEventID, Latest, Last and Since, the first
+// one that is set applies.
 type SubscribeRequest struct {
-	Topics      []string // topics and patterns; none: the clock's topic
-	LastEventID string   // start after this event
-	Last        int      // start with the newest Last events
-	Since       string   // start with events since an RFC 3339 time, or of a duration such as "5m"
+	Topics      []string  // topics and patterns; none: the clock's topic
+	Transport   Transport // "" is SSE
+	JSON        bool      // ask for topics and times, which SSE does not have otherwise
+	LastEventID string    // start after this event
+	Latest      bool      // start with the newest event of each topic
+	Last        int       // start with the newest Last events
+	Since       string    // start with events since an RFC 3339 time, or of a duration such as "5m"
 
 	Opened  func()                              // called each time the server has opened a stream; may be nil
 	Waiting func(why error, wait time.Duration) // called before each wait to reconnect; may be nil
@@ -40,7 +41,7 @@ type SubscribeRequest struct {
 // It reconnects after interruptions, temporary refusals (429, 5xx) and silence. Before that it waits for the time that the
 // server has sent plus a random part; the wait doubles while connecting fails. It returns a [*ProblemError] for a
 // permanent refusal, [ErrNotStream], [sse.ErrTooLarge], or the error of handle.
-func (c *Client) Subscribe(ctx context.Context, s SubscribeRequest, handle func(sse.Message) error) error {
+func (c *Client) Subscribe(ctx context.Context, s SubscribeRequest, handle func(Event) error) error {
 	if !headerSafe(s.LastEventID) {
 		return &event.InvalidError{Field: "last_event_id", Problem: "contains control characters, or begins or ends with a space"}
 	}
@@ -64,37 +65,36 @@ func (e *finalError) Unwrap() error { return e.error }
 type follower struct {
 	client  *Client
 	request SubscribeRequest // LastEventID is updated
-	handle  func(sse.Message) error
+	handle  func(Event) error
 	backoff backoff
 }
 
 // stream reads one connection until it ends, and returns why it ended.
 func (f *follower) stream(ctx context.Context) error {
-	cfg := f.client.cfg
 	watching, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	watch := time.AfterFunc(cfg.Timeout, func() { cancel(ErrSilent) })
-	defer watch.Stop()
+	w := &watch{time.AfterFunc(f.client.cfg.Timeout, func() { cancel(ErrSilent) })}
+	defer w.stop()
 
-	body, err := f.open(watching)
+	in, err := f.connect(watching, w)
 	if err != nil {
 		return causeOf(watching, err)
 	}
-	defer body.Close()
-	watch.Stop()
+	defer in.close()
+	w.stop()
 	f.backoff.tries = 0
 	if f.request.Opened != nil {
 		f.request.Opened()
 	}
-	d := sse.NewDecoder(&watched{body, watch, cfg.Silence}, cfg.MaxEvent, f.request.LastEventID)
 	defer func() {
-		f.resumeAfter(d.LastEventID())
-		if retry, told := d.Retry(); told {
-			f.backoff.base = retry
+		left := in.mark()
+		f.resumeAfter(left.position)
+		if left.retry >= 0 {
+			f.backoff.base = time.Duration(left.retry) * time.Millisecond
 		}
 	}()
 	for {
-		m, err := d.Next()
+		e, err := in.next()
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -105,7 +105,7 @@ func (f *follower) stream(ctx context.Context) error {
 		case err != nil:
 			return causeOf(watching, err)
 		}
-		if err := f.handle(m); err != nil {
+		if err := f.handle(e); err != nil {
 			return &finalError{err}
 		}
 	}
@@ -123,40 +123,8 @@ func (f *follower) wait(ctx context.Context, why error) {
 	pause(ctx, wait)
 }
 
-// open requests the stream and returns its body.
-func (f *follower) open(ctx context.Context) (io.ReadCloser, error) {
-	s := f.request
-	query := url.Values{"topic": s.Topics}
-	switch {
-	case s.LastEventID != "":
-	case s.Last > 0:
-		query.Set("last", strconv.Itoa(s.Last))
-	case s.Since != "":
-		query.Set("since", s.Since)
-	}
-	req, err := f.client.request(ctx, http.MethodGet, query)
-	if err != nil {
-		return nil, &finalError{err}
-	}
-	req.Header.Set("Accept", "text/event-stream")
-	req.Header.Set("Accept-Encoding", "identity") // a decompressor may delay an event until more data arrives
-	if s.LastEventID != "" {
-		req.Header.Set("Last-Event-ID", s.LastEventID)
-	}
-	resp, err := f.client.http.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	err = refusalOf(resp)
-	if err != nil {
-		resp.Body.Close()
-		return nil, err
-	}
-	return resp.Body, nil
-}
-
-// refusalOf returns the error of a response, and nil for an event stream.
-func refusalOf(resp *http.Response) error {
+// refusalOf returns the error of a response, and nil for one of the media type that was asked for.
+func refusalOf(resp *http.Response, want string) error {
 	if resp.StatusCode != http.StatusOK {
 		p := problemOf(resp)
 		if p.passes() {
@@ -165,7 +133,7 @@ func refusalOf(resp *http.Response) error {
 		return &finalError{p}
 	}
 	kind := resp.Header.Get("Content-Type")
-	if media, _, err := mime.ParseMediaType(kind); err != nil || media != "text/event-stream" {
+	if media, _, err := mime.ParseMediaType(kind); err != nil || media != want {
 		return &finalError{fmt.Errorf("%w: content type %q", ErrNotStream, kind)}
 	}
 	return nil
@@ -186,15 +154,22 @@ func causeOf(ctx context.Context, err error) error {
 	return err
 }
 
+// watch ends a connection whose server is silent for too long.
+type watch struct{ timer *time.Timer }
+
+// within ends the connection after a time, unless it is stopped or called again before.
+func (w *watch) within(limit time.Duration) { w.timer.Reset(limit) }
+func (w *watch) stop()                      { w.timer.Stop() }
+
 // watched is a body with a time limit for each read. The time between reads does not count.
 type watched struct {
 	io.Reader
-	watch   *time.Timer
+	watch   *watch
 	silence time.Duration
 }
 
 func (w *watched) Read(p []byte) (int, error) {
-	w.watch.Reset(w.silence)
-	defer w.watch.Stop()
+	w.watch.within(w.silence)
+	defer w.watch.stop()
 	return w.Reader.Read(p)
 }

@@ -80,7 +80,7 @@ func text(s string) attempt {
 func follow(t *testing.T, s *scripted, request client.SubscribeRequest) []string {
 	t.Helper()
 	var got []string
-	err := newClient(t, config("http://server"), s).Subscribe(t.Context(), request, func(m sse.Message) error {
+	err := newClient(t, config("http://server"), s).Subscribe(t.Context(), request, func(m client.Event) error {
 		got = append(got, m.Data)
 		return nil
 	})
@@ -162,13 +162,13 @@ func TestSubscribeHandsOverControlEventsWithTheirTypes(t *testing.T) {
 		s := &scripted{attempts: []attempt{text(
 			"id: a1-9\nevent: carillon.reset\ndata: {\"reason\":\"expired\"}\n\n" +
 				"retry: 1750\nevent: carillon.goaway\ndata: {\"reason\":\"drain\"}\n\n")}}
-		var got []sse.Message
-		err := newClient(t, config("http://server"), s).Subscribe(t.Context(), client.SubscribeRequest{}, func(m sse.Message) error {
+		var got []client.Event
+		err := newClient(t, config("http://server"), s).Subscribe(t.Context(), client.SubscribeRequest{}, func(m client.Event) error {
 			got = append(got, m)
 			return nil
 		})
 		require.Error(t, err)
-		assert.Equal(t, []sse.Message{
+		assert.Equal(t, []client.Event{
 			{ID: "a1-9", Type: sse.TypeReset, Data: `{"reason":"expired"}`},
 			{ID: "a1-9", Type: sse.TypeGoaway, Data: `{"reason":"drain"}`, Retry: 1750 * time.Millisecond},
 		}, got)
@@ -241,7 +241,7 @@ func TestSubscribeEndsWithTheErrorOfItsHandler(t *testing.T) {
 	enough := errors.New("enough")
 	s := &scripted{attempts: []attempt{text("data: a\n\ndata: b\n\ndata: c\n\n")}}
 	n := 0
-	err := newClient(t, config("http://server"), s).Subscribe(t.Context(), client.SubscribeRequest{}, func(sse.Message) error {
+	err := newClient(t, config("http://server"), s).Subscribe(t.Context(), client.SubscribeRequest{}, func(client.Event) error {
 		if n++; n == 2 {
 			return enough
 		}
@@ -267,7 +267,7 @@ func TestSubscribeEndsWithItsContext(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 				defer cancel()
 				start := time.Now()
-				err := newClient(t, config("http://server"), s).Subscribe(ctx, client.SubscribeRequest{}, func(sse.Message) error { return nil })
+				err := newClient(t, config("http://server"), s).Subscribe(ctx, client.SubscribeRequest{}, func(client.Event) error { return nil })
 				require.NoError(t, err)
 				assert.Equal(t, 500*time.Millisecond, time.Since(start))
 				assert.Len(t, s.requests, 1)
@@ -279,7 +279,7 @@ func TestSubscribeEndsWithItsContext(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			var got []string
-			err := newClient(t, config("http://server"), &scripted{attempts: []attempt{quiet}}).Subscribe(ctx, client.SubscribeRequest{}, func(m sse.Message) error {
+			err := newClient(t, config("http://server"), &scripted{attempts: []attempt{quiet}}).Subscribe(ctx, client.SubscribeRequest{}, func(m client.Event) error {
 				got = append(got, m.Data)
 				cancel()
 				return nil
@@ -339,7 +339,7 @@ func TestSubscribeDoesNotTakeASlowHandlerForSilence(t *testing.T) {
 		n := 0
 		err := newClient(t, config("http://server"), s).Subscribe(t.Context(), client.SubscribeRequest{
 			Waiting: func(err error, _ time.Duration) { why = append(why, err) },
-		}, func(sse.Message) error {
+		}, func(client.Event) error {
 			n++
 			time.Sleep(time.Hour)
 			return nil

@@ -41,8 +41,8 @@ async function poll(attempt, until) {
     const { events, next } = await response.json();
     attempt.live();
     attempt.take(events, next);
-    // The next request is for after the reconnection time.
-    if (attempt.goaway || (wait && !events.length && Date.now() - began < 1000)) return;
+    // A goaway says when to come back. So does a server that does not wait, or that has the same state again for each poll.
+    if (attempt.goaway || (wait && !events.some((event) => event.id) && Date.now() - began < 1000)) return;
   }
 }
 
@@ -60,7 +60,7 @@ async function ws(attempt) {
   const probe = setInterval(() => socket.readyState === 1 && socket.send("{}"), peer.silence / 3);
   try {
     await new Promise((done, fail) => {
-      signal.onabort = socket.onclose = done;
+      signal.onabort = socket.onclose = socket.onerror = done;
       socket.onopen = () => token && socket.send(JSON.stringify({ token: { value: token } }));
       socket.onmessage = ({ data }) => {
         attempt.heard();

@@ -13,8 +13,6 @@ import (
 )
 
 const (
-	// tryTime is how long an acknowledgement is waited for. NATS does not fail a request whose connection breaks.
-	tryTime = time.Second
 	// patience is for how long an append is tried again of which nothing was stored: a leader is being elected, a place is
 	// taken, the connection is being made anew.
 	patience = time.Second
@@ -139,7 +137,7 @@ func (a *appending) reused(ctx context.Context, f folded) error {
 func (a *appending) one(ctx context.Context, e event.Event) (place, error) {
 	msg := encode(a.log.prefix, e)
 	for {
-		ack, err := a.log.publish(ctx, msg, tryTime)
+		ack, err := a.log.publish(ctx, msg, a.log.cfg.RequestTime)
 		if err == nil && ack.Duplicate {
 			return a.repeat(ctx, e, ack.Sequence)
 		}

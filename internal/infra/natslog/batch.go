@@ -95,7 +95,7 @@ func (a *appending) send(ctx context.Context, events []event.Event, rest []int) 
 		bytes += len(msg.Data)
 		if i == len(rest)-1 {
 			msg.Header.Set(headerBatchCommit, "1")
-			return a.log.publish(ctx, msg, tryTime+time.Duration(bytes)*slowest)
+			return a.log.publish(ctx, msg, a.log.cfg.RequestTime+time.Duration(bytes)*slowest)
 		}
 		if err := a.log.conn.PublishMsg(msg); err != nil {
 			return ack{}, notSent(err)
@@ -168,7 +168,7 @@ func (a *appending) firstOf(ctx context.Context, e event.Event) (place, bool, er
 	}
 	probe := appending{log: a.log, started: time.Now()}
 	for {
-		ack, err := a.log.publish(ctx, msg, tryTime)
+		ack, err := a.log.publish(ctx, msg, a.log.cfg.RequestTime)
 		switch {
 		case err == nil && ack.Duplicate:
 			first, err := a.repeat(ctx, e, ack.Sequence)

@@ -23,6 +23,8 @@ type Config struct {
 	// data of other programs is skipped.
 	EventBytes  int
 	EventTopics int
+	// RequestTime bounds one request to NATS, which does not fail a request whose connection breaks. 0 means one second.
+	RequestTime time.Duration
 }
 
 // Connection names the NATS servers and the stream. Its keys live under "history.nats".

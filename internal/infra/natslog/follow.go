@@ -105,7 +105,7 @@ func (f *follower) follow(ctx context.Context) error {
 // start makes a consumer, and checks that the stream is the one that is followed. In this order: a consumer that existed
 // when the stream was the right one is a consumer of the right one.
 func (f *follower) start(ctx context.Context) (jetstream.Consumer, error) {
-	requesting, cancel := context.WithTimeout(ctx, 2*apiTime)
+	requesting, cancel := context.WithTimeout(ctx, 2*f.log.cfg.RequestTime)
 	defer cancel()
 	consumer, err := f.log.js.CreateConsumer(requesting, f.log.cfg.Stream, jetstream.ConsumerConfig{
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: max(f.last, f.last+1),

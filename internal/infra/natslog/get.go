@@ -19,7 +19,7 @@ const codeNoMessage = 10037
 
 // message asks the stream's leader for one message.
 func (l *Log) message(ctx context.Context, offset uint64) (stored, error) {
-	ctx, cancel := context.WithTimeout(ctx, apiTime)
+	ctx, cancel := context.WithTimeout(ctx, l.cfg.RequestTime)
 	defer cancel()
 	request, err := json.Marshal(map[string]uint64{"seq": offset})
 	if err != nil {
@@ -100,7 +100,7 @@ func (l *Log) page(ctx context.Context, from uint64, limit int) ([]stored, error
 	}
 	var page []stored
 	for {
-		msg, err := nextReply(ctx, replies)
+		msg, err := nextReply(ctx, replies, l.cfg.RequestTime)
 		if err != nil {
 			return nil, unavailable(fmt.Errorf("reading from %d: %w", from, err))
 		}
@@ -121,11 +121,11 @@ func (l *Log) page(ctx context.Context, from uint64, limit int) ([]stored, error
 	}
 }
 
-// pageTime bounds one page. The replies must follow each other within apiTime.
+// pageTime bounds one page. The replies must follow each other within Config.RequestTime.
 const pageTime = 10 * time.Second
 
-func nextReply(ctx context.Context, replies *nats.Subscription) (*nats.Msg, error) {
-	ctx, cancel := context.WithTimeout(ctx, apiTime)
+func nextReply(ctx context.Context, replies *nats.Subscription, within time.Duration) (*nats.Msg, error) {
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	return replies.NextMsgWithContext(ctx)
 }

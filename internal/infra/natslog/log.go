@@ -1,6 +1,7 @@
 package natslog
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -59,6 +60,7 @@ func Open(cfg Config, logger *zap.Logger) (*Log, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	cfg.RequestTime = cmp.Or(cfg.RequestTime, time.Second)
 	l := &Log{cfg: cfg, prefix: cfg.subjectPrefix(), logger: logger, rolled: make(chan event.Epoch, 1), batches: make(chan struct{}, maxBatches)}
 	l.warnings.logger = logger
 	l.skips.warnings.logger = logger

@@ -110,6 +110,7 @@ func adapter(servers *natstest.Servers) pubsubtest.Adapter {
 	return pubsubtest.Adapter{
 		Open: func(t testing.TB, limits pubsubtest.Limits) pubsub.Log {
 			cfg := config(servers, limits)
+			cfg.RequestTime = 10 * time.Second // a slow machine is no fault
 			t.Cleanup(func() {
 				_, js := client(t, servers)
 				assert.NoError(t, js.DeleteStream(context.Background(), cfg.Stream))

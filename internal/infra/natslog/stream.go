@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
@@ -15,15 +14,12 @@ import (
 	"carillon/internal/app/pubsub"
 )
 
-// apiTime bounds one request to JetStream.
-const apiTime = time.Second
-
 // errNoStream means that the stream does not exist.
 var errNoStream = fmt.Errorf("%w: the stream does not exist", pubsub.ErrUnavailable)
 
 // info asks the stream's leader for its configuration and state.
 func (l *Log) info(ctx context.Context) (*jetstream.StreamInfo, error) {
-	ctx, cancel := context.WithTimeout(ctx, apiTime)
+	ctx, cancel := context.WithTimeout(ctx, l.cfg.RequestTime)
 	defer cancel()
 	stream, err := l.js.Stream(ctx, l.cfg.Stream)
 	switch {
@@ -65,7 +61,7 @@ func (l *Log) prepare(ctx context.Context) error {
 
 // create makes the stream. Another node may have made it meanwhile.
 func (l *Log) create(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*apiTime)
+	ctx, cancel := context.WithTimeout(ctx, 2*l.cfg.RequestTime)
 	defer cancel()
 	_, err := l.js.CreateStream(ctx, l.cfg.manage(jetstream.StreamConfig{Name: l.cfg.Stream}))
 	if err == nil {
@@ -82,7 +78,7 @@ func (l *Log) update(ctx context.Context, info *jetstream.StreamInfo) (*jetstrea
 	if len(changes) == 0 {
 		return info, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*apiTime)
+	ctx, cancel := context.WithTimeout(ctx, 2*l.cfg.RequestTime)
 	defer cancel()
 	stream, err := l.js.UpdateStream(ctx, want)
 	if err != nil {

@@ -91,7 +91,7 @@ func (l *Log) renew(ctx context.Context, lost event.Epoch) {
 	}
 	info, err := l.info(ctx)
 	if err == nil && epochOf(info) == lost {
-		ctx, cancel := context.WithTimeout(ctx, 2*apiTime)
+		ctx, cancel := context.WithTimeout(ctx, 2*l.cfg.RequestTime)
 		defer cancel()
 		_, err = l.js.UpdateStream(ctx, renewed(info.Config, newEpoch()))
 	}

@@ -16,6 +16,7 @@ type Engine interface {
 	Inspect(ctx context.Context, n int) (pubsub.Snapshot, error)
 	End(ctx context.Context, why pubsub.EndReason, which func(pubsub.Subscription) bool) (int, error)
 	Draining() bool
+	LogAvailable() bool
 }
 
 // About describes the server.
@@ -23,6 +24,7 @@ type About struct {
 	Version string
 	Commit  string
 	Node    string // name of this server among several
+	Log     string // kind of the log of events, as in history.backend
 	Started time.Time
 }
 

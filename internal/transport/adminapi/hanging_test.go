@@ -21,4 +21,6 @@ func (hangingEngine) End(context.Context, pubsub.EndReason, func(pubsub.Subscrip
 
 func (hangingEngine) Draining() bool { return false }
 
+func (hangingEngine) LogAvailable() bool { return true }
+
 func nopLog() *zap.Logger { return zap.NewNop() }

@@ -28,7 +28,8 @@ type status struct {
 	Streams  streams   `json:"streams"`
 	Topics   []topic   `json:"topics"` // those with the most streams
 	Window   window    `json:"window"`
-	Log      extent    `json:"log"`
+	Latest   latest    `json:"latest"`
+	Log      log       `json:"log"`
 	Slowest  []slow    `json:"slowest"` // the streams furthest behind
 }
 
@@ -49,11 +50,19 @@ type window struct {
 	OldestAge float64 `json:"oldest_age_seconds"`
 }
 
-type extent struct {
-	Epoch  string `json:"epoch"`
-	Oldest uint64 `json:"oldest"`
-	Newest uint64 `json:"newest"`
-	Events uint64 `json:"events"`
+// latest is the index of the newest event of each topic.
+type latest struct {
+	Topics int   `json:"topics"`
+	Bytes  int64 `json:"bytes"` // of the index
+}
+
+type log struct {
+	Backend   string `json:"backend"`
+	Available bool   `json:"available"`
+	Epoch     string `json:"epoch"`
+	Oldest    uint64 `json:"oldest"`
+	Newest    uint64 `json:"newest"`
+	Events    uint64 `json:"events"`
 }
 
 type slow struct {
@@ -81,7 +90,11 @@ func (a *API) statusOf(s pubsub.Snapshot) status {
 		Streams: streams{ByState: map[string]int{"live": 0, "lagging": 0, "parked": 0}, ByTransport: a.deps.Transports()},
 		Topics:  []topic{}, Slowest: []slow{},
 		Window: window{s.Window.Events, s.Window.Bytes, s.Window.Age.Seconds()},
-		Log:    extent{string(s.Log.Epoch), s.Log.Oldest, s.Log.Newest, s.Log.Newest + 1 - s.Log.Oldest},
+		Latest: latest{s.Latest.Topics, s.Latest.Bytes},
+		Log: log{
+			Backend: a.deps.About.Log, Available: a.deps.Engine.LogAvailable(),
+			Epoch: string(s.Log.Epoch), Oldest: s.Log.Oldest, Newest: s.Log.Newest, Events: s.Log.Newest + 1 - s.Log.Oldest,
+		},
 	}
 	for state, n := range s.Streams {
 		out.Streams.ByState[state] = n

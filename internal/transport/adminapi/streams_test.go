@@ -138,6 +138,7 @@ func TestStatus(t *testing.T) {
 			Streams int
 		}
 		Window struct{ Events, Bytes int }
+		Latest struct{ Topics, Bytes int }
 		Log    struct {
 			Epoch                  string
 			Oldest, Newest, Events int
@@ -164,6 +165,8 @@ func TestStatus(t *testing.T) {
 	assert.Equal(t, 3, got.Topics[0].Streams)
 	assert.Equal(t, 1, got.Window.Events)
 	assert.Positive(t, got.Window.Bytes)
+	assert.Equal(t, 1, got.Latest.Topics)
+	assert.Positive(t, got.Latest.Bytes)
 	assert.Equal(t, 1, got.Log.Events)
 	assert.NotEmpty(t, got.Log.Epoch)
 	assert.Empty(t, got.Slowest)
@@ -205,6 +208,9 @@ func TestGaugesSettleAfterChurn(t *testing.T) {
 		}
 		coming.Wait()
 		s.publish("hello")
+		eventually(t, "all are opened", func() bool { // a client gets the head of its response a moment before
+			return strings.Contains(s.request(http.MethodGet, "/metrics").body, fmt.Sprintf("carillon_streams_opened_total %d\n", (round+1)*clients))
+		})
 		a := s.request(http.MethodPost, fmt.Sprintf("/topics/close?topic=churn/%d", round))
 		require.Equal(t, http.StatusOK, a.status)
 	}

@@ -52,6 +52,7 @@ const (
 
 // tokens is an authenticator with a list.
 type tokens struct {
+	mu        sync.Mutex
 	rights    map[string]access.Rights
 	anonymous access.Rights
 }
@@ -76,11 +77,20 @@ func (a *tokens) Authenticate(ctx context.Context, token string) (access.Rights,
 	case tokenNoKeys:
 		return access.Rights{}, fmt.Errorf("fetching: %w", &access.UnavailableError{Wait: 7 * time.Second})
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	rights, known := a.rights[token]
 	if !known {
 		return rights, access.ErrInvalidToken
 	}
 	return rights, nil
+}
+
+// withdraw makes a token invalid.
+func (a *tokens) withdraw(token string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.rights, token)
 }
 
 func (a *tokens) Anonymous() access.Rights { return a.anonymous }
@@ -163,6 +173,7 @@ type server struct {
 	api     *httpapi.API
 	engine  *pubsub.Engine
 	sockets *ws.Server
+	tokens  *tokens
 	logs    *observer.ObservedLogs
 	client  *http.Client
 }
@@ -217,7 +228,7 @@ func serve(t testing.TB, change ...func(*settings)) *server {
 	stopEngine := start(&engineRunning, engine.Run)
 	stopPresence := start(&engineRunning, present.Run)
 	stopPoller := start(&pollerRunning, streams.Run)
-	s := &server{url: web.URL, api: api, engine: engine, sockets: sockets, logs: logs, client: newClient(t, web)}
+	s := &server{url: web.URL, api: api, engine: engine, sockets: sockets, tokens: set.auth, logs: logs, client: newClient(t, web)}
 	s.T, _ = t.(*testing.T)
 	t.Cleanup(func() {
 		stopEngine()
@@ -366,6 +377,11 @@ func (s *server) open(path string, header ...string) *stream {
 		response.Body.Close()
 		require.Equal(s, http.StatusOK, response.StatusCode, string(body))
 	}
+	return newStream(s, response)
+}
+
+// newStream returns the stream in a response.
+func newStream(s *server, response *http.Response) *stream {
 	st := &stream{t: s, header: response.Header, proto: response.Proto, body: bufio.NewReader(response.Body)}
 	st.close = sync.OnceFunc(func() { _ = response.Body.Close() })
 	s.Cleanup(st.close)

@@ -158,7 +158,7 @@ func TestSocketStartsWhereItIsAsked(t *testing.T) {
 		ids = append(ids, idOf(t, s.post("topic=a", fmt.Sprint(i))))
 	}
 	for start, want := range map[string][]string{
-		`"after":"` + ids[1] + `"`: {"2", "3"}, `"last":1`: {"3"}, `"last":0`: nil, `"since":"1h"`: {"0", "1", "2", "3"},
+		`"after":"` + ids[1] + `"`: {"2", "3"}, `"last":1`: {"3"}, `"last":0`: nil, `"since":"1h"`: {"0", "1", "2", "3"}, `"latest":true`: {"3"},
 	} {
 		c.subscribed("x", `"topics":["a"],`+start)
 		for _, data := range want {
@@ -258,8 +258,9 @@ func TestSocketRefusesFrames(t *testing.T) {
 		`{"subscribe":{"name":"s","topics":["orders/1"],"last":-1}}`:                  "invalid_last",
 		`{"subscribe":{"name":"s","topics":["orders/1"],"last":"1"}}`:                 "invalid_frame",
 		`{"subscribe":{"name":"s","topics":["orders/1"],"since":"x"}}`:                "invalid_since",
-		`{"subscribe":{"name":"s","topics":["orders/1"],"latest":true}}`:              "invalid_frame",
-		`{"subscribe":{"name":"s","topics":["orders/1"],"presence":"count"}}`:         "invalid_frame",
+		`{"subscribe":{"name":"s","topics":["orders/1"],"latest":"yes"}}`:             "invalid_frame",
+		`{"subscribe":{"name":"s","topics":["orders/1"],"latest":true,"last":1}}`:     "invalid_frame",
+		`{"subscribe":{"name":"s","topics":["orders/1"],"presence":"x"}}`:             "invalid_presence",
 		`{"subscribe":{"name":"s","topics":["orders/1"],"last":1,"after":"x"}}`:       "invalid_frame",
 		`{"unsubscribe":{"name":"nobody"}}`:                                           "invalid_name",
 		`{"token":{"value":"nonsense"}}`:                                              "token_invalid",
@@ -358,13 +359,6 @@ func TestSocketIsRefusedBeforeTheUpgrade(t *testing.T) {
 	_, response, err = s.upgrade("topic=a")
 	require.Error(t, err)
 	assert.Equal(t, "draining", problemIn(t, response))
-}
-
-func problemIn(t *testing.T, response *http.Response) string {
-	t.Helper()
-	var p refusal
-	require.NoError(t, json.NewDecoder(response.Body).Decode(&p))
-	return p.Code
 }
 
 // Without configured origins, pages of other origins are refused: browsers let them open and read any WebSocket.
@@ -563,4 +557,32 @@ func TestNoUpgradeInHTTP10(t *testing.T) {
 	assert.Contains(t, response, "200 OK")
 	assert.Contains(t, response, `"data":"x"`)
 	assert.False(t, ws.Requested(&http.Request{ProtoMajor: 2, Header: http.Header{"Upgrade": {"websocket"}}}))
+}
+
+// Presence is told to every subscription that asks for it, under its name.
+func TestSocketTellsPresence(t *testing.T) {
+	s := serve(t)
+	c := s.connect("topic=a&presence=count")
+	c.hear()
+	assert.Equal(t, "carillon.count", c.hear().Type)
+	c.subscribed("b", `"topics":["b"],"presence":"count"`)
+	h := c.hear()
+	assert.Equal(t, "carillon.count", h.Type)
+	assert.Equal(t, "b", h.Sub)
+	assert.Empty(t, h.ID)
+	assert.Contains(t, h.Data, `"streams":1`)
+}
+
+// A token that no longer holds publishes nothing more, soon after.
+func TestSocketsTokenIsVerifiedAgain(t *testing.T) {
+	s := serve(t, func(s *settings) { s.auth.rights["withdrawn"] = access.Rights{Publish: grant("**")} })
+	c := s.connect("", "Authorization", "Bearer withdrawn")
+	c.send(`{"publish":{"topic":"a"}}`)
+	require.NotNil(t, c.hear().Published)
+	s.tokens.withdraw("withdrawn")
+	eventually(t, "it is refused", func() bool {
+		c.send(`{"publish":{"topic":"a"}}`)
+		h := c.hear()
+		return h.Problem != nil && h.Problem.Code == "token_invalid"
+	})
 }

@@ -19,6 +19,7 @@ import (
 	"embed"
 	"encoding/hex"
 	"fmt"
+	"html/template"
 	"io/fs"
 	"net/http"
 	"path"
@@ -56,13 +57,13 @@ type Page struct {
 
 // Config is what the page says about its server.
 type Config struct {
-	Clock bool // whether the server ticks
+	Clock bool   // whether the server ticks
+	Count bool   // whether anyone may see how many subscribe to the clock
+	Node  string // name of the node
+	Log   string // kind of its log, as in history.backend
 }
 
-// The mark in index.html by which the page knows whether its server ticks.
-const clockOn, clockOff = `data-clock="on"`, `data-clock="off"`
-
-// New reads the embedded files. It returns an error only if the content type of an embedded file is unknown.
+// New reads the embedded files. It returns an error only if an embedded file cannot be used.
 func New(cfg Config) (*Page, error) {
 	p := &Page{byPath: map[string]file{}}
 	err := fs.WalkDir(files, "assets", func(name string, entry fs.DirEntry, err error) error {
@@ -73,12 +74,14 @@ func New(cfg Config) (*Page, error) {
 		if err != nil {
 			return err
 		}
+		if name == "assets/index.html" {
+			if body, err = render(body, cfg); err != nil {
+				return err
+			}
+		}
 		kind, err := contentType(name)
 		if err != nil {
 			return err
-		}
-		if !cfg.Clock {
-			body = bytes.Replace(body, []byte(clockOn), []byte(clockOff), 1)
 		}
 		p.add(urlPath(name), kind, body)
 		return nil
@@ -137,6 +140,17 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("ETag", sent.etag)
 	// The zero time leaves Last-Modified out: embedded files have no modification time.
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(sent.body))
+}
+
+// render fills the page in.
+func render(page []byte, cfg Config) ([]byte, error) {
+	t, err := template.New("page").Parse(string(page))
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	err = t.Execute(&out, cfg)
+	return out.Bytes(), err
 }
 
 func urlPath(name string) string {

@@ -23,13 +23,16 @@ type frame struct {
 	Token       *tokenFrame       `json:"token"`
 }
 
-// subscribeFrame asks for a subscription. At most one of After, Last and Since is given.
+// subscribeFrame asks for a subscription. At most one of After, Last, Since and Latest is given.
 type subscribeFrame struct {
 	Name   string   `json:"name"`
 	Topics []string `json:"topics"`
 	After  string   `json:"after"`
 	Last   *int64   `json:"last"`
 	Since  string   `json:"since"`
+	Latest bool     `json:"latest"`
+
+	Presence string `json:"presence"`
 }
 
 // unsubscribeFrame ends a subscription.
@@ -136,18 +139,18 @@ func (f *subscribeFrame) request() (req subscribe.Request, err error) {
 	if len(f.Topics) == 0 {
 		return req, &event.InvalidError{Field: "topic", Problem: "is missing"}
 	}
-	req = subscribe.Request{Topics: f.Topics, LastEventID: f.After, Since: f.Since}
+	req = subscribe.Request{Topics: f.Topics, LastEventID: f.After, Since: f.Since, Latest: f.Latest, Presence: f.Presence}
 	starts := 0
 	if f.Last != nil {
 		req.Last = strconv.FormatInt(*f.Last, 10)
 	}
-	for _, start := range []string{req.LastEventID, req.Last, req.Since} {
-		if start != "" {
+	for _, given := range []bool{req.LastEventID != "", req.Last != "", req.Since != "", req.Latest} {
+		if given {
 			starts++
 		}
 	}
 	if starts > 1 {
-		return req, &event.InvalidError{Field: "frame", Problem: "has more than one of after, last and since"}
+		return req, &event.InvalidError{Field: "frame", Problem: "has more than one of after, last, since and latest"}
 	}
 	return req, nil
 }

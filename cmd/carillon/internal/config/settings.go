@@ -3,7 +3,10 @@ package config
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"carillon/internal/app/presence"
 	"carillon/internal/app/pubsub"
@@ -31,8 +34,26 @@ type Settings struct {
 	Admin    Admin               `mapstructure:"admin"`
 	Drain    Drain               `mapstructure:"drain"`
 	Log      Log                 `mapstructure:"log"`
+	Node     Node                `mapstructure:"node"`
 
 	Telemetry telemetry.Config `mapstructure:"telemetry"`
+}
+
+// Node identifies this node among those of a cluster. Its keys live under "node".
+type Node struct {
+	Name string `mapstructure:"name"` // empty: the host name
+}
+
+// maxNodeName bounds the length of a node's name in bytes.
+const maxNodeName = 64
+
+// Validate returns an error if the name is too long or has characters that are not printable.
+func (n Node) Validate() error {
+	printable := !strings.ContainsFunc(n.Name, func(r rune) bool { return !unicode.IsPrint(r) })
+	if len(n.Name) > maxNodeName || !printable || !utf8.ValidString(n.Name) {
+		return fmt.Errorf("node.name: must be printable text of at most %d bytes (got %q)", maxNodeName, n.Name)
+	}
+	return nil
 }
 
 // Stream holds all settings of a stream, whichever component applies them. Its keys live under "stream".
@@ -60,6 +81,7 @@ func (s Settings) Validate() error {
 		s.Admin.API().Validate(),
 		s.Drain.Validate(),
 		s.Log.Validate(),
+		s.Node.Validate(),
 		s.Telemetry.Validate(),
 	)
 }

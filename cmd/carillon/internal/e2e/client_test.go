@@ -234,7 +234,7 @@ func TestClientInNode(t *testing.T) {
 	endToEnd(t)
 	node, err := jstest.Node()
 	require.NoError(t, err)
-	for _, transport := range []string{"sse", "poll"} {
+	for _, transport := range clientTransports {
 		t.Run(transport, func(t *testing.T) {
 			n := startNode(t, quiet...)
 			l := startLink(t, n.Addr)
@@ -260,4 +260,68 @@ func TestClientInNode(t *testing.T) {
 			assert.Equal(t, "after", c.NextEvent(t).Data)
 		})
 	}
+}
+
+// The link is cut again and again while events are published, and while the client resumes.
+func TestClientMissesAndRepeatsNothingOverBrokenConnections(t *testing.T) {
+	endToEnd(t)
+	node, err := jstest.Node()
+	require.NoError(t, err)
+	for _, transport := range clientTransports {
+		t.Run(transport, func(t *testing.T) {
+			n := startNode(t, append(quiet, "STREAM_RETRY=100ms")...)
+			l := startLink(t, n.Addr)
+			c := jstest.Follow(t, node, l.url("/events"), fmt.Sprintf(`{"topics":["news"],"transport":%q}`, transport))
+			c.Await(t, "live")
+			const events = 300
+			for i := range events {
+				if i%20 == 10 {
+					l.cut()
+				}
+				n.publish(t, "news", "", fmt.Sprint(i))
+				if i%20 == 13 {
+					l.restore()
+				}
+			}
+			for i := range events {
+				require.Equal(t, fmt.Sprint(i), c.NextEvent(t).Data)
+			}
+		})
+	}
+}
+
+// clientTransports are the transports of the client.
+var clientTransports = []string{"sse", "poll", "ws"}
+
+// A stream begins with the newest event of each topic, whatever the transport; so does each tab, also one that joins others.
+func TestClientBeginsWithTheLatest(t *testing.T) {
+	endToEnd(t)
+	n := startNode(t, quiet...)
+	for i := range 6 {
+		n.publish(t, fmt.Sprintf("stock/%d", i%2), "", fmt.Sprint(i))
+	}
+	node, err := jstest.Node()
+	require.NoError(t, err)
+	var clients []*jstest.Client
+	for _, transport := range clientTransports {
+		c := jstest.Follow(t, node, n.URL("/events"), fmt.Sprintf(`{"topics":["stock/*"],"latest":true,"transport":%q}`, transport))
+		c.Await(t, "live")
+		clients = append(clients, c)
+	}
+	var tabs []*page
+	for range 2 {
+		tab := openClient(t, n.URL(""), `{topics: ["stock/*"], latest: true, shared: true}`)
+		tab.untilClientIs("live")
+		tabs = append(tabs, tab)
+	}
+	n.publish(t, "stock/0", "", "6")
+	for _, c := range clients {
+		for _, want := range []string{"4", "5", "6"} {
+			assert.Equal(t, want, c.NextEvent(t).Data)
+		}
+	}
+	for _, tab := range tabs {
+		assert.Equal(t, []string{"4", "5", "6"}, tab.heard(3))
+	}
+	assert.Equal(t, 1, streamRequests(tabs))
 }

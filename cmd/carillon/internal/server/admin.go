@@ -29,7 +29,7 @@ func adminModule(s config.Settings) fx.Option {
 				Authority:  rights,
 				Metrics:    count.Handler(),
 				Transports: all.open,
-				About:      adminapi.About{Version: b.Version, Commit: b.Commit, Node: nodeName(), Started: time.Now()},
+				About:      adminapi.About{Version: b.Version, Commit: b.Commit, Node: nodeName(s.Node), Log: s.History.Backend, Started: time.Now()},
 				Logger:     logger,
 			})
 			return newAdminListener(s, api, logger), err
@@ -68,8 +68,12 @@ func newAdminListener(s config.Settings, handler http.Handler, logger *zap.Logge
 	return adminListener{l}
 }
 
-// nodeName returns the name of this node: the host name, which in a Kubernetes cluster is the pod's name.
-func nodeName() string {
+// nodeName returns the name of this node: the configured one, or the host name, which in a Kubernetes cluster is the pod's
+// name.
+func nodeName(cfg config.Node) string {
+	if cfg.Name != "" {
+		return cfg.Name
+	}
 	name, err := os.Hostname()
 	if err != nil {
 		return "unknown"

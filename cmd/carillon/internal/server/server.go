@@ -147,6 +147,8 @@ func (s *Server) logStart(o Options, streams capacity) {
 		zap.Int("pid", os.Getpid()),
 		zap.String("addr", s.Addr()),
 		zap.String("admin_addr", s.AdminAddr()),
+		zap.String("node", nodeName(o.Config.Node)),
+		zap.String("log", o.Config.History.Backend),
 		zap.String("config", o.Config.File),
 		zap.Int("max_streams", streams.streams),
 		zap.String("max_streams_reason", streams.reason),

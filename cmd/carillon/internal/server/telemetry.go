@@ -22,7 +22,7 @@ func telemetryModule(s config.Settings) fx.Option {
 				return traces{}, nil
 			}
 			logger = logger.Named("telemetry")
-			t, err := telemetry.New(context.Background(), s.Telemetry, telemetry.Service{Version: b.Version, Node: nodeName()}, telemetry.Events{
+			t, err := telemetry.New(context.Background(), s.Telemetry, telemetry.Service{Version: b.Version, Node: nodeName(s.Node)}, telemetry.Events{
 				Failing:   func(err error) { logger.Warn("traces cannot be sent", zap.Error(err)) },
 				Recovered: func(lost int) { logger.Info("traces are sent again", zap.Int("lost", lost)) },
 			})

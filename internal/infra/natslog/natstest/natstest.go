@@ -127,7 +127,7 @@ func (s *Servers) launch(i int) {
 	s.running[i] = r
 }
 
-// AwaitReady waits until a cluster has a leader that all of its running servers know.
+// AwaitReady waits until a cluster has a leader that knows all of its running servers, and can place streams on them.
 func (s *Servers) AwaitReady() {
 	s.t.Helper()
 	if len(s.options) == 1 {
@@ -136,7 +136,7 @@ func (s *Servers) AwaitReady() {
 	require.Eventually(s.t, func() bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		leader := false
+		running, known := 0, 0
 		for _, r := range s.running {
 			if r == nil {
 				continue
@@ -144,9 +144,10 @@ func (s *Servers) AwaitReady() {
 			if !r.JetStreamIsCurrent() {
 				return false
 			}
-			leader = leader || r.JetStreamIsLeader()
+			running++
+			known = max(known, len(r.JetStreamClusterPeers())) // none but for the leader
 		}
-		return leader
+		return running > 0 && known == running
 	}, startTime, 20*time.Millisecond, "the cluster has no leader")
 }
 

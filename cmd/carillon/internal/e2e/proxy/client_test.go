@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -10,25 +11,37 @@ import (
 	"carillon/clients/js/jstest"
 )
 
-// A proxy that buffers passes nothing of a stream on. The client polls then, and misses and repeats nothing.
-func TestClientPollsThroughAProxyThatBuffers(t *testing.T) {
+// Every transport of the client passes the proxies. One that buffers passes nothing of a stream on: the client polls then, and
+// misses and repeats nothing.
+func TestClientThroughProxy(t *testing.T) {
 	node, err := jstest.Node()
 	require.NoError(t, err)
-	for name, edits := range map[string][]edit{
-		"buffering":     {{"proxy_buffering off;", "proxy_buffering on; proxy_ignore_headers X-Accel-Buffering;"}},
-		"not buffering": nil,
+	buffering := []edit{{"proxy_buffering off;", "proxy_buffering on; proxy_ignore_headers X-Accel-Buffering;"}}
+	for _, test := range []struct {
+		proxy   string
+		edits   []edit
+		options string
+		want    string // the transport
+	}{
+		{"nginx", nil, `{"topics":["news"]}`, "sse"},
+		{"nginx", nil, `{"topics":["news"],"transport":"poll"}`, "poll"},
+		{"nginx", nil, `{"topics":["news"],"transport":"ws"}`, "ws"},
+		{"nginx", buffering, `{"topics":["news"],"firstBytes":1000}`, "poll"},
+		{"haproxy", nil, `{"topics":["news"]}`, "sse"},
+		{"haproxy", nil, `{"topics":["news"],"transport":"poll"}`, "poll"},
+		{"haproxy", nil, `{"topics":["news"],"transport":"ws"}`, "ws"},
 	} {
+		name := test.proxy + " " + test.want
+		if test.edits != nil {
+			name += " because of buffering"
+		}
 		t.Run(name, func(t *testing.T) {
-			needs(t, "nginx")
-			t.Parallel()
+			proxy := proxies[slices.IndexFunc(proxies, func(p proxy) bool { return p.name == test.proxy })]
+			proxy.ready(t)
 			n := startNode(t, "STREAM_HEARTBEAT=1h", "CLOCK_INTERVAL=1h")
-			base := "https://" + startNginx(t, []string{n.Addr}, edits...)
-			c := jstest.Follow(t, node, base+"/events", `{"topics":["news"],"firstBytes":1000}`, "NODE_TLS_REJECT_UNAUTHORIZED=0", "NODE_NO_WARNINGS=1")
-			want := "poll"
-			if edits == nil {
-				want = "sse"
-			}
-			assert.Equal(t, want, c.Await(t, "live").Transport)
+			base := "https://" + proxy.start(t, []string{n.Addr}, test.edits...)
+			c := jstest.Follow(t, node, base+"/events", test.options, "NODE_TLS_REJECT_UNAUTHORIZED=0", "NODE_NO_WARNINGS=1")
+			assert.Equal(t, test.want, c.Await(t, "live").Transport)
 			tr := transport(t, 1, clientA)
 			for i := range 50 {
 				publish(t, tr, base, fmt.Sprint(i))

@@ -88,7 +88,7 @@ func (l *subscriber) waiting(why error, _ time.Duration) {
 	l.streams, l.leaving, l.refused = false, time.Time{}, false
 }
 
-func (l *subscriber) take(m sse.Message) error {
+func (l *subscriber) take(m client.Event) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch m.Type {
