@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 )
@@ -61,7 +62,21 @@ func (o *outage) refusal() error {
 	if o.since.IsZero() {
 		return nil
 	}
-	return fmt.Errorf("%w for %s: %v", ErrUnavailable, time.Since(o.since).Round(time.Second), o.cause) //nolint:errorlint // see above
+	lasted := fmt.Errorf("%w for %s", ErrUnavailable, time.Since(o.since).Round(time.Second))
+	if cause := causeText(o.cause); cause != "" {
+		return fmt.Errorf("%w: %s", lasted, cause)
+	}
+	return lasted
+}
+
+// causeText returns the text of an outage's cause without what a refusal says itself, or must not say: the outcome that
+// was unknown is that of an earlier publish.
+func causeText(cause error) string {
+	text := cause.Error()
+	for _, prefix := range []string{ErrUnknownOutcome.Error(), ErrUnavailable.Error()} {
+		text = strings.TrimPrefix(strings.TrimPrefix(text, prefix), ": ")
+	}
+	return text
 }
 
 // lasts returns how long the outage lasts already; zero without an outage.

@@ -63,6 +63,28 @@ func observed(t *testing.T, cfg pubsub.Config, log pubsub.Log) (*pubsub.Engine, 
 	return engine, seen
 }
 
+// A refusal during an outage names its cause. That of a publish whose outcome was unknown must not read as if the refused
+// one may have been stored.
+func TestARefusalNamesTheCauseOfTheOutage(t *testing.T) {
+	for text, cause := range map[string]error{
+		"log unavailable for 0s":                pubsub.ErrUnavailable,
+		"log unavailable for 0s: disk full":     fmt.Errorf("%w: disk full", pubsub.ErrUnavailable),
+		"log unavailable for 0s: no answer":     fmt.Errorf("%w: no answer", pubsub.ErrUnknownOutcome),
+		"log unavailable for 0s: no connection": fmt.Errorf("%w: %w: no connection", pubsub.ErrUnknownOutcome, pubsub.ErrUnavailable),
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			log := newLog(0)
+			engine, _ := observed(t, config(), log)
+			log.Fail(cause)
+			synctest.Wait() // before the log is looked at, whose failure would be the cause then
+			_, err := engine.Publish(t.Context(), newEvent("x", "a"))
+			require.ErrorIs(t, err, pubsub.ErrUnavailable)
+			assert.NotErrorIs(t, err, pubsub.ErrUnknownOutcome)
+			assert.EqualError(t, err, text)
+		})
+	}
+}
+
 // An outage is told once at its beginning and once at its end. Meanwhile publishing fails at once, and after a while the
 // node is not ready.
 func TestOutage(t *testing.T) {

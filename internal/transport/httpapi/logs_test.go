@@ -215,3 +215,16 @@ func TestAPanicIsAProblem(t *testing.T) {
 		assert.Contains(t, entry.ContextMap()["stack"], "logs_test.go")
 	}
 }
+
+// Load balancers ask several times a second, and what keeps a node from being ready is logged where it happens.
+func TestAProbeThatIsRefusedIsLoggedAtDebug(t *testing.T) {
+	s := serve(t)
+	require.NoError(t, s.engine.Drain(t.Context(), 0))
+	require.Equal(t, http.StatusServiceUnavailable, s.do(http.MethodGet, "/readyz", "").status)
+	require.Equal(t, http.StatusServiceUnavailable, s.post("topic=a", "x").status)
+	levels := map[any]zapcore.Level{}
+	for _, record := range s.logs.FilterMessage("request refused").All() {
+		levels[record.ContextMap()["route"]] = record.Level
+	}
+	assert.Equal(t, map[any]zapcore.Level{"/readyz": zapcore.DebugLevel, "/events": zapcore.WarnLevel}, levels)
+}

@@ -70,7 +70,7 @@ func (a *API) logRequest(c *gin.Context) {
 		return
 	}
 	level := zap.InfoLevel
-	if route := c.FullPath(); route == "/healthz" || route == "/readyz" || slices.Contains([]int{http.StatusNotModified, statusClientClosed}, c.Writer.Status()) {
+	if isProbe(c) || slices.Contains([]int{http.StatusNotModified, statusClientClosed}, c.Writer.Status()) {
 		level = zap.DebugLevel
 	}
 	a.logger.Log(level, "request", append(identity(c),
@@ -82,6 +82,9 @@ func (a *API) logRequest(c *gin.Context) {
 		zap.String("peer", c.ClientIP()),
 	)...)
 }
+
+// isProbe reports whether a request is one of those that load balancers repeat all the time.
+func isProbe(c *gin.Context) bool { return c.FullPath() == "/healthz" || c.FullPath() == "/readyz" }
 
 // recoverPanic turns a panic into a 500 that shows nothing of the request.
 func (a *API) recoverPanic(c *gin.Context) {

@@ -130,7 +130,12 @@ func (a *API) fail(c *gin.Context, err error) {
 	}
 	p := problemOf(err)
 	a.observeRefusal(c, p, err)
-	a.logRefusal(p, append(identity(c), zap.String("route", c.FullPath()), zap.String("code", p.Code), zap.Error(err))...)
+	fields := append(identity(c), zap.String("route", c.FullPath()), zap.String("code", p.Code), zap.Error(err))
+	if isProbe(c) && p.Code != "internal" {
+		a.logger.Debug("request refused", fields...) // several a second from each load balancer; what is wrong is logged elsewhere
+	} else {
+		a.logRefusal(p, fields...)
+	}
 	c.Abort()
 	p.Write(c.Writer)
 }

@@ -40,7 +40,7 @@ func parseQuery(r *http.Request, known []string) (url.Values, error) {
 	return query, nil
 }
 
-// oneEdit reports whether at most one byte must be added, removed or replaced to turn a into b.
+// oneEdit reports whether at most one byte must be added, removed or replaced, or two neighbours exchanged, to turn a into b.
 func oneEdit(a, b string) bool {
 	if len(a) > len(b) {
 		a, b = b, a
@@ -51,7 +51,8 @@ func oneEdit(a, b string) bool {
 	}
 	switch len(b) - len(a) {
 	case 0:
-		return same == len(a) || a[same+1:] == b[same+1:]
+		return same == len(a) || a[same+1:] == b[same+1:] ||
+			same+1 < len(a) && a[same] == b[same+1] && a[same+1] == b[same] && a[same+2:] == b[same+2:]
 	case 1:
 		return a[same:] == b[same+1:]
 	}

@@ -15,6 +15,8 @@ func TestMistypedParameterIsRefused(t *testing.T) {
 		"one letter more":    {http.MethodGet, "topics=open/a", `query has an unknown parameter "topics"; did you mean topic?`},
 		"one letter less":    {http.MethodGet, "topic=open/a&sinc=5m", `query has an unknown parameter "sinc"; did you mean since?`},
 		"another letter":     {http.MethodGet, "topic=open/a&lost=5", `query has an unknown parameter "lost"; did you mean last?`},
+		"letters swapped":    {http.MethodGet, "topci=open/a", `query has an unknown parameter "topci"; did you mean topic?`},
+		"first ones swapped": {http.MethodGet, "otpic=open/a", `query has an unknown parameter "otpic"; did you mean topic?`},
 		"capitals":           {http.MethodGet, "Topic=open/a", `query has an unknown parameter "Topic"; did you mean topic?`},
 		"a header's hyphens": {http.MethodGet, "topic=open/a&last_event-id=1", `query has an unknown parameter "last_event-id"; did you mean last_event_id?`},
 		"publishing":         {http.MethodPost, "topic=orders/1&typ=x", `query has an unknown parameter "typ"; did you mean type?`},
