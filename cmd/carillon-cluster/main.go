@@ -24,7 +24,7 @@ import (
 func main() {
 	var o options
 	flag.Usage = func() {
-		fmt.Fprintln(flag.CommandLine.Output(), "Runs a cluster on this machine: make run-cluster ARGS=\"-port 9000\"")
+		_, _ = fmt.Fprintln(flag.CommandLine.Output(), "Runs a cluster on this machine: make run-cluster ARGS=\"-port 9000\"")
 		flag.PrintDefaults()
 	}
 	flag.IntVar(&o.servers, "nats", 3, "number of NATS servers: 1, 3 or 5")
@@ -222,9 +222,11 @@ func (c *cluster) keepOne(ctx context.Context, process func() *localcluster.Proc
 		case <-ctx.Done():
 			return nil
 		}
-		if err := start(ctx); ctx.Err() != nil {
-			return nil
-		} else if err != nil {
+		err := start(ctx)
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // the start was cancelled
+		}
+		if err != nil {
 			return err
 		}
 		c.say("%s runs again: process %d.\n", p.Name, process().ID())
