@@ -109,7 +109,7 @@ func TestClientCommandErrors(t *testing.T) {
 		{"a wrong token", "simsim", []string{"publish", "a", "b"}, 1, "401"},
 		{"an invalid topic", "sesame", []string{"publish", "a/*", "b"}, 1, "topic"},
 		{"an invalid pattern", "", []string{"subscribe", "a/**/b"}, 1, "topic"},
-		{"no topic", "sesame", []string{"publish"}, 2, "accepts between 1 and 2 arg"},
+		{"no topic", "sesame", []string{"publish"}, 2, "TOPIC is missing"},
 		{"an unknown flag", "sesame", []string{"subscribe", "--lost"}, 2, "unknown flag"},
 		{"an invalid URL", "sesame", []string{"publish", "a", "b", "--url", "ftp://x"}, 2, "url"},
 		{"no server", "sesame", []string{"publish", "a", "b", "--url", "http://127.0.0.1:1"}, 1, "refused"},

@@ -28,15 +28,22 @@ func (l *lines) flags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&l.ids, "ids", false, "with --lines or --ndjson, print the id of each event")
 }
 
-// arguments returns how many arguments there may be.
-func (l *lines) arguments() (least, most int) {
+// checkArguments returns an error for arguments that are missing or too many.
+func (l *lines) checkArguments(args []string) error {
+	most, hint := 2, "data with spaces needs quotes"
 	switch {
 	case l.ndjson:
-		return 0, 0
+		most, hint = 0, "with --ndjson each line names its own topic"
 	case l.lines:
-		return 1, 1
+		most, hint = 1, "with --lines the data comes from standard input"
 	}
-	return 1, 2
+	switch {
+	case most > 0 && len(args) == 0:
+		return errors.New("TOPIC is missing")
+	case len(args) > most:
+		return fmt.Errorf("unexpected argument %q: %s", args[most], hint)
+	}
+	return nil
 }
 
 // check returns an error for flags that exclude each other.
@@ -84,7 +91,7 @@ func (l *lines) publish(cmd *cobra.Command, c *client.Client, request client.Pub
 	}
 	err = errors.Join(err, out.Flush())
 	if err != nil {
-		return fmt.Errorf("%d events were published: %w", published, err)
+		return fmt.Errorf("%w; events published: %d", err, published)
 	}
 	return nil
 }

@@ -58,9 +58,9 @@ func TestPublishManyLines(t *testing.T) {
 		args  []string
 		want  string
 	}{
-		"a line that is too large": {"good\n" + strings.Repeat("x", 1001) + "\n", []string{"t", "--lines"}, "1 events were published: line 2: 413 too_large"},
-		"a line that is no JSON":   {`{"topic":"a"}` + "\n[]\n", []string{"--ndjson"}, "1 events were published: line 2: is not a JSON object"},
-		"an unknown field":         {`{"topic":"a","colour":1}`, []string{"--ndjson"}, "0 events were published: line 1: 400 invalid_frame"},
+		"a line that is too large": {"good\n" + strings.Repeat("x", 1001) + "\n", []string{"t", "--lines"}, "line 2: 413 too_large"},
+		"a line that is no JSON":   {`{"topic":"a"}` + "\n[]\n", []string{"--ndjson"}, "line 2: is not a JSON object with topic, data, type, retry and key; events published: 1"},
+		"an unknown field":         {`{"topic":"a","colour":1}`, []string{"--ndjson"}, "line 1: 400 invalid_frame"},
 		"no token":                 {"x", []string{"t", "--lines", "--token", "wrong"}, "401 token_invalid"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -69,16 +69,22 @@ func TestPublishManyLines(t *testing.T) {
 			assert.Contains(t, got.Stderr, c.want)
 		})
 	}
-	for _, args := range [][]string{
-		{"--lines"},
-		{"t", "--ndjson"},
-		{"t", "data", "--lines"},
-		{"t", "--lines", "--ndjson"},
-		{"t", "--lines", "--key", "k"},
-		{"--ndjson", "--type", "t"},
-		{"t", "--ids"},
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--lines"}, "carillon: TOPIC is missing\n"},
+		{[]string{"t", "--ndjson"}, `unexpected argument "t": with --ndjson each line names its own topic`},
+		{[]string{"t", "data", "--lines"}, `unexpected argument "data": with --lines the data comes from standard input`},
+		{[]string{"t", "hello", "world"}, `unexpected argument "world": data with spaces needs quotes`},
+		{[]string{"--lines", "--ndjson"}, "exclude each other"},
+		{[]string{"t", "--lines", "--key", "k"}, "--key and --lines exclude each other"},
+		{[]string{"--ndjson", "--type", "t"}, "--type and --ndjson exclude each other"},
+		{[]string{"t", "--ids"}, "--ids needs --lines or --ndjson"},
 	} {
-		assert.Equal(t, 2, command("", append([]string{"publish"}, args...)...).Code, args)
+		got := command("", append([]string{"publish"}, c.args...)...)
+		assert.Equal(t, 2, got.Code, c.args)
+		assert.Contains(t, got.Stderr, c.want)
 	}
 	assert.Equal(t, 2, command("", "subscribe", "--transport", "carrier-pigeon").Code)
 }

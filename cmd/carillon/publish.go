@@ -36,8 +36,7 @@ records of the request have its trace_id, which is also shown when the server fa
   tail -f access.log | carillon publish logs/web --lines
   jq -c '.[] | {topic: "stock/\(.symbol)", data: ., key: .id}' prices.json | carillon publish --ndjson`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			least, most := many.arguments()
-			if err := cobra.RangeArgs(least, most)(cmd, args); err != nil {
+			if err := many.checkArguments(args); err != nil {
 				return usageError{err}
 			}
 			return many.check(cmd)
@@ -81,7 +80,7 @@ records of the request have its trace_id, which is also shown when the server fa
 	cmd.Flags().StringArrayVar(&also, "topic", nil, "another `TOPIC` of the event; may be repeated")
 	cmd.Flags().StringVar(&request.Type, "type", "", "event `TYPE` (default message)")
 	cmd.Flags().DurationVar(&request.Retry, "retry", 0*time.Second, "reconnection `TIME` for the subscribers that receive the event")
-	cmd.Flags().StringVar(&request.Key, "key", "", "idempotency `KEY`: a second event with it is not published")
+	cmd.Flags().StringVar(&request.Key, "key", "", "idempotency `KEY`: the same event with it is published once, another event with it is refused")
 	return cmd
 }
 

@@ -72,7 +72,7 @@ func parseRetry(text string) (time.Duration, error) {
 	}
 	ms, err := strconv.ParseUint(text, 10, 31)
 	if err != nil {
-		return 0, &event.InvalidError{Field: "retry", Problem: "is not a number of milliseconds"}
+		return 0, event.CheckRetry(-1) // it says what may be given, a number that is too large included
 	}
 	retry := time.Duration(ms) * time.Millisecond
 	return retry, event.CheckRetry(retry)

@@ -231,3 +231,11 @@ func TestMisconfigurationIsNamed(t *testing.T) {
 		})
 	}
 }
+
+func TestARefusedRetryIsToldItsRange(t *testing.T) {
+	p, _ := newPublisher(t, limits)
+	for _, retry := range []string{"soon", "-1", "1.5", "86400001", "99999999999999999999"} {
+		_, err := p.Publish(t.Context(), rights(t, "me", "a/**"), publish.Request{Topics: []string{"a/1"}, Retry: retry})
+		assert.ErrorContains(t, err, "retry must be a whole number of milliseconds from 0 to 86400000", retry)
+	}
+}
