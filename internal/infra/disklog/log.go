@@ -129,8 +129,8 @@ func (l *Log) Look(ctx context.Context) (pubsub.Extent, error) {
 func (l *Log) Kept() (bytes int64, age time.Duration) {
 	l.rlock()
 	defer l.mu.RUnlock()
-	if l.history.marks.length() > 0 {
-		age = time.Duration(l.clock.now() - l.history.marks.front().at)
+	if l.history.kept.length() > 0 {
+		age = time.Duration(l.clock.now() - l.history.kept.front().at)
 	}
 	return l.history.bytes, age
 }

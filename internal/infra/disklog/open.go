@@ -93,7 +93,7 @@ func (l *Log) load(path string) (content, error) {
 		entry: func(offset uint64, record []byte) error {
 			start(offset)
 			l.wall = max(l.wall, recordTime(record))
-			l.history.push(mark{at: min(recordTime(record), now), size: recordSize(record)})
+			l.history.push(appended{at: min(recordTime(record), now), size: recordSize(record)})
 			return nil
 		},
 		key: func(key event.Key, f first, at int64) error {
@@ -141,7 +141,7 @@ func (l *Log) settle(found content, opening Opening) error {
 			return fmt.Errorf("cannot compact: %w", err)
 		}
 	}
-	opening.Entries, opening.Keys = l.history.marks.length(), l.keys.queue.length()
+	opening.Entries, opening.Keys = l.history.kept.length(), l.keys.queue.length()
 	if opening.FileBytes, err = l.FileBytes(); err != nil {
 		return err
 	}

@@ -6,21 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
 	"carillon/internal/app/pubsub"
 	"carillon/internal/domain/event"
-)
-
-const (
-	// patience is for how long an append is tried again of which nothing was stored: a leader is being elected, a place is
-	// taken, the connection is being made anew.
-	patience = time.Second
-	// keyedPatience is for how long events with keys are tried again whose answer was lost.
-	keyedPatience = 5 * time.Second
-	// firstPause is the pause after the first try; it doubles up to longestPause.
-	firstPause   = 5 * time.Millisecond
-	longestPause = 200 * time.Millisecond
 )
 
 // place is where an event of an append is in the stream.
@@ -51,45 +38,14 @@ func (l *Log) Append(ctx context.Context, events []event.Event) ([]pubsub.Append
 	return appended, nil
 }
 
-// folded are the events of an append without those whose key comes earlier.
-type folded struct {
-	events []event.Event
-	from   []int // the index of each among all events
-	place  []int // for each of all events, the index of the one with its key
-	reused int   // the first of all events whose key comes earlier with another event; -1: none
-}
-
-func fold(events []event.Event) folded {
-	f := folded{place: make([]int, len(events)), reused: -1}
-	if len(events) == 1 {
-		f.events, f.from = events, []int{0}
-		return f
-	}
-	first := make(map[event.Key]int)
-	for i, e := range events {
-		at, repeated := first[e.Key]
-		if e.Key.IsZero() || !repeated {
-			at = len(f.events)
-			f.events, f.from = append(f.events, e), append(f.from, i)
-			if !e.Key.IsZero() {
-				first[e.Key] = at
-			}
-		} else if f.reused < 0 && e.Fingerprint() != f.events[at].Fingerprint() {
-			f.reused = i
-		}
-		f.place[i] = at
-	}
-	return f
-}
-
 // appending is one append in progress.
 type appending struct {
-	log     *Log
-	started time.Time
-	epoch   event.Epoch // of the stream when it began
-	last    uint64      // what the stream held then
-	lost    bool        // an answer was lost, so that the events may be stored
-	pause   time.Duration
+	log      *Log
+	started  time.Time
+	epoch    event.Epoch // of the stream when it began
+	last     uint64      // what the stream held then
+	noAnswer bool        // a try got no answer, so that the events may be stored
+	pause    time.Duration
 }
 
 // append appends events, and says what became of each.
@@ -153,12 +109,11 @@ func (a *appending) one(ctx context.Context, e event.Event) (place, error) {
 // repeat returns the place of an event whose key is known, or a [pubsub.KeyReusedError] with index 0 if it is not the event
 // that is there.
 func (a *appending) repeat(ctx context.Context, e event.Event, offset uint64) (place, error) {
-	if a.lost && offset > a.last {
-		return place{offset: offset}, nil // it is this event, stored by a try whose answer was lost
-	}
+	// A message that was stored during this append is that of a try whose answer was lost, or another publisher's.
+	at := place{offset, !a.noAnswer || offset <= a.last}
 	m, err := a.log.message(ctx, offset)
 	if errors.Is(err, errNoMessage) {
-		return place{offset, true}, nil // no longer kept
+		return at, nil // no longer kept
 	}
 	if err != nil {
 		return place{}, a.failure(err)
@@ -167,47 +122,7 @@ func (a *appending) repeat(ctx context.Context, e event.Event, offset uint64) (p
 	if err != nil || first.Fingerprint() != e.Fingerprint() {
 		return place{}, &pubsub.KeyReusedError{}
 	}
-	return place{offset, true}, nil
-}
-
-// again waits before the next try, or returns the error of the append. The events are keyed if trying again cannot store
-// any of them twice.
-func (a *appending) again(ctx context.Context, err error, keyed bool) error {
-	outcome := outcomeOf(err)
-	if outcome == outcomeRefused {
-		return a.failure(err)
-	}
-	if outcome == outcomeLost {
-		a.lost = true
-	}
-	limit := patience
-	if a.lost {
-		limit = keyedPatience
-	}
-	if a.lost && !keyed || time.Since(a.started) > limit || a.log.away() {
-		return a.failure(err)
-	}
-	if outcome == outcomeLost {
-		return ctx.Err() // the try has taken its time
-	}
-	a.pause = min(max(2*a.pause, firstPause), longestPause)
-	select {
-	case <-time.After(a.pause):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// failure returns the error of an append whose last try failed with err.
-func (a *appending) failure(err error) error {
-	switch {
-	case a.lost:
-		return unknown(err)
-	case errors.Is(err, nats.ErrMaxPayload):
-		return err // trying again does not help
-	}
-	return unavailable(err)
+	return at, nil
 }
 
 // check returns an error unless an acknowledgement of n messages can be of the stream as it was when the append began.

@@ -132,3 +132,18 @@ func TestLostAcknowledgements(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []string{"one", "two", "three", "four", "five", "six", "seven"}, texts(entries))
 }
+
+// A try without an answer may have stored the event; then it is no repeat. But what is stored under its key may also be
+// another publisher's event.
+func TestKeyAfterTryWithoutAnswer(t *testing.T) {
+	n := open(t, config(natstest.Start(t), pubsubtest.LargeLimits()))
+	publish(t, n, say("before", "t"), keyed("one", "k"))
+	repeated, err := n.Repeat(t.Context(), keyed("one", "k"), 2, 1)
+	require.NoError(t, err)
+	assert.False(t, repeated, "stored by this append")
+	repeated, err = n.Repeat(t.Context(), keyed("one", "k"), 2, 2)
+	require.NoError(t, err)
+	assert.True(t, repeated, "stored before it")
+	_, err = n.Repeat(t.Context(), keyed("other", "k"), 2, 1)
+	require.ErrorIs(t, err, pubsub.ErrKeyReused)
+}

@@ -80,7 +80,7 @@ func (a *appending) send(ctx context.Context, events []event.Event, rest []int) 
 		defer func() { <-a.log.batches }()
 	case <-ctx.Done():
 		return ack{}, ctx.Err()
-	case <-time.After(keyedPatience):
+	case <-time.After(keyedRetryLimit):
 		return ack{}, errTooMany
 	}
 	id := nuid.Next()
@@ -95,7 +95,7 @@ func (a *appending) send(ctx context.Context, events []event.Event, rest []int) 
 		bytes += len(msg.Data)
 		if i == len(rest)-1 {
 			msg.Header.Set(headerBatchCommit, "1")
-			return a.log.publish(ctx, msg, a.log.cfg.RequestTime+time.Duration(bytes)*slowest)
+			return a.log.publish(ctx, msg, a.log.cfg.RequestTime+time.Duration(bytes)*timePerByte)
 		}
 		if err := a.log.conn.PublishMsg(msg); err != nil {
 			return ack{}, notSent(err)
@@ -106,19 +106,19 @@ func (a *appending) send(ctx context.Context, events []event.Event, rest []int) 
 
 var errTooMany = fmt.Errorf("%w: too many batches are in flight", pubsub.ErrUnavailable)
 
-// slowest is how much longer an acknowledgement is waited for with each byte of a batch: a second for a MiB.
-const slowest = time.Second / (1 << 20)
+// timePerByte is how much longer an acknowledgement is waited for with each byte of a batch: a second for a MiB.
+const timePerByte = time.Second / (1 << 20)
 
 // notSent returns the error of a batch whose end was not sent, so that nothing of it is stored.
 func notSent(err error) error {
-	if outcomeOf(err) == outcomeLost {
+	if outcomeOf(err) == outcomeUnknown {
 		return errors.Join(nats.ErrDisconnected, err)
 	}
 	return err
 }
 
-// probes is how many keys are asked for at the same time.
-const probes = 32
+// maxKeyRequests is how many keys are asked for at the same time.
+const maxKeyRequests = 32
 
 // known asks for each key whether it is known, notes the places of those that are, and returns the others. It fails with a
 // [pubsub.KeyReusedError] for the first event whose key belongs to another one.
@@ -126,14 +126,14 @@ func (a *appending) known(ctx context.Context, events []event.Event, rest []int,
 	found := make([]bool, len(events))
 	failed := make([]error, len(events))
 	var all sync.WaitGroup
-	turns := make(chan struct{}, probes)
+	requests := make(chan struct{}, maxKeyRequests)
 	for _, at := range rest {
 		if events[at].Key.IsZero() {
 			continue
 		}
-		turns <- struct{}{}
+		requests <- struct{}{}
 		all.Go(func() {
-			defer func() { <-turns }()
+			defer func() { <-requests }()
 			places[at], found[at], failed[at] = a.firstOf(ctx, events[at])
 		})
 	}

@@ -20,8 +20,8 @@ import (
 )
 
 const (
-	patience = 20 * time.Second
-	tick     = 20 * time.Millisecond
+	waitTimeout = 20 * time.Second
+	tick        = 20 * time.Millisecond
 )
 
 func goodConfig() natslog.Config {

@@ -64,10 +64,10 @@ func (l *Log) reconnected(conn *nats.Conn) {
 	}
 }
 
-// away reports whether there has been no connection for longer than patience. Requests are not worth a try then.
-func (l *Log) away() bool {
+// disconnectedLong reports whether there has been no connection for longer than retryLimit. Requests are not worth a try then.
+func (l *Log) disconnectedLong() bool {
 	since := l.downSince.Load()
-	return since != 0 && time.Since(time.Unix(0, since)) > patience
+	return since != 0 && time.Since(time.Unix(0, since)) > retryLimit
 }
 
 var errVersion = errors.New("must be 2.12.15 or later, or 2.14.5 or later: earlier ones lose or repeat messages after a restart")

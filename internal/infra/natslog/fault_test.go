@@ -25,7 +25,7 @@ func TestServerAwayAndBack(t *testing.T) {
 	before := publish(t, n, say("one", "t"), say("two", "t"))
 	c.upTo(t, 2)
 	servers.Stop(0)
-	require.Eventually(t, func() bool { return n.records.FilterMessage("connection to NATS lost").Len() == 1 }, patience, tick)
+	require.Eventually(t, func() bool { return n.records.FilterMessage("connection to NATS lost").Len() == 1 }, waitTimeout, tick)
 	for _, call := range []func(ctx context.Context) error{
 		func(ctx context.Context) error { _, err := n.Append(ctx, []event.Event{say("lost", "t")}); return err },
 		func(ctx context.Context) error {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -31,9 +30,9 @@ type Log struct {
 	closing   atomic.Bool
 	downSince atomic.Int64 // when the connection was lost, in nanoseconds since 1970; zero: it is there
 
-	view    view
-	rolled  chan event.Epoch // the epoch of a stream that was found to have lost its newest messages
-	batches chan struct{}    // a place for each batch in flight
+	view      view
+	rollbacks chan event.Epoch // the epoch of a stream that was found to have lost its newest messages
+	batches   chan struct{}    // a place for each batch in flight
 
 	skips    skips
 	warnings warnings
@@ -61,7 +60,7 @@ func Open(cfg Config, logger *zap.Logger) (*Log, error) {
 		return nil, err
 	}
 	cfg.RequestTime = cmp.Or(cfg.RequestTime, time.Second)
-	l := &Log{cfg: cfg, prefix: cfg.subjectPrefix(), logger: logger, rolled: make(chan event.Epoch, 1), batches: make(chan struct{}, maxBatches)}
+	l := &Log{cfg: cfg, prefix: cfg.subjectPrefix(), logger: logger, rollbacks: make(chan event.Epoch, 1), batches: make(chan struct{}, maxBatches)}
 	l.warnings.logger = logger
 	l.skips.warnings.logger = logger
 	ctx, cancel := context.WithTimeout(context.Background(), openTime)
@@ -143,7 +142,7 @@ func (l *Log) Run(ctx context.Context) error {
 			return nil
 		case <-ticker.C:
 			l.check(ctx)
-		case epoch := <-l.rolled:
+		case epoch := <-l.rollbacks:
 			l.renew(ctx, epoch)
 		}
 	}
@@ -167,44 +166,3 @@ func (l *Log) Durable() bool { return l.durable }
 
 // Extent implements [pubsub.Log].
 func (l *Log) Extent() pubsub.Extent { return l.view.extent() }
-
-// Look implements [pubsub.Log].
-func (l *Log) Look(ctx context.Context) (pubsub.Extent, error) {
-	info, err := l.inspect(ctx)
-	if err == nil {
-		err = quorum(info)
-	}
-	if err != nil {
-		return pubsub.Extent{}, ended(ctx, err)
-	}
-	first, last := bounds(info)
-	return pubsub.Extent{Epoch: epochOf(info), Oldest: first, Newest: last}, nil
-}
-
-// ended returns the context's error if the context has ended, else the error.
-func ended(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return err
-}
-
-// lost is how long a replica may be silent before it counts as away.
-const lost = 5 * time.Second
-
-// quorum returns an error unless the stream's leader is in touch with most replicas. One that is not still answers.
-func quorum(info *jetstream.StreamInfo) error {
-	if info.Cluster == nil || info.Config.Replicas == 1 {
-		return nil
-	}
-	there := 1
-	for _, r := range info.Cluster.Replicas {
-		if !r.Offline && r.Active < lost {
-			there++
-		}
-	}
-	if there <= info.Config.Replicas/2 {
-		return fmt.Errorf("%w: only %d of %d replicas of the stream are there", pubsub.ErrUnavailable, there, info.Config.Replicas)
-	}
-	return nil
-}

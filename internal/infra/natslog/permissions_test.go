@@ -14,8 +14,9 @@ import (
 	"carillon/internal/infra/natslog/natstest"
 )
 
-// A node works with the permissions that docs/nats.md lists, and with no others.
-func TestPermissions(t *testing.T) {
+// documentedPermissions returns the subjects that a node must be allowed to publish to, as docs/nats.md lists them.
+func documentedPermissions(t *testing.T, stream, prefix string) []string {
+	t.Helper()
 	guide, err := os.ReadFile("../../../docs/nats.md")
 	require.NoError(t, err)
 	_, table, found := strings.Cut(string(guide), "| publish to | for |")
@@ -24,10 +25,27 @@ func TestPermissions(t *testing.T) {
 	var subjects []string
 	for i, part := range strings.Split(table, "`") {
 		if i%2 == 1 && strings.Contains(part, "<") {
-			subjects = append(subjects, strings.NewReplacer("<stream>", "SHOP", "<prefix>", "shop").Replace(part))
+			subjects = append(subjects, strings.NewReplacer("<stream>", stream, "<prefix>", prefix).Replace(part))
 		}
 	}
 	require.Len(t, subjects, 10)
+	return subjects
+}
+
+// The servers of the example cluster allow a node what docs/nats.md lists, and nothing else.
+func TestPermissionsOfExample(t *testing.T) {
+	t.Setenv("NATS_PASSWORD", "p")
+	o, err := server.ProcessConfigFile("../../../deploy/nats/nats.conf")
+	require.NoError(t, err)
+	require.Len(t, o.Users, 1)
+	permissions := o.Users[0].Permissions
+	assert.ElementsMatch(t, documentedPermissions(t, "CARILLON", "carillon"), permissions.Publish.Allow)
+	assert.ElementsMatch(t, []string{"_INBOX.>", "carillon-presence"}, permissions.Subscribe.Allow)
+}
+
+// A node works with the permissions that docs/nats.md lists, and with no others.
+func TestPermissions(t *testing.T) {
+	subjects := documentedPermissions(t, "SHOP", "shop")
 	servers := natstest.Start(t, func(o *server.Options) {
 		o.Users = []*server.User{{Username: "node", Password: "p", Permissions: &server.Permissions{
 			Publish:   &server.SubjectPermission{Allow: subjects},
@@ -49,7 +67,7 @@ func TestPermissions(t *testing.T) {
 	assert.Len(t, entries, 3)
 	servers.Stop(0)
 	servers.Restart(0)
-	require.Eventually(t, func() bool { _, err := n.Look(t.Context()); return err == nil }, patience, tick)
+	require.Eventually(t, func() bool { _, err := n.Look(t.Context()); return err == nil }, waitTimeout, tick)
 	publish(t, n, say("four", "t"))
 	c.upTo(t, 4)
 	n.close()
@@ -64,7 +82,7 @@ func TestDocumentedStream(t *testing.T) {
 	example, _, _ = strings.Cut(example, "```")
 	servers := natstest.StartCluster(t)
 	conn, _ := client(t, servers)
-	reply, err := conn.Request("$JS.API.STREAM.CREATE.CARILLON", []byte(example), patience)
+	reply, err := conn.Request("$JS.API.STREAM.CREATE.CARILLON", []byte(example), waitTimeout)
 	require.NoError(t, err)
 	require.NotContains(t, string(reply.Data), `"error"`)
 	cfg := config(servers, pubsubtest.Limits{Events: 50_000, Bytes: 64 << 20, Age: 24 * time.Hour, Keys: 100_000, KeyWindow: 10 * time.Minute})

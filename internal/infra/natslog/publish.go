@@ -50,25 +50,25 @@ func (l *Log) publish(ctx context.Context, msg *nats.Msg, limit time.Duration) (
 	}
 	var a ack
 	if err := json.Unmarshal(reply.Data, &a); err != nil {
-		return ack{}, fmt.Errorf("%w: the acknowledgement cannot be read: %w", errLost, err)
+		return ack{}, fmt.Errorf("%w: the acknowledgement cannot be read: %w", errNoAnswer, err)
 	}
 	if a.Error != nil {
 		return a, a.Error
 	}
 	if a.Stream == "" || a.Sequence == 0 {
-		return ack{}, fmt.Errorf("%w: the answer is no acknowledgement", errLost)
+		return ack{}, fmt.Errorf("%w: the answer is no acknowledgement", errNoAnswer)
 	}
 	return a, nil
 }
 
-// errLost means that there was no answer, or none that says what happened.
-var errLost = errors.New("no acknowledgement")
+// errNoAnswer means that there was no answer, or none that says what happened.
+var errNoAnswer = errors.New("no acknowledgement")
 
 // outcome is what an error of publish means.
 type outcome int
 
 const (
-	outcomeLost    outcome = iota // the messages may be stored
+	outcomeUnknown outcome = iota // the messages may be stored
 	outcomeNothing                // nothing was stored, and the next try may succeed
 	outcomeRefused                // nothing was stored
 )
@@ -87,5 +87,5 @@ func outcomeOf(err error) outcome {
 	case errors.Is(err, nats.ErrMaxPayload), errors.Is(err, nats.ErrConnectionClosed), errors.Is(err, nats.ErrBadSubject), errors.Is(err, pubsub.ErrUnavailable):
 		return outcomeRefused
 	}
-	return outcomeLost
+	return outcomeUnknown
 }

@@ -37,7 +37,7 @@ func (l *Log) read(ctx context.Context, after event.Position, limit int) ([]even
 		if r.full() || r.offset >= last {
 			return r.entries, nil
 		}
-		if behind < patientReads {
+		if behind < replicaReads {
 			err = r.pages(ctx)
 		} else {
 			err = r.fromLeader(ctx)
@@ -59,8 +59,8 @@ func (r *reading) judge(ctx context.Context, err error) error {
 	return err
 }
 
-// patientReads is how often replicas are asked again for messages that they do not have yet.
-const patientReads = 2
+// replicaReads is how often replicas are asked again for messages that they do not have yet.
+const replicaReads = 2
 
 // reading is a read in progress.
 type reading struct {

@@ -23,14 +23,14 @@ type view struct {
 	last   uint64    // the highest offset that is known to be stored
 	behind time.Time // since when the stream has answered with less than last; zero: it does not
 
-	mark mark // the newest message that a follower got
+	newest delivered // the newest message that a follower got
 }
 
-// mark is a message that was seen. A stream that has another one in its place, or none, lost its newest messages.
-type mark struct {
+// delivered is a message that a follower got. A stream that has another one in its place, or none, lost its newest messages.
+type delivered struct {
 	offset uint64
 	at     time.Time // as stored
-	shown  time.Time // as delivered: never before that of an earlier entry
+	time   time.Time // of its entry: never before that of an earlier entry
 }
 
 // extent returns what is known. When messages are bounded in number, the oldest follows from the newest.
@@ -58,11 +58,11 @@ func (v *view) watch() (event.Epoch, <-chan struct{}) {
 	return v.epoch, v.changed
 }
 
-// seen returns the newest message that a follower got.
-func (v *view) seen() mark {
+// newestDelivered returns the newest message that a follower got.
+func (v *view) newestDelivered() delivered {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.mark
+	return v.newest
 }
 
 // answer is what the stream answered, to a question asked at a time when it held everything up to last.
@@ -75,7 +75,7 @@ type answer struct {
 // note takes in what the stream answered. It returns for how long the answers have been behind what is known to be
 // stored; zero if they are not.
 func (v *view) note(a answer) (behind time.Duration) {
-	first, newest := bounds(a.info)
+	first, last := bounds(a.info)
 	epoch := epochOf(a.info)
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -83,28 +83,28 @@ func (v *view) note(a answer) (behind time.Duration) {
 		if a.asked.Before(v.since) { // an answer of before the change
 			return 0
 		}
-		v.replace(epoch, first, newest)
+		v.replace(epoch, first, last)
 	}
 	v.maxMsgs = uint64(max(a.info.Config.MaxMsgs, 0))
-	if newest < min(a.last, v.last) {
+	if last < min(a.last, v.last) {
 		if v.behind.IsZero() {
 			v.behind = time.Now()
 		}
 		return max(time.Since(v.behind), 1)
 	}
 	v.behind = time.Time{}
-	v.oldest, v.last = max(v.oldest, first), max(v.last, newest)
+	v.oldest, v.last = max(v.oldest, first), max(v.last, last)
 	return 0
 }
 
 // replace begins a new epoch. The caller holds mu.
-func (v *view) replace(epoch event.Epoch, first, newest uint64) {
+func (v *view) replace(epoch event.Epoch, first, last uint64) {
 	if v.changed != nil {
 		close(v.changed)
 	}
 	v.epoch, v.since, v.changed = epoch, time.Now(), make(chan struct{})
-	v.oldest, v.last = first, newest
-	v.mark, v.behind = mark{}, time.Time{}
+	v.oldest, v.last = first, last
+	v.newest, v.behind = delivered{}, time.Time{}
 }
 
 // bounds returns the offsets of the oldest and the newest message of a stream; for an empty one, the oldest is one more
@@ -136,14 +136,14 @@ func (v *view) trimmed(epoch event.Epoch, oldest uint64) {
 }
 
 // followed notes the newest message that a follower got.
-func (v *view) followed(epoch event.Epoch, m mark) {
+func (v *view) followed(epoch event.Epoch, m delivered) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if epoch != v.epoch {
 		return
 	}
 	v.last = max(v.last, m.offset)
-	if m.offset > v.mark.offset {
-		v.mark = m
+	if m.offset > v.newest.offset {
+		v.newest = m
 	}
 }

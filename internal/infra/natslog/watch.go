@@ -16,9 +16,9 @@ import (
 const (
 	// checkInterval is how often the stream is looked at while it is used.
 	checkInterval = time.Second
-	// sure is for how long the stream must have answered with less than it held before it counts as rolled back. A leader
+	// rollbackTime is for how long the stream must have answered with less than it held before it counts as rolled back. A leader
 	// that was replaced and does not know it yet answers like that for a moment.
-	sure = 3 * time.Second
+	rollbackTime = 3 * time.Second
 )
 
 // errBehind means that the stream has less than it had.
@@ -35,7 +35,7 @@ func (l *Log) inspect(ctx context.Context) (*jetstream.StreamInfo, error) {
 			return nil, err
 		case behind == 0:
 			return info, nil
-		case behind >= sure:
+		case behind >= rollbackTime:
 			l.rolledBack(epochOf(info))
 		}
 		if pause > longestPause {
@@ -79,18 +79,18 @@ func (l *Log) check(ctx context.Context) {
 // rolledBack has the epoch changed of a stream that lost its newest messages.
 func (l *Log) rolledBack(epoch event.Epoch) {
 	select {
-	case l.rolled <- epoch:
+	case l.rollbacks <- epoch:
 	default: // on its way already
 	}
 }
 
 // renew changes the epoch of a stream that lost its newest messages, for all nodes, unless another node has done so.
-func (l *Log) renew(ctx context.Context, lost event.Epoch) {
-	if epoch, _ := l.view.now(); epoch != lost {
+func (l *Log) renew(ctx context.Context, old event.Epoch) {
+	if epoch, _ := l.view.now(); epoch != old {
 		return
 	}
 	info, err := l.info(ctx)
-	if err == nil && epochOf(info) == lost {
+	if err == nil && epochOf(info) == old {
 		ctx, cancel := context.WithTimeout(ctx, 2*l.cfg.RequestTime)
 		defer cancel()
 		_, err = l.js.UpdateStream(ctx, renewed(info.Config, newEpoch()))
@@ -104,26 +104,26 @@ func (l *Log) renew(ctx context.Context, lost event.Epoch) {
 	_, _ = l.inspect(ctx) // notes the new epoch; if it fails, the next check does
 }
 
-// Clocks that differ by more than tooFar are told; those that differ by less than nearAgain are in order again.
+// Clocks that differ by more than clockWarn are told; those that differ by less than clockAgrees are in order again.
 const (
-	tooFar    = time.Second
-	nearAgain = 500 * time.Millisecond
+	clockWarn   = time.Second
+	clockAgrees = 500 * time.Millisecond
 )
 
 // compareClocks compares the clock of this node with that of the stream's leader, which read it while it answered a
 // question.
 func (l *Log) compareClocks(leader, asked time.Time, took time.Duration) {
-	if leader.IsZero() || took > nearAgain {
+	if leader.IsZero() || took > clockAgrees {
 		return
 	}
 	offset := asked.Add(took / 2).Sub(leader)
 	l.clock.Store(int64(offset))
 	distance := offset.Abs()
 	switch {
-	case distance > tooFar && l.clockIsOff.CompareAndSwap(false, true):
+	case distance > clockWarn && l.clockIsOff.CompareAndSwap(false, true):
 		l.logger.Warn("the clock of this machine differs from that of the NATS server, so ticks and times of events do too",
 			zap.Duration("ahead", offset))
-	case distance < nearAgain && l.clockIsOff.CompareAndSwap(true, false):
+	case distance < clockAgrees && l.clockIsOff.CompareAndSwap(true, false):
 		l.logger.Info("the clock of this machine agrees with that of the NATS server again", zap.Duration("ahead", offset))
 	}
 }

@@ -70,7 +70,7 @@ func (c *cluster) restartNode(i int) {
 	c.startNode(i, c.nodes[i].Addr)
 }
 
-// startServer starts a NATS server that has ended, and waits until it is ready.
+// startServers starts the NATS servers that have ended, and waits until they are ready.
 func (c *cluster) startServers() {
 	c.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), waitTimeout)

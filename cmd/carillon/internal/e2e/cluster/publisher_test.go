@@ -23,7 +23,6 @@ type publishers struct {
 	acks     map[event.Position]string // the data of each event that was acknowledged
 	retries  int
 	sequence int
-	pause    bool
 	stop     context.CancelFunc
 	running  sync.WaitGroup
 }
@@ -68,11 +67,8 @@ func newPublishers(t *testing.T, n int, pace time.Duration, nodes ...string) *pu
 func (p *publishers) publish(ctx context.Context, clients []*client.Client) {
 	p.mu.Lock()
 	p.sequence++
-	data, paused := fmt.Sprint(p.sequence), p.pause
+	data := fmt.Sprint(p.sequence)
 	p.mu.Unlock()
-	if paused {
-		return
-	}
 	for try := 0; ctx.Err() == nil; try++ {
 		asking, cancel := context.WithTimeout(ctx, 10*time.Second)
 		id, err := clients[try%len(clients)].Publish(asking, client.PublishRequest{Topics: []string{topic}, Data: data, Key: data})
