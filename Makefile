@@ -8,6 +8,8 @@ FUZZTIME ?= 10s
 ENGINE   ?= docker
 IMAGE    ?= carillon:$(VERSION)
 BENCH    ?= .
+PLATFORMS ?= linux/amd64,linux/arm64
+OUTPUT   ?= --load
 
 LDFLAGS    := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.date=$(DATE)
 LINT       := $(GO) tool -modfile=internal/tools/go.mod golangci-lint
@@ -41,8 +43,8 @@ test: test-deps ## install the Debian packages the tests need (as root), then ru
 	CGO_ENABLED=1 $(GO) test -race -shuffle=on ./...
 	CGO_ENABLED=0 $(GO) test -run Damage ./internal/infra/disklog # what cannot run with the race detector
 	cd deploy/check && $(GO) test ./...
-	cd deploy/helm && $(GO) test ./...
-	cd deploy/prometheus && $(GO) test ./... # the first run compiles promtool: some minutes
+	cd deploy/helm && $(GO) test -count=1 ./...
+	cd deploy/prometheus && $(GO) test -count=1 ./... # the first run compiles promtool: some minutes
 	cd deploy/packages && $(GO) test ./...
 
 test-deps:
@@ -90,11 +92,12 @@ fmt-diff: ## fail if a file is not formatted
 dist: ## build a release into dist/: binaries, .deb, .rpm, SBOM, checksums (TARGETS="linux/amd64 …")
 	@scripts/dist.sh dist
 
-image: ## build the container image with docker (ENGINE=podman for podman)
-	$(ENGINE) build $(BUILD_ARGS) -t $(IMAGE) .
+# Docker needs the containerd image store to load an image of several platforms; OUTPUT=--push pushes it instead.
+image: ## build the container image for PLATFORMS (linux/amd64,linux/arm64) with docker; OUTPUT=--push
+	$(ENGINE) buildx build --platform $(PLATFORMS) $(BUILD_ARGS) -t $(IMAGE) $(OUTPUT) .
 
-image-buildah: ## build the container image with buildah, without a daemon
-	buildah build --isolation chroot --format docker --layers $(BUILD_ARGS) -t $(IMAGE) .
+image-buildah: ## the same with buildah, without a daemon; the result is a manifest list
+	buildah build --isolation chroot --format docker --layers --platform $(PLATFORMS) $(BUILD_ARGS) --manifest $(IMAGE) .
 
 image-test: ## build the image with buildah and test it: static, no shell, not root, it runs (needs root and Debian)
 	scripts/container-test.sh

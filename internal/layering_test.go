@@ -57,6 +57,7 @@ var allowed = []struct {
 	{"internal/infra", []string{domain, app, "go.uber.org/zap", "golang.org/x/sys"}},
 	{"internal/infra/disklog", []string{"go.etcd.io/bbolt"}},
 	{"internal/infra/natslog", []string{"github.com/nats-io/nats.go", "github.com/nats-io/nuid"}},
+	{"internal/infra/natspresence", []string{"github.com/nats-io/nats.go"}},
 	{"internal/infra/telemetry", []string{otel}},
 	{"internal/infra/metrics", []string{"github.com/prometheus/client_golang"}},
 	{"internal/infra/tokens", []string{"github.com/golang-jwt/jwt", "github.com/MicahParks", "golang.org/x/time"}},

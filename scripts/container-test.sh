@@ -69,6 +69,18 @@ log=$(build 2>&1) # the second build must take the module layer from the cache
 grep -A1 'RUN go mod download' <<<"$log" | grep -q 'Using cache' || fail "the module layer was not cached"
 say "module layer cached"
 
+# --- the other platform --------------------------------------------------------
+
+# It is cross-compiled, so that no emulation is needed: 183 is the ELF machine of arm64.
+arm=$(buildah build --isolation chroot --format docker --layers --platform linux/arm64 --build-arg BUILDER="$builder" \
+	--build-arg VERSION="$version" --quiet .)
+[[ $(buildah inspect --type image --format '{{.OCIv1.Architecture}}' "$arm") == arm64 ]] || fail "the image is not for arm64"
+container=$(buildah from "$arm")
+root=$(buildah mount "$container")
+[[ $(od -An -tu2 -j18 -N2 "$root/carillon" | tr -d ' ') == 183 ]] || fail "the binary is not for arm64"
+buildah rm "$container" >/dev/null
+say "linux/arm64: cross-compiled"
+
 container=$(buildah from "$image")
 root=$(buildah mount "$container")
 

@@ -222,11 +222,10 @@ func (c *cluster) keepOne(ctx context.Context, process func() *localcluster.Proc
 		case <-ctx.Done():
 			return nil
 		}
-		err := start(ctx)
-		if ctx.Err() != nil {
-			return nil //nolint:nilerr // the start was cancelled
-		}
-		if err != nil {
+		if err := start(ctx); err != nil {
+			if ctx.Err() != nil {
+				err = nil // Ctrl-C during the start
+			}
 			return err
 		}
 		c.say("%s runs again: process %d.\n", p.Name, process().ID())

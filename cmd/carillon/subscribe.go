@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -37,6 +38,7 @@ The events are the same over every transport: Server-Sent Events (sse), lines of
 passes proxies that buffer streams, and WebSocket (ws).`,
 		Example: `  carillon subscribe
   carillon subscribe 'orders/*' news --last 10
+  carillon subscribe 'stock/**' --latest
   carillon subscribe 'orders/**' --json | jq -r .data
   carillon subscribe news --transport poll`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -47,6 +49,9 @@ passes proxies that buffer streams, and WebSocket (ws).`,
 			}
 			if !slices.Contains(client.Transports, request.Transport) {
 				return usageError{fmt.Errorf("--transport: must be sse, ndjson, poll or ws (got %q)", request.Transport)}
+			}
+			if request.Latest && (request.Last > 0 || request.Since != "") {
+				return usageError{errors.New("--latest cannot be combined with --last or --since")}
 			}
 			request.Topics, request.JSON = args, asJSON
 			c, err := server.dial()
@@ -67,6 +72,7 @@ passes proxies that buffer streams, and WebSocket (ws).`,
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print each event as a line of JSON with id, topics, type, time and data")
 	cmd.Flags().StringVar((*string)(&request.Transport), "transport", string(client.SSE), "`HOW` events arrive: sse, ndjson, poll or ws")
 	cmd.Flags().IntVar(&count, "count", 0, "stop after `N` events (0: no limit)")
+	cmd.Flags().BoolVar(&request.Latest, "latest", false, "start with the newest event of each topic")
 	cmd.Flags().IntVar(&request.Last, "last", 0, "start with the newest `N` events of the history")
 	cmd.Flags().StringVar(&request.Since, "since", "", "start with the events since a `TIME` (RFC 3339) or within a duration (5m)")
 	cmd.Flags().StringVar(&request.LastEventID, "last-event-id", "", "start after the event with this `ID`")

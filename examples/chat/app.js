@@ -1,11 +1,10 @@
-import { follow } from './stream.js';
+import { Carillon } from './client.mjs';
 
 const $ = (id) => document.getElementById(id);
-const id = Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, '0')).join('');
+const members = new Map();
+let token;
 
-const post = (path, fields) => fetch(path, { method: 'POST', body: JSON.stringify({ id, ...fields }) });
-
-const showRoster = (names) => ($('roster').textContent = names.join(', ') || 'nobody');
+const post = (path, body) => fetch(path, { method: 'POST', body, headers: token ? { Authorization: `Bearer ${token}` } : {} });
 
 const addLine = (...parts) => {
   const line = document.createElement('li');
@@ -14,41 +13,51 @@ const addLine = (...parts) => {
   line.scrollIntoView();
 };
 
-// Messages that were missed are lost, and the page says so. The roster is fetched.
-const missed = async () => {
-  addLine('(messages may be missing here)');
-  showRoster(await fetch('roster').then((answer) => answer.json()));
-};
+const showMembers = () => ($('roster').textContent = [...members.values()].sort().join(', ') || 'nobody');
+const add = ({ id, info }) => members.set(id, info.name);
 
-const enter = (name) => {
-  const stream = follow(new EventSource('events?topic=chat/messages&topic=chat/roster&last=50'), missed);
-  const here = () => post('here', { name }).catch(() => {}); // the next one will do
-  // After the stream is open, so that it also receives the roster that joining publishes.
-  stream.addEventListener('open', here);
-  setInterval(here, 5000);
-  addEventListener('pagehide', () => navigator.sendBeacon('gone', JSON.stringify({ id })));
+const states = { live: '', retrying: 'reconnecting', refused: 'your time is over: reload the page' };
 
-  stream.addEventListener('roster', (e) => showRoster(JSON.parse(e.data)));
-  stream.addEventListener('said', (e) => {
-    const { name: from, text } = JSON.parse(e.data);
+const enter = () => {
+  const stream = new Carillon('events?presence=members', { topics: 'chat', last: 50, token });
+  stream.onstatus = ({ state }) => ($('status').textContent = states[state] ?? $('status').textContent);
+  stream.onreset = () => addLine('(messages may be missing here)');
+  // The list comes when the stream begins, also after a reconnection; then what changes.
+  stream.on('carillon.members', (e) => {
+    members.clear();
+    e.json().members.forEach(add);
+    showMembers();
+  });
+  stream.on('carillon.members.changed', (e) => {
+    e.json().left.forEach(({ id }) => members.delete(id));
+    e.json().joined.forEach(add);
+    showMembers();
+  });
+  stream.on('said', (e) => {
+    const { name, text } = e.json();
     const who = document.createElement('b');
-    who.textContent = from;
+    who.textContent = name;
     addLine(who, ' ', text);
   });
+  addEventListener('pagehide', () => stream.close());
+  addEventListener('pageshow', (e) => e.persisted && location.reload());
 };
 
-$('enter').addEventListener('submit', (e) => {
+$('enter').addEventListener('submit', async (e) => {
   e.preventDefault();
+  const answer = await post('enter', $('name').value).catch(() => null);
+  if (!answer?.ok) return ($('status').textContent = 'try again');
+  token = await answer.text();
   $('enter').hidden = true;
   $('say').hidden = false;
   $('text').focus();
-  enter($('name').value);
+  enter();
 });
 $('say').addEventListener('submit', async (e) => {
   e.preventDefault();
   const text = $('text').value;
   $('text').value = '';
-  const answer = await post('say', { text }).catch(() => null);
+  const answer = await post('say', text).catch(() => null);
   if (!answer?.ok) {
     $('text').value ||= text;
     $('status').textContent = 'not sent, try again';

@@ -2,8 +2,8 @@ import { follow } from './stream.js';
 
 const loads = [];
 
-// last=120 is the last minute: the server keeps the events, two a second.
-const stream = follow(new EventSource('events?topic=dashboard/*&last=120'), () => (loads.length = 0));
+// last=60 is the last minute: the server keeps the events, one a second.
+const stream = follow(new EventSource('events?topic=dashboard/load&last=60&presence=count'), () => (loads.length = 0));
 stream.addEventListener('load', (e) => {
   loads.push(JSON.parse(e.data));
   if (loads.length > 60) loads.shift();
@@ -16,8 +16,8 @@ stream.addEventListener('load', (e) => {
   }));
 });
 
-stream.addEventListener('audience', (e) => {
-  document.querySelector('#audience').textContent = e.data;
+stream.addEventListener('carillon.count', (e) => {
+  document.querySelector('#audience').textContent = JSON.parse(e.data).streams;
 });
 
 // A page in the back/forward cache is not visible, and would still be counted as a stream.

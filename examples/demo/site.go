@@ -79,11 +79,13 @@ func (c *Client) routes(page fs.FS) *http.ServeMux {
 	mux.Handle("GET /style.css", http.FileServerFS(shared))
 	mux.Handle("GET /stream.js", http.FileServerFS(shared))
 	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	forward := func(r *httputil.ProxyRequest) {
+		r.SetURL(c.server)
+		r.SetXForwarded()
+	}
+	mux.Handle("GET /client.mjs", &httputil.ReverseProxy{Rewrite: forward}) // the client that every Carillon serves
 	mux.Handle("GET /events", &httputil.ReverseProxy{
-		Rewrite: func(r *httputil.ProxyRequest) {
-			r.SetURL(c.server)
-			r.SetXForwarded()
-		},
+		Rewrite:       forward,
 		FlushInterval: -1, // flush each event at once
 		ErrorHandler:  func(w http.ResponseWriter, _ *http.Request, _ error) { comeBack(w) },
 	})

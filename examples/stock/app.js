@@ -16,7 +16,7 @@ const clear = () => {
   document.querySelector('#shares').replaceChildren();
 };
 
-const stream = follow(new EventSource('events?topic=stock/*&last=3'), clear);
+const stream = follow(new EventSource('events?topic=stock/*&latest'), clear);
 stream.addEventListener('price', (e) => {
   const { symbol, price, change } = JSON.parse(e.data);
   const row = rowOf(symbol);

@@ -22,7 +22,7 @@ type lineSource struct {
 }
 
 func (f *follower) openLines(ctx context.Context, w *watch) (source, error) {
-	resp, err := f.get(ctx, f.query(), ndjson.MediaType, f.request.LastEventID)
+	resp, err := f.get(ctx, f.query(), ndjson.MediaType, f.request.LastEventID) //nolint:bodyclose // the source closes it
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +44,7 @@ func wholeLines(data []byte, atEOF bool) (advance int, token []byte, err error) 
 	return 0, nil, nil
 }
 
-func (s *lineSource) next() (Event, error) {
+func (s *lineSource) next(context.Context) (Event, error) {
 	for s.lines.Scan() {
 		if len(s.lines.Bytes()) == 0 {
 			continue

@@ -38,7 +38,7 @@ func problemInFrame(text []byte) (error, bool) {
 		return nil, false
 	}
 	var f frame
-	if json.Unmarshal(text, &f) != nil || f.Problem == nil {
+	if _ = json.Unmarshal(text, &f); f.Problem == nil {
 		return nil, false
 	}
 	p := f.problem()
@@ -91,7 +91,7 @@ func (c *Client) PublishLines(ctx context.Context, trace string, lines iter.Seq2
 	reading, stop := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	defer running.Wait()
-	defer conn.CloseNow()
+	defer func() { _ = conn.CloseNow() }()
 	defer stop()
 	running.Go(func() { p.read(reading) })
 	go p.send(ctx, lines) // ends with the connection, but for a read of the lines

@@ -22,7 +22,6 @@ const pollWait = 25 * time.Second
 type pollSource struct {
 	jsonMark
 
-	ctx      context.Context
 	follower *follower
 	watch    *watch
 	events   []jsonevent.Event // of the last answer
@@ -40,12 +39,12 @@ type answer struct {
 func (f *follower) openPoll(ctx context.Context, w *watch) (source, error) {
 	s := &pollSource{
 		jsonMark: jsonMark{mark{position: f.request.LastEventID, retry: -1}},
-		ctx:      ctx, follower: f, watch: w, after: f.request.LastEventID,
+		follower: f, watch: w, after: f.request.LastEventID,
 	}
-	return s, s.poll(0)
+	return s, s.poll(ctx, 0)
 }
 
-func (s *pollSource) next() (Event, error) {
+func (s *pollSource) next(ctx context.Context) (Event, error) {
 	for {
 		if len(s.events) > 0 {
 			e, visible := s.take(s.events[0])
@@ -59,24 +58,25 @@ func (s *pollSource) next() (Event, error) {
 		if s.ended {
 			return Event{}, io.EOF
 		}
-		if err := s.poll(pollWait); err != nil {
+		if err := s.poll(ctx, pollWait); err != nil {
 			return Event{}, err
 		}
 	}
 }
 
 // poll asks for what is after the position.
-func (s *pollSource) poll(wait time.Duration) error {
+func (s *pollSource) poll(ctx context.Context, wait time.Duration) error {
 	f := s.follower
 	query := f.query()
 	if s.after != "" {
 		query.Del("last")
 		query.Del("since")
+		query.Del("latest")
 	}
 	query.Set("wait", wait.String())
 	s.watch.within(wait + f.client.cfg.Timeout)
 	defer s.watch.stop()
-	resp, err := f.get(s.ctx, query, longpoll.MediaType, s.after)
+	resp, err := f.get(ctx, query, longpoll.MediaType, s.after)
 	if err != nil {
 		return err
 	}

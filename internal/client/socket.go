@@ -43,7 +43,6 @@ func (c *Client) dialSocket(ctx context.Context, req *http.Request, limit int, a
 type socketSource struct {
 	jsonMark
 
-	ctx      context.Context
 	conn     *websocket.Conn
 	follower *follower
 	watch    *watch
@@ -66,13 +65,13 @@ func (f *follower) openSocket(ctx context.Context, w *watch) (source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &socketSource{jsonMark: jsonMark{mark{position: f.request.LastEventID, retry: -1}}, ctx: ctx, conn: conn, follower: f, watch: w}, nil
+	return &socketSource{jsonMark: jsonMark{mark{position: f.request.LastEventID, retry: -1}}, conn: conn, follower: f, watch: w}, nil
 }
 
-func (s *socketSource) next() (Event, error) {
+func (s *socketSource) next(ctx context.Context) (Event, error) {
 	for {
 		s.watch.within(s.follower.client.cfg.Silence)
-		_, text, err := s.conn.Read(s.ctx)
+		_, text, err := s.conn.Read(ctx)
 		s.watch.stop()
 		var end websocket.CloseError
 		switch {

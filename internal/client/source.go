@@ -30,8 +30,8 @@ var Transports = []Transport{SSE, NDJSON, Poll, Socket}
 
 // source is one connection over which events arrive.
 type source interface {
-	// next waits for the next event. Its error is [io.EOF] where the server has ended the stream as it should.
-	next() (Event, error)
+	// next waits for the next event, until the context of the connection ends. Its error is [io.EOF] where the server has ended the stream as it should.
+	next(ctx context.Context) (Event, error)
 	// mark returns where to resume, and the reconnection time that the server sent last.
 	mark() mark
 	close()
@@ -63,6 +63,8 @@ func (f *follower) query() url.Values {
 	query := url.Values{"topic": s.Topics}
 	switch {
 	case s.LastEventID != "":
+	case s.Latest:
+		query.Set("latest", "true")
 	case s.Last > 0:
 		query.Set("last", strconv.Itoa(s.Last))
 	case s.Since != "":
@@ -105,7 +107,7 @@ func (f *follower) openSSE(ctx context.Context, w *watch) (source, error) {
 	if f.request.JSON {
 		query.Set("format", "json")
 	}
-	resp, err := f.get(ctx, query, sse.MediaType, f.request.LastEventID)
+	resp, err := f.get(ctx, query, sse.MediaType, f.request.LastEventID) //nolint:bodyclose // the source closes it
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +119,7 @@ func (f *follower) openSSE(ctx context.Context, w *watch) (source, error) {
 	return &sseSource{body: resp.Body, decoder: sse.NewDecoder(&watched{resp.Body, w, cfg.Silence}, limit, f.request.LastEventID), json: f.request.JSON}, nil
 }
 
-func (s *sseSource) next() (Event, error) {
+func (s *sseSource) next(context.Context) (Event, error) {
 	m, err := s.decoder.Next()
 	if err != nil || !s.json {
 		return fromMessage(m), err

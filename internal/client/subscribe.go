@@ -20,13 +20,14 @@ var (
 	ErrNotStream = errors.New("the response is not an event stream")
 )
 
-// SubscribeRequest is what to subscribe to, and from which position. Of LastEventID, Last and Since, the first one that is
-// set applies.
+// SubscribeRequest is what to subscribe to, and from which position. Of LastEventID, Latest, Last and Since, the first
+// one that is set applies.
 type SubscribeRequest struct {
 	Topics      []string  // topics and patterns; none: the clock's topic
 	Transport   Transport // "" is SSE
 	JSON        bool      // ask for topics and times, which SSE does not have otherwise
 	LastEventID string    // start after this event
+	Latest      bool      // start with the newest event of each topic
 	Last        int       // start with the newest Last events
 	Since       string    // start with events since an RFC 3339 time, or of a duration such as "5m"
 
@@ -93,7 +94,7 @@ func (f *follower) stream(ctx context.Context) error {
 		}
 	}()
 	for {
-		e, err := in.next()
+		e, err := in.next(watching)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()

@@ -1,6 +1,7 @@
 package publish_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -51,4 +52,37 @@ func TestPublishEachCountsTowardsTheRate(t *testing.T) {
 		}
 		require.ErrorIs(t, result.Err, publish.ErrRate)
 	}
+}
+
+// reusingEngine refuses calls with an event whose data is "reused", as a log does for a key of another event.
+type reusingEngine struct{ recordingEngine }
+
+func (e *reusingEngine) Publish(ctx context.Context, events ...event.Event) ([]pubsub.Appended, error) {
+	for i, published := range events {
+		if published.Data.String() == "reused" {
+			return nil, &pubsub.KeyReusedError{Index: i}
+		}
+	}
+	return e.recordingEngine.Publish(ctx, events...)
+}
+
+// An event whose key belongs to another one is refused alone, although the log appends nothing of such a call.
+func TestPublishEachAppendsTheOthersOfAReusedKey(t *testing.T) {
+	engine := &reusingEngine{}
+	p, err := publish.New(limits, engine)
+	require.NoError(t, err)
+	var requests []publish.Request
+	for _, data := range []string{"reused", "1", "reused", "2", "reused"} {
+		requests = append(requests, publish.Request{Topics: []string{"a"}, Data: data})
+	}
+	for i, result := range p.PublishEach(t.Context(), rights(t, "me", "a"), requests) {
+		if i%2 == 0 {
+			require.ErrorIs(t, result.Err, pubsub.ErrKeyReused)
+			continue
+		}
+		require.NoError(t, result.Err)
+		assert.EqualValues(t, (i+1)/2, result.Position.Offset)
+	}
+	require.Len(t, engine.events, 2)
+	assert.Equal(t, "2", engine.events[1].Data.String())
 }

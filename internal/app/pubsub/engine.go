@@ -166,8 +166,10 @@ func (e *Engine) Open(ctx context.Context, sub Subscription) (*Stream, error) {
 		return nil, err
 	}
 	at, latest, reset, err := e.findStart(ctx, sub)
+	if errors.Is(err, ErrReplaced) { // while the start was looked for; the next attempt finds it in the new log
+		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
 	if err != nil {
-		e.noteFailure(err)
 		return nil, err
 	}
 	if reset != nil {

@@ -53,9 +53,7 @@ func (e *Engine) receive(after uint64, entries []event.Entry) {
 // replace continues with the log that took the place of the one that was followed. Every stream gets a [ResetEpoch] and
 // then what the new log keeps.
 func (e *Engine) replace(ctx context.Context) error {
-	looking, cancel := context.WithTimeout(ctx, readTimeout)
-	defer cancel()
-	extent, err := e.log.Look(looking)
+	extent, err := e.look(ctx)
 	if err != nil {
 		return fmt.Errorf("looking at the log that was replaced: %w", err)
 	}

@@ -13,6 +13,7 @@ type Snapshot struct {
 	Topics  []TopicCount   // the topics and patterns with the most streams
 	Slowest []StreamInfo   // the streams furthest behind
 	Window  WindowInfo
+	Latest  LatestInfo
 	Log     Extent
 }
 
@@ -39,7 +40,7 @@ type WindowInfo struct {
 
 // Inspect returns what the engine holds, with at most n topics and n streams. It fails only if the context ends first.
 func (e *Engine) Inspect(ctx context.Context, n int) (Snapshot, error) {
-	snapshot := Snapshot{Streams: map[string]int{}, Window: e.Window(), Log: e.log.Extent()}
+	snapshot := Snapshot{Streams: map[string]int{}, Window: e.Window(), Latest: e.Latest(), Log: e.log.Extent()}
 	counts := map[string]int{}
 	err := e.query(ctx, func(s *shard) {
 		for _, st := range s.streams {

@@ -65,7 +65,7 @@ func (e *Engine) indexHistory(ctx context.Context) {
 		case errors.Is(err, ErrReplaced):
 			return
 		case err != nil:
-			e.noteFailure(err)
+			e.noteReadFailure(ctx, err)
 			select {
 			case <-ctx.Done():
 				return

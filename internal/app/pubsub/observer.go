@@ -27,6 +27,8 @@ type Observer interface {
 	LogUnavailable(cause error)
 	// LogAvailable is called when it can be used again, with the time since LogUnavailable was called.
 	LogAvailable(after time.Duration)
+	// ReadFailed is called when the history could not be read although the log is available. The read is tried again.
+	ReadFailed(cause error)
 	// LogReplaced is called when another log took the place of the one with the old epoch.
 	LogReplaced(old, replacement event.Epoch)
 	// LogOvertook is called when the log trimmed entries before this node received them, with their number.

@@ -17,6 +17,10 @@ const (
 	firstLook = 100 * time.Millisecond
 	// lookTimeout bounds one look at the log.
 	lookTimeout = 2 * time.Second
+	// followWait bounds how long the follower may take to receive what the log had when it was looked at, and
+	// followCheck is how often this is checked.
+	followWait  = 2 * time.Second
+	followCheck = 10 * time.Millisecond
 )
 
 // outage is the state of a log that cannot be reached or cannot take events.
@@ -92,6 +96,31 @@ func (e *Engine) noteFailure(err error) {
 	}
 }
 
+// noteReadFailure begins an outage if a read failed because the log is unavailable. A read can fail while the log takes
+// events, for example because of one damaged page or one replica that does not answer. Publishing goes on then.
+func (e *Engine) noteReadFailure(ctx context.Context, cause error) {
+	if ctx.Err() != nil || !e.LogAvailable() {
+		return
+	}
+	if _, err := e.look(ctx); err != nil {
+		e.noteFailure(err)
+		return
+	}
+	e.observer.ReadFailed(cause)
+}
+
+// look asks the log what it keeps. It fails with [ErrUnavailable], also when the log does not answer in time, or with the
+// context's error.
+func (e *Engine) look(ctx context.Context) (Extent, error) {
+	looking, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	extent, err := e.log.Look(looking)
+	if err != nil && looking.Err() != nil && ctx.Err() == nil {
+		err = fmt.Errorf("%w: no answer within %s", ErrUnavailable, lookTimeout)
+	}
+	return extent, err
+}
+
 // watchOutages ends each outage once the log can be used again and the follower has received everything it missed.
 func (e *Engine) watchOutages(ctx context.Context) {
 	for {
@@ -114,16 +143,25 @@ func (e *Engine) watchOutages(ctx context.Context) {
 	}
 }
 
-// recovered reports whether the log takes events and the follower has received all there are.
+// recovered reports whether the log takes events and the follower has received all there were when it was looked at. The
+// follower is waited for, because other nodes may publish all the time.
 func (e *Engine) recovered(ctx context.Context) bool {
-	looking, cancel := context.WithTimeout(ctx, lookTimeout)
-	defer cancel()
-	extent, err := e.log.Look(looking)
+	extent, err := e.look(ctx)
 	if err != nil {
 		e.noteFailure(err)
 		return false
 	}
-	return e.following.Load() && extent.Epoch == e.identity.current() && e.newest.Load() >= extent.Newest
+	for limit := time.Now().Add(followWait); time.Now().Before(limit); {
+		if e.following.Load() && extent.Epoch == e.identity.current() && e.newest.Load() >= extent.Newest {
+			return true
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(followCheck):
+		}
+	}
+	return false
 }
 
 // LogAvailable reports whether the log can be reached and takes events, as far as is known.

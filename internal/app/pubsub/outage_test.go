@@ -45,6 +45,7 @@ func (n *notes) take() []string {
 
 func (o observer) LogUnavailable(cause error)        { o.note("unavailable: %v", cause) }
 func (o observer) LogAvailable(after time.Duration)  { o.note("available after %v", after) }
+func (o observer) ReadFailed(cause error)            { o.note("read failed: %v", cause) }
 func (o observer) LogReplaced(old, next event.Epoch) { o.note("replaced %s by %s", old, next) }
 func (o observer) LogOvertook(entries uint64)        { o.note("overtook %d", entries) }
 
@@ -115,6 +116,90 @@ func TestOutage(t *testing.T) {
 		_, err = engine.Publish(t.Context(), newEvent("x", "a"))
 		require.NoError(t, err)
 		assert.Empty(t, seen.take())
+	})
+}
+
+// behindLog is a log to which other nodes append all the time: when it is looked at, it always has an event more than this
+// node has received, which comes a moment later.
+type behindLog struct{ *fakeLog }
+
+func (l behindLog) Look(ctx context.Context) (pubsub.Extent, error) {
+	extent, err := l.fakeLog.Look(ctx)
+	if err == nil {
+		extent.Newest++
+		time.AfterFunc(50*time.Millisecond, func() { _, _ = l.Append(context.Background(), []event.Event{newEvent("x", "a")}) })
+	}
+	return extent, err
+}
+
+// An outage ends also while other nodes publish all the time, so that the log is always looked at before the follower has
+// received its newest event.
+func TestOutageEndsUnderLoad(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := behindLog{newLog(0)}
+		engine, _ := observed(t, config(), log)
+		log.Fail(pubsub.ErrUnavailable)
+		time.Sleep(5 * time.Second)
+		assert.False(t, engine.LogAvailable())
+		log.Recover()
+		time.Sleep(5 * time.Second)
+		assert.True(t, engine.LogAvailable())
+	})
+}
+
+// unreadableLog takes events and cannot be read.
+type unreadableLog struct{ *fakeLog }
+
+func (unreadableLog) Read(context.Context, event.Position, int) ([]event.Entry, error) {
+	return nil, fmt.Errorf("read: %w", pubsub.ErrUnavailable)
+}
+
+// A history that cannot be read does not keep a log that takes events from taking them. It is told, and is read again.
+func TestUnreadableHistory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := newLog(0)
+		start(t, config(), log).publish(10, "a")
+		engine, seen := observed(t, config(), unreadableLog{log})
+		st, err := engine.Open(t.Context(), pubsub.Subscription{Patterns: patterns("a"), Grant: allTopics, Start: pubsub.After("e1-3")})
+		require.NoError(t, err)
+		st.Attach(newSink())
+		for _, start := range []pubsub.Start{pubsub.Last(3), pubsub.Since(time.Second)} {
+			_, err = engine.Open(t.Context(), pubsub.Subscription{Patterns: patterns("a"), Grant: allTopics, Start: start})
+			require.ErrorIs(t, err, pubsub.ErrUnavailable)
+		}
+		time.Sleep(5 * time.Second)
+		assert.True(t, engine.LogAvailable())
+		_, err = engine.Publish(t.Context(), newEvent("x", "a"))
+		require.NoError(t, err)
+		told := seen.take()
+		assert.Contains(t, told, "read failed: read: log unavailable")
+		assert.NotContains(t, fmt.Sprint(told), "unavailable after")
+		assert.NotContains(t, told, "unavailable: read: log unavailable")
+		_, err = engine.Open(t.Context(), pubsub.Subscription{Patterns: patterns("a"), Grant: allTopics, Start: pubsub.Latest()})
+		require.ErrorIs(t, err, pubsub.ErrUnavailable, "the newest events are not known yet")
+		assert.True(t, engine.LogAvailable(), "the log is not to blame")
+	})
+}
+
+// silentLog does not answer when it is looked at.
+type silentLog struct{ *fakeLog }
+
+func (silentLog) Look(ctx context.Context) (pubsub.Extent, error) {
+	<-ctx.Done()
+	return pubsub.Extent{}, ctx.Err()
+}
+
+// A log that does not answer in time is unavailable: a client is told so, and the engine goes on.
+func TestLogWithoutAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := newLog(0)
+		engine, _ := observed(t, config(), silentLog{log})
+		_, err := engine.Open(t.Context(), pubsub.Subscription{Patterns: patterns("a"), Grant: allTopics, Start: pubsub.After("e1-3")})
+		require.ErrorIs(t, err, pubsub.ErrUnavailable)
+		log.Replace("e2", 3, "a")
+		time.Sleep(time.Minute)
+		assert.False(t, engine.LogAvailable())
+		require.ErrorContains(t, engine.Ready(), "no answer within 2s") // it still runs
 	})
 }
 

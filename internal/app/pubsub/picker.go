@@ -60,7 +60,7 @@ func (r *reader) pick(ctx context.Context, epoch event.Epoch, offsets []uint64) 
 		case errors.Is(err, ErrReplaced):
 			return nil, 0, err
 		case err != nil:
-			r.shard.engine.noteFailure(err)
+			r.shard.engine.noteReadFailure(ctx, err)
 			select {
 			case <-time.After(retryDelay):
 				continue

@@ -163,7 +163,7 @@ func (r *reader) page(ctx context.Context, after event.Position) ([]*Item, error
 		case errors.Is(err, ErrTrimmed), errors.Is(err, ErrReplaced):
 			return nil, err
 		}
-		r.shard.engine.noteFailure(err)
+		r.shard.engine.noteReadFailure(ctx, err)
 		select {
 		case <-time.After(retryDelay):
 		case <-ctx.Done():

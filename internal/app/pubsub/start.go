@@ -48,9 +48,8 @@ func (e *Engine) extentFor(ctx context.Context, start Start) (Extent, error) {
 	extent := e.log.Extent()
 	want, err := event.ParsePosition(start.requested)
 	if start.kind == startAfter && err == nil && (want.Epoch != extent.Epoch || want.Offset > extent.Newest) {
-		looking, cancel := context.WithTimeout(ctx, lookTimeout)
-		defer cancel()
-		if extent, err = e.log.Look(looking); err != nil {
+		if extent, err = e.look(ctx); err != nil {
+			e.noteFailure(err)
 			return Extent{}, fmt.Errorf("looking for a position: %w", err)
 		}
 	}
@@ -103,6 +102,7 @@ func (e *Engine) beforeLast(ctx context.Context, sub Subscription, extent Extent
 			continue
 		}
 		if err != nil {
+			e.noteReadFailure(ctx, err)
 			return 0, false, fmt.Errorf("reading history: %w", err)
 		}
 		for _, item := range slices.Backward(items) {
@@ -125,6 +125,9 @@ func (e *Engine) beforeTime(ctx context.Context, age time.Duration, extent Exten
 	var readErr error
 	oldest := extent.Oldest
 	n := sort.Search(int(extent.Newest+1-oldest), func(i int) bool {
+		if readErr != nil {
+			return true // the search is over
+		}
 		entries, err := e.log.Read(ctx, extent.At(oldest-1+uint64(i)), 1)
 		switch {
 		case errors.Is(err, ErrTrimmed):
@@ -136,6 +139,7 @@ func (e *Engine) beforeTime(ctx context.Context, age time.Duration, extent Exten
 		return len(entries) == 0 || time.Since(entries[0].Time) <= age
 	})
 	if readErr != nil {
+		e.noteReadFailure(ctx, readErr)
 		return 0, false, fmt.Errorf("reading history: %w", readErr)
 	}
 	return oldest - 1 + uint64(n), n > 0 || age <= 0, nil

@@ -39,6 +39,7 @@ type Request struct {
 	LastEventID string
 	Last        string // a number of events
 	Since       string // a duration such as 5m, or an RFC 3339 time
+	Latest      bool   // begin with the newest event of each topic; not together with Last or Since
 	Presence    string // what to tell of who subscribes to the topics: "count", "members" or nothing
 }
 
@@ -185,6 +186,10 @@ func parseStart(req Request) (pubsub.Start, error) {
 	switch {
 	case req.LastEventID != "":
 		return pubsub.After(req.LastEventID), nil
+	case req.Latest && (req.Last != "" || req.Since != ""):
+		return pubsub.Start{}, &event.InvalidError{Field: "latest", Problem: "cannot be combined with last or since"}
+	case req.Latest:
+		return pubsub.Latest(), nil
 	case req.Last != "":
 		n, err := strconv.Atoi(req.Last)
 		if err != nil || n < 0 {

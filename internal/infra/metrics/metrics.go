@@ -31,7 +31,7 @@ type Metrics struct {
 	opened                    prometheus.Counter
 	ended, resets             reasons
 
-	logReplaced, logOvertook prometheus.Counter
+	logReplaced, logOvertook, readsFailed prometheus.Counter
 
 	publishesRefused, streamsRefused, authFailures *prometheus.CounterVec
 }
@@ -59,6 +59,7 @@ func New(build Build) *Metrics {
 		pubsub.ResetExpired, pubsub.ResetEpoch, pubsub.ResetMalformed, pubsub.ResetFuture, pubsub.ResetSlow)
 	m.logReplaced = m.counter("log_replaced_total", "Times another log took the place of the one in use; each resets all streams.")
 	m.logOvertook = m.counter("log_overtook_total", "Events that the log trimmed before this node received them.")
+	m.readsFailed = m.counter("log_reads_failed_total", "Reads of the history that failed although the log was available.")
 	m.publishesRefused = m.counters("publishes_refused_total", "Requests to publish that were refused, by the problem's code.", "reason")
 	m.streamsRefused = m.counters("streams_refused_total", "Requests to subscribe that were refused, by the problem's code.", "reason")
 	// The reasons that alerts are about exist from the start, so that an increase includes the first refusal.
@@ -115,6 +116,9 @@ func (m *Metrics) LogUnavailable(error) {}
 
 // LogAvailable implements [pubsub.Observer].
 func (m *Metrics) LogAvailable(time.Duration) {}
+
+// ReadFailed implements [pubsub.Observer].
+func (m *Metrics) ReadFailed(error) { m.readsFailed.Inc() }
 
 // LogReplaced implements [pubsub.Observer].
 func (m *Metrics) LogReplaced(event.Epoch, event.Epoch) { m.logReplaced.Inc() }

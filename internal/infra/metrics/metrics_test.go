@@ -36,6 +36,7 @@ type fakeSources struct {
 }
 
 func (q *fakeSources) Window() pubsub.WindowInfo { return q.window }
+func (q *fakeSources) Latest() pubsub.LatestInfo { return pubsub.LatestInfo{Topics: 31, Bytes: 32} }
 func (q *fakeSources) Draining() bool            { return q.draining }
 func (q *fakeSources) LogAvailable() bool        { return !q.logDown }
 func (q *fakeSources) Stats() timefeed.Stats     { return q.clock }
@@ -147,6 +148,8 @@ func TestCounts(t *testing.T) {
 		"tls_certificate_renewal_failures_total":                      "15",
 		"presence_watched_topics":                                     "21",
 		"presence_members":                                            "22",
+		"latest_index_topics":                                         "31",
+		"latest_index_bytes":                                          "32",
 		"presence_nodes":                                              "23",
 		"presence_messages_sent_total":                                "24",
 		"presence_messages_received_total":                            "25",

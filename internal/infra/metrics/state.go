@@ -39,6 +39,7 @@ type Transport struct {
 // Engine is the part of the engine that is read at each scrape.
 type Engine interface {
 	Window() pubsub.WindowInfo
+	Latest() pubsub.LatestInfo
 	Draining() bool
 	LogAvailable() bool
 }
@@ -67,6 +68,8 @@ func (m *Metrics) Watch(sources Sources) error {
 	s.windowEvents = s.desc("window_events", "Events in the window that streams are fed from.")
 	s.windowBytes = s.desc("window_bytes", "Bytes of the events in the window, as window.bytes counts them.")
 	s.windowAge = s.desc("window_oldest_age_seconds", "Age of the oldest event in the window; 0 when there is none.")
+	s.latestTopics = s.desc("latest_index_topics", "Topics in the index of the newest events.")
+	s.latestBytes = s.desc("latest_index_bytes", "Bytes that the index of the newest events takes, about.")
 	s.historyEvents = s.desc("history_events", "Events that the log keeps for clients that resume.")
 	if sources.LogRecordsDropped != nil {
 		s.recordsDropped = s.desc("log_records_dropped_total", "Log records that were dropped because the output did not take them in time.")
@@ -100,6 +103,8 @@ func (m *Metrics) Watch(sources Sources) error {
 type state struct {
 	sources Sources
 	descs   []*prometheus.Desc
+
+	latestTopics, latestBytes *prometheus.Desc
 
 	streams, written, draining              *prometheus.Desc
 	logAvailable                            *prometheus.Desc
@@ -147,6 +152,10 @@ func (s *state) Collect(out chan<- prometheus.Metric) {
 	gauge(s.windowEvents, float64(window.Events))
 	gauge(s.windowBytes, float64(window.Bytes))
 	gauge(s.windowAge, window.Age.Seconds())
+
+	latest := s.sources.Engine.Latest()
+	gauge(s.latestTopics, float64(latest.Topics))
+	gauge(s.latestBytes, float64(latest.Bytes))
 
 	extent := s.sources.Log.Extent()
 	gauge(s.historyEvents, float64(extent.Newest+1-extent.Oldest))

@@ -90,3 +90,9 @@ func checkVersion(version string) error {
 	}
 	return nil
 }
+
+// Conn returns the connection, so that other components can use the same servers until the log is closed.
+func (l *Log) Conn() *nats.Conn { return l.conn }
+
+// Prefix returns the first words of all subjects of the stream.
+func (l *Log) Prefix() string { return l.prefix }

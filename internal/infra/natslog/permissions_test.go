@@ -27,7 +27,7 @@ func TestPermissions(t *testing.T) {
 			subjects = append(subjects, strings.NewReplacer("<stream>", "SHOP", "<prefix>", "shop").Replace(part))
 		}
 	}
-	require.Len(t, subjects, 9)
+	require.Len(t, subjects, 10)
 	servers := natstest.Start(t, func(o *server.Options) {
 		o.Users = []*server.User{{Username: "node", Password: "p", Permissions: &server.Permissions{
 			Publish:   &server.SubjectPermission{Allow: subjects},

@@ -28,6 +28,7 @@ type status struct {
 	Streams  streams   `json:"streams"`
 	Topics   []topic   `json:"topics"` // those with the most streams
 	Window   window    `json:"window"`
+	Latest   latest    `json:"latest"`
 	Log      log       `json:"log"`
 	Slowest  []slow    `json:"slowest"` // the streams furthest behind
 }
@@ -47,6 +48,12 @@ type window struct {
 	Events    int     `json:"events"`
 	Bytes     int64   `json:"bytes"`
 	OldestAge float64 `json:"oldest_age_seconds"`
+}
+
+// latest is the index of the newest event of each topic.
+type latest struct {
+	Topics int   `json:"topics"`
+	Bytes  int64 `json:"bytes"` // of the index
 }
 
 type log struct {
@@ -83,6 +90,7 @@ func (a *API) statusOf(s pubsub.Snapshot) status {
 		Streams: streams{ByState: map[string]int{"live": 0, "lagging": 0, "parked": 0}, ByTransport: a.deps.Transports()},
 		Topics:  []topic{}, Slowest: []slow{},
 		Window: window{s.Window.Events, s.Window.Bytes, s.Window.Age.Seconds()},
+		Latest: latest{s.Latest.Topics, s.Latest.Bytes},
 		Log: log{
 			Backend: a.deps.About.Log, Available: a.deps.Engine.LogAvailable(),
 			Epoch: string(s.Log.Epoch), Oldest: s.Log.Oldest, Newest: s.Log.Newest, Events: s.Log.Newest + 1 - s.Log.Oldest,

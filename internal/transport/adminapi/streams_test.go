@@ -138,6 +138,7 @@ func TestStatus(t *testing.T) {
 			Streams int
 		}
 		Window struct{ Events, Bytes int }
+		Latest struct{ Topics, Bytes int }
 		Log    struct {
 			Epoch                  string
 			Oldest, Newest, Events int
@@ -164,6 +165,8 @@ func TestStatus(t *testing.T) {
 	assert.Equal(t, 3, got.Topics[0].Streams)
 	assert.Equal(t, 1, got.Window.Events)
 	assert.Positive(t, got.Window.Bytes)
+	assert.Equal(t, 1, got.Latest.Topics)
+	assert.Positive(t, got.Latest.Bytes)
 	assert.Equal(t, 1, got.Log.Events)
 	assert.NotEmpty(t, got.Log.Epoch)
 	assert.Empty(t, got.Slowest)

@@ -107,7 +107,7 @@ func TestEveryTransportSaysWhyItEnds(t *testing.T) {
 			case pubsub.EndRights:
 				_, err := s.engine.End(t.Context(), reason, func(pubsub.Subscription) bool { return true })
 				assert.NoError(t, err)
-			case pubsub.EndExpired:
+			default: // the token expires by itself
 			}
 			reading.Wait()
 		}

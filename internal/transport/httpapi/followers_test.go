@@ -102,8 +102,8 @@ func (s *server) follow(accepted, query string, header ...string) (follower, str
 		return f, ""
 	}
 	second := st.line()
-	if strings.HasPrefix(second, "data: ") { // a refusal
-		e := decode(s, strings.TrimPrefix(second, "data: "))
+	if data, found := strings.CutPrefix(second, "data: "); found { // a refusal
+		e := decode(s, data)
 		return nil, reasonIn(s, e)
 	}
 	return &streamed{stream: st}, ""

@@ -190,7 +190,7 @@ func TestPollWhoseClientLeavesEnds(t *testing.T) {
 	everyPath(t, func(t *testing.T, path func(*settings)) {
 		s := serve(t, path, func(s *settings) { s.limits.MaxStreams = 1 })
 		client := http.Client{Transport: s.client.Transport.(describedTransport).next, Timeout: 200 * time.Millisecond}
-		_, err := client.Do(s.request(http.MethodGet, "/events?topic=a", "", "Accept", polls)) //nolint:bodyclose // there is none
+		_, err := client.Do(s.request(http.MethodGet, "/events?topic=a", "", "Accept", polls))
 		require.Error(t, err)
 		eventually(t, "its place is free", func() bool {
 			return s.do(http.MethodGet, "/events?topic=a&wait=0", "", "Accept", polls).status == http.StatusOK

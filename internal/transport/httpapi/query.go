@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"carillon/internal/domain/event"
@@ -13,7 +14,7 @@ import (
 
 // Parameters of the two methods on /events.
 var (
-	subscribeParameters = []string{"topic", "last_event_id", "last", "since", "format", "wait", "presence"}
+	subscribeParameters = []string{"topic", "last_event_id", "last", "since", "latest", "format", "wait", "presence"}
 	presenceParameters  = []string{"topic", "presence"}
 	publishParameters   = []string{"topic", "type", "retry"}
 )
@@ -64,4 +65,17 @@ func single(query url.Values, name string) (string, error) {
 		return "", &event.InvalidError{Field: name, Problem: "is given more than once"}
 	}
 	return query.Get(name), nil
+}
+
+// flag returns a parameter that is on when it is given, with or without a value: ?latest.
+func flag(query url.Values, name string) (bool, error) {
+	text, err := single(query, name)
+	if err != nil || !query.Has(name) || text == "" {
+		return query.Has(name), err
+	}
+	on, err := strconv.ParseBool(text)
+	if err != nil {
+		return false, &event.InvalidError{Field: name, Problem: `is neither "true" nor "false"`}
+	}
+	return on, nil
 }

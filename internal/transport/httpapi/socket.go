@@ -92,7 +92,7 @@ func socketRequest(c *gin.Context, query url.Values) (*subscribe.Request, error)
 		return nil, err
 	case len(req.Topics) > 0:
 		return &req, nil
-	case req.LastEventID+req.Last+req.Since != "":
+	case req.LastEventID+req.Last+req.Since != "" || req.Latest:
 		return nil, &event.InvalidError{Field: "topic", Problem: "is missing; a position to start from belongs to a subscription"}
 	}
 	return nil, nil

@@ -25,7 +25,7 @@ type socket struct {
 	*websocket.Conn
 
 	t   testing.TB
-	ctx context.Context
+	ctx context.Context //nolint:containedctx // of the test
 }
 
 // heard is a frame of the server.
@@ -158,7 +158,7 @@ func TestSocketStartsWhereItIsAsked(t *testing.T) {
 		ids = append(ids, idOf(t, s.post("topic=a", fmt.Sprint(i))))
 	}
 	for start, want := range map[string][]string{
-		`"after":"` + ids[1] + `"`: {"2", "3"}, `"last":1`: {"3"}, `"last":0`: nil, `"since":"1h"`: {"0", "1", "2", "3"},
+		`"after":"` + ids[1] + `"`: {"2", "3"}, `"last":1`: {"3"}, `"last":0`: nil, `"since":"1h"`: {"0", "1", "2", "3"}, `"latest":true`: {"3"},
 	} {
 		c.subscribed("x", `"topics":["a"],`+start)
 		for _, data := range want {
@@ -258,7 +258,8 @@ func TestSocketRefusesFrames(t *testing.T) {
 		`{"subscribe":{"name":"s","topics":["orders/1"],"last":-1}}`:                  "invalid_last",
 		`{"subscribe":{"name":"s","topics":["orders/1"],"last":"1"}}`:                 "invalid_frame",
 		`{"subscribe":{"name":"s","topics":["orders/1"],"since":"x"}}`:                "invalid_since",
-		`{"subscribe":{"name":"s","topics":["orders/1"],"latest":true}}`:              "invalid_frame",
+		`{"subscribe":{"name":"s","topics":["orders/1"],"latest":"yes"}}`:             "invalid_frame",
+		`{"subscribe":{"name":"s","topics":["orders/1"],"latest":true,"last":1}}`:     "invalid_frame",
 		`{"subscribe":{"name":"s","topics":["orders/1"],"presence":"x"}}`:             "invalid_presence",
 		`{"subscribe":{"name":"s","topics":["orders/1"],"last":1,"after":"x"}}`:       "invalid_frame",
 		`{"unsubscribe":{"name":"nobody"}}`:                                           "invalid_name",
@@ -348,7 +349,7 @@ func TestSocketIsRefusedBeforeTheUpgrade(t *testing.T) {
 	assert.Equal(t, "stream_limit", problemIn(t, response))
 	require.NoError(t, c.Close(websocket.StatusNormalClosure, ""))
 	eventually(t, "its place is free", func() bool {
-		again, _, err := s.upgrade("") //nolint:bodyclose // websocket.Dial closes it
+		again, _, err := s.upgrade("")
 		if err == nil {
 			_ = again.CloseNow()
 		}
@@ -503,7 +504,7 @@ func TestSocketIsPingedAndFoundDead(t *testing.T) {
 	})
 	pings := make(chan struct{}, 100)
 	client := &http.Client{Transport: s.client.Transport.(describedTransport).next}
-	alive, _, err := websocket.Dial(t.Context(), s.url+"/events?topic=a", &websocket.DialOptions{ //nolint:bodyclose // closed by Dial
+	alive, _, err := websocket.Dial(t.Context(), s.url+"/events?topic=a", &websocket.DialOptions{
 		HTTPClient: client, OnPingReceived: func(context.Context, []byte) bool { pings <- struct{}{}; return true },
 	})
 	require.NoError(t, err)

@@ -65,6 +65,9 @@ func subscribeRequest(c *gin.Context, query url.Values) (req subscribe.Request, 
 	if req.Presence, err = single(query, "presence"); err != nil {
 		return req, err
 	}
+	if req.Latest, err = flag(query, "latest"); err != nil {
+		return req, err
+	}
 	// The header has what a browser saw last; the parameters are fixed in its URL, so they only count for its first request.
 	if req.LastEventID = c.GetHeader("Last-Event-ID"); req.LastEventID != "" {
 		return req, nil

@@ -58,6 +58,7 @@ type Page struct {
 // Config is what the page says about its server.
 type Config struct {
 	Clock bool   // whether the server ticks
+	Count bool   // whether anyone may see how many subscribe to the clock
 	Node  string // name of the node
 	Log   string // kind of its log, as in history.backend
 }

@@ -18,7 +18,7 @@ import (
 
 func request(t *testing.T, method, target string, header ...string) *http.Response {
 	t.Helper()
-	page, err := webui.New(webui.Config{Clock: true, Node: "node <1>", Log: "memory"})
+	page, err := webui.New(webui.Config{Clock: true, Count: true, Node: "node <1>", Log: "memory"})
 	require.NoError(t, err)
 	r := httptest.NewRequestWithContext(t.Context(), method, target, http.NoBody)
 	for i := 0; i < len(header); i += 2 {
@@ -55,12 +55,12 @@ func TestServesEachKindOfFile(t *testing.T) {
 }
 
 func TestSaysWhetherTheServerTicks(t *testing.T) {
-	assert.Contains(t, body(t, request(t, http.MethodGet, "/")), `<body data-clock="on">`)
+	assert.Contains(t, body(t, request(t, http.MethodGet, "/")), `<body data-clock="on" data-count="on">`)
 	page, err := webui.New(webui.Config{})
 	require.NoError(t, err)
 	w := httptest.NewRecorder()
 	page.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", http.NoBody))
-	assert.Contains(t, w.Body.String(), `<body data-clock="off">`)
+	assert.Contains(t, w.Body.String(), `<body data-clock="off" data-count="off">`)
 	assert.NotEqual(t, request(t, http.MethodGet, "/").Header.Get("ETag"), w.Result().Header.Get("ETag"))
 }
 

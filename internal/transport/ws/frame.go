@@ -9,7 +9,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"carillon/internal/app/publish"
 	"carillon/internal/app/subscribe"
 	"carillon/internal/domain/event"
 	"carillon/internal/transport/jsonevent"
@@ -23,13 +22,14 @@ type frame struct {
 	Token       *tokenFrame       `json:"token"`
 }
 
-// subscribeFrame asks for a subscription. At most one of After, Last and Since is given.
+// subscribeFrame asks for a subscription. At most one of After, Last, Since and Latest is given.
 type subscribeFrame struct {
 	Name   string   `json:"name"`
 	Topics []string `json:"topics"`
 	After  string   `json:"after"`
 	Last   *int64   `json:"last"`
 	Since  string   `json:"since"`
+	Latest bool     `json:"latest"`
 
 	Presence string `json:"presence"`
 }
@@ -138,18 +138,18 @@ func (f *subscribeFrame) request() (req subscribe.Request, err error) {
 	if len(f.Topics) == 0 {
 		return req, &event.InvalidError{Field: "topic", Problem: "is missing"}
 	}
-	req = subscribe.Request{Topics: f.Topics, LastEventID: f.After, Since: f.Since, Presence: f.Presence}
+	req = subscribe.Request{Topics: f.Topics, LastEventID: f.After, Since: f.Since, Latest: f.Latest, Presence: f.Presence}
 	starts := 0
 	if f.Last != nil {
 		req.Last = strconv.FormatInt(*f.Last, 10)
 	}
-	for _, start := range []string{req.LastEventID, req.Last, req.Since} {
-		if start != "" {
+	for _, given := range []bool{req.LastEventID != "", req.Last != "", req.Since != "", req.Latest} {
+		if given {
 			starts++
 		}
 	}
 	if starts > 1 {
-		return req, &event.InvalidError{Field: "frame", Problem: "has more than one of after, last and since"}
+		return req, &event.InvalidError{Field: "frame", Problem: "has more than one of after, last, since and latest"}
 	}
 	return req, nil
 }
@@ -166,6 +166,3 @@ func checkName(name string) error {
 	}
 	return nil
 }
-
-// request returns the event that a frame describes.
-func (f *publishFrame) request() (publish.Request, error) { return f.Line.Request() }

@@ -25,7 +25,7 @@ type pendingEvent struct {
 // queuePublish publishes an event after those before it.
 func (s *socket) queuePublish(f *publishFrame, size int) {
 	p := pendingEvent{ref: f.Ref, by: s.credential, size: size}
-	p.request, p.err = f.request()
+	p.request, p.err = f.Request()
 	if p.err == nil && s.credential.token == "" {
 		p.err = ErrNoToken
 	}

@@ -22,7 +22,7 @@ type socket struct {
 	host   Host
 	conn   *websocket.Conn
 	wire   *wire
-	ctx    context.Context // ends with the connection
+	ctx    context.Context //nolint:containedctx // ends with the connection, not with a request
 	cancel context.CancelFunc
 	ping   *time.Timer
 	first  *time.Timer // ends a connection that sends nothing and has nothing

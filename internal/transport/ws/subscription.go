@@ -190,6 +190,7 @@ func (sub *subscription) Close(reason pubsub.EndReason) {
 	s.mu.Unlock()
 	sub.observer.Ended(summary)
 	switch reason {
+	case pubsub.EndGone, pubsub.EndDead, pubsub.EndSlow, pubsub.EndClosed, pubsub.EndAnswered: // of this subscription alone, or of a connection that is gone
 	case pubsub.EndDrain, pubsub.EndExpired, pubsub.EndRights, pubsub.EndFailed:
 		s.shut(closingFor(reason, s.server.cfg.Retry))
 	}

@@ -41,6 +41,8 @@ type wire struct {
 	inFrame  atomic.Bool // a frame has begun, and its rest must arrive in time
 	hasLimit bool        // a read deadline is set; used by the reading goroutine
 
+	deadline time.Time // for writing; used by the goroutine that flushes
+
 	mu        sync.Mutex // guards what follows
 	room      sync.Cond
 	corked    bool
@@ -68,7 +70,7 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	}
 	h.wire.Conn = conn
 	// What the client sent early is in the buffer, which is not kept: it is large.
-	early, _ := buffered.Reader.Peek(buffered.Reader.Buffered())
+	early, _ := buffered.Peek(buffered.Reader.Buffered())
 	in := bufio.NewReaderSize(io.MultiReader(bytes.NewReader(bytes.Clone(early)), h.wire), max(readBuffer, len(early)))
 	_, _ = in.Peek(len(early)) // so that the library finds it
 	return h.wire, bufio.NewReadWriter(in, bufio.NewWriterSize(h.wire, 256)), nil
@@ -170,7 +172,7 @@ func (w *wire) flush() error {
 
 func (w *wire) send(content []byte) error {
 	for len(content) > 0 {
-		_ = w.SetWriteDeadline(time.Now().Add(w.writeTimeout))
+		w.extendDeadline()
 		n, err := w.Conn.Write(content[:min(len(content), maxWrite)])
 		w.written.Add(int64(n))
 		w.total.Add(int64(n))
@@ -181,6 +183,17 @@ func (w *wire) send(content []byte) error {
 		content = content[n:]
 	}
 	return nil
+}
+
+// extendDeadline gives the client at least the write timeout, and at most a quarter more: setting a deadline for every
+// write would cost as much as everything else that is not the write itself.
+func (w *wire) extendDeadline() {
+	now := time.Now()
+	if w.deadline.Sub(now) >= w.writeTimeout {
+		return
+	}
+	w.deadline = now.Add(w.writeTimeout + w.writeTimeout/4)
+	_ = w.SetWriteDeadline(w.deadline)
 }
 
 // touch records that the client is there.

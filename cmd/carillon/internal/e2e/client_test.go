@@ -292,3 +292,36 @@ func TestClientMissesAndRepeatsNothingOverBrokenConnections(t *testing.T) {
 
 // clientTransports are the transports of the client.
 var clientTransports = []string{"sse", "poll", "ws"}
+
+// A stream begins with the newest event of each topic, whatever the transport; so does each tab, also one that joins others.
+func TestClientBeginsWithTheLatest(t *testing.T) {
+	endToEnd(t)
+	n := startNode(t, quiet...)
+	for i := range 6 {
+		n.publish(t, fmt.Sprintf("stock/%d", i%2), "", fmt.Sprint(i))
+	}
+	node, err := jstest.Node()
+	require.NoError(t, err)
+	var clients []*jstest.Client
+	for _, transport := range clientTransports {
+		c := jstest.Follow(t, node, n.URL("/events"), fmt.Sprintf(`{"topics":["stock/*"],"latest":true,"transport":%q}`, transport))
+		c.Await(t, "live")
+		clients = append(clients, c)
+	}
+	var tabs []*page
+	for range 2 {
+		tab := openClient(t, n.URL(""), `{topics: ["stock/*"], latest: true, shared: true}`)
+		tab.untilClientIs("live")
+		tabs = append(tabs, tab)
+	}
+	n.publish(t, "stock/0", "", "6")
+	for _, c := range clients {
+		for _, want := range []string{"4", "5", "6"} {
+			assert.Equal(t, want, c.NextEvent(t).Data)
+		}
+	}
+	for _, tab := range tabs {
+		assert.Equal(t, []string{"4", "5", "6"}, tab.heard(3))
+	}
+	assert.Equal(t, 1, streamRequests(tabs))
+}

@@ -27,7 +27,7 @@ func startExample(t *testing.T, name string, n *node, args ...string) string {
 	require.NoError(t, err, "%s", built)
 
 	cmd := exec.CommandContext(context.Background(), binary, append([]string{"-addr", "127.0.0.1:0", "-carillon", n.URL("")}, args...)...)
-	cmd.Env = append(os.Environ(), "CARILLON_TOKEN="+secret)
+	cmd.Env = append(os.Environ(), "CARILLON_TOKEN="+secret, "CARILLON_AUTH_JWT_KEY="+chatKey)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.StdoutPipe()
@@ -60,8 +60,8 @@ func TestExampleStock(t *testing.T) {
 
 func TestExampleDashboard(t *testing.T) {
 	endToEnd(t)
-	n := startNode(t, "ADMIN_ADDR=127.0.0.1:0")
-	address := startExample(t, "dashboard", n, "-admin", "http://"+n.AdminAddr)
+	n := startNode(t)
+	address := startExample(t, "dashboard", n)
 	const audienceIs = `document.querySelector("#audience").textContent === `
 	first := openPage(t, address)
 	first.until(audienceIs + `"1"`)
@@ -75,9 +75,15 @@ func TestExampleDashboard(t *testing.T) {
 	assert.Empty(t, first.noted(&first.complaints))
 }
 
+// chatKey signs the tokens of the members of the chat.
+const chatKey = "a key of the chat, of 32 bytes or more"
+
+// chatSettings let members who left be gone soon.
+var chatSettings = []string{"AUTH_JWT_KEY=" + chatKey, "PRESENCE_GRACE=2s"}
+
 func TestExampleChat(t *testing.T) {
 	endToEnd(t)
-	n := startNode(t)
+	n := startNode(t, chatSettings...)
 	address := startExample(t, "chat", n)
 	const roster = `document.querySelector("#roster").textContent === `
 	enter := func(name string) *page {
@@ -132,13 +138,13 @@ func testRestart(t *testing.T, test func(t *testing.T, n *node, restart func(awa
 	for name, end := range restarts {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			n := startNode(t, "ADMIN_ADDR=127.0.0.1:0")
+			n := startNode(t, append(chatSettings, "ADMIN_ADDR=127.0.0.1:0")...)
 			test(t, n, func(away func()) {
 				end(t, n)
 				if away != nil {
 					away()
 				}
-				startNode(t, "HTTP_ADDR="+n.Addr, "ADMIN_ADDR="+n.AdminAddr)
+				startNode(t, append(chatSettings, "HTTP_ADDR="+n.Addr, "ADMIN_ADDR="+n.AdminAddr)...)
 			})
 		})
 	}
@@ -163,11 +169,13 @@ func TestExampleStockSurvivesARestart(t *testing.T) {
 
 func TestExampleDashboardSurvivesARestart(t *testing.T) {
 	testRestart(t, func(t *testing.T, n *node, restart func(func())) {
-		p := openPage(t, startExample(t, "dashboard", n, "-admin", "http://"+n.AdminAddr))
+		p := openPage(t, startExample(t, "dashboard", n))
 		p.until(`document.querySelector("#audience").textContent === "1" && document.querySelector("#bars").children.length > 1`)
-		restart(func() { p.until(isAway) })
+		restart(func() {
+			p.until(isAway)
+			eval[string](p, `document.querySelector("#audience").textContent = ""`)
+		})
 		p.until(isBack)
-		eval[string](p, `document.querySelector("#audience").textContent = ""`)
 		p.until(`document.querySelector("#audience").textContent === "1"`)
 		bars := `document.querySelector("#bars").children.length`
 		p.until(fmt.Sprintf("%s > %d", bars, eval[int](p, bars)))

@@ -74,7 +74,7 @@ func TestPageShowsTheServersTime(t *testing.T) {
 	for _, address := range requests {
 		assert.True(t, strings.HasPrefix(address, n.URL("/")), "the page requested %s", address)
 	}
-	assert.Contains(t, requests, n.URL("/events?format=json"))
+	assert.Contains(t, requests, n.URL("/events?presence=count&format=json"))
 	assert.Contains(t, requests, n.URL("/client.mjs"))
 
 	// The check for complaints works: violations of the policy and errors are noticed.
@@ -168,6 +168,25 @@ func TestPageWatchesPublishesAndResumes(t *testing.T) {
 	p.until(watchIsLive)
 	p.do(click("#watch-stop"))
 	p.until(`document.querySelector("#watch-state").dataset.state === "closed" && document.querySelector("#watch-stop").disabled`)
+}
+
+// The page shows how many listen to the clock, unless that is only for those with a token.
+func TestPageShowsHowManyListen(t *testing.T) {
+	endToEnd(t)
+	const count = `document.querySelector("#listener-count").textContent === `
+	n := startNode(t)
+	first := openPage(t, n.URL("/"))
+	first.until(count + `"only this page"`)
+	second := openPage(t, n.URL("/"))
+	second.until(count + `"2 streams"`)
+	first.until(count + `"2 streams"`)
+	second.do(chromedp.Navigate("about:blank"))
+	first.until(count + `"only this page"`)
+	assert.NotContains(t, fmt.Sprint(first.events("#log")), "carillon.count")
+
+	private := openPage(t, startNode(t, "PRESENCE_PUBLIC_COUNT=false").URL("/"))
+	private.until(clockIsLive)
+	assert.True(t, eval[bool](private, `document.querySelector("#listeners").hidden`))
 }
 
 func TestPageOfAServerWithoutAClock(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/time/rate"
 
 	"carillon/internal/domain/event"
 	"carillon/internal/infra/metrics"
@@ -15,6 +16,18 @@ type engineObserver struct {
 	*metrics.Metrics
 
 	logger *zap.Logger
+	reads  *rate.Sometimes // limits the records of reads that fail, which are tried again every second
+}
+
+func newEngineObserver(count *metrics.Metrics, logger *zap.Logger) engineObserver {
+	return engineObserver{count, logger, &rate.Sometimes{First: 1, Interval: 10 * time.Second}}
+}
+
+func (o engineObserver) ReadFailed(cause error) {
+	o.Metrics.ReadFailed(cause)
+	o.reads.Do(func() {
+		o.logger.Error("the history cannot be read although the log takes events: streams that need it wait", zap.Error(cause))
+	})
 }
 
 func (o engineObserver) LogUnavailable(cause error) {

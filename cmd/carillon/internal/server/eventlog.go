@@ -7,18 +7,21 @@ import (
 	"go.uber.org/zap"
 
 	"carillon/cmd/carillon/internal/config"
+	"carillon/internal/app/presence"
 	"carillon/internal/app/pubsub"
 	"carillon/internal/infra/disklog"
 	"carillon/internal/infra/memlog"
 	"carillon/internal/infra/natslog"
+	"carillon/internal/infra/natspresence"
 )
 
 // eventLog is the log in use. A new log is one more case in [openEventLog].
 type eventLog struct {
 	fx.Out
 
-	Log  pubsub.Log
-	Life logLife
+	Log      pubsub.Log
+	Life     logLife
+	Exchange presence.Exchange // between the nodes that share the log; nil where there is one node only
 }
 
 // logLife is what a log needs from start to stop, beside its use. The zero value is that of a log that needs nothing.
@@ -37,7 +40,11 @@ func openEventLog(s config.Settings, logger *zap.Logger) (eventLog, error) {
 		if err != nil {
 			return eventLog{}, err
 		}
-		return eventLog{Log: log, Life: logLife{run: log.Run, close: log.Close}}, nil
+		return eventLog{
+			Log: log, Life: logLife{run: log.Run, close: log.Close},
+			// Beside the subjects of the stream, which would store it.
+			Exchange: natspresence.New(log.Conn(), log.Prefix()+"-presence"),
+		}, nil
 	}
 	log, err := memlog.New(s.History.HistoryBounds)
 	return eventLog{Log: log}, err

@@ -62,7 +62,7 @@ func engineModule(s config.Settings) fx.Option {
 		fx.Provide(
 			func(logger *zap.Logger) (eventLog, error) { return openEventLog(s, logger.Named("history")) },
 			func(log pubsub.Log, count *metrics.Metrics, logger *zap.Logger) (*pubsub.Engine, error) {
-				return pubsub.New(s.Engine(), log, engineObserver{count, logger.Named("engine")})
+				return pubsub.New(s.Engine(), log, newEngineObserver(count, logger.Named("engine")))
 			},
 		),
 	)
@@ -71,8 +71,8 @@ func engineModule(s config.Settings) fx.Option {
 // presenceModule tells streams who subscribes to their topics.
 func presenceModule(s config.Settings) fx.Option {
 	return fx.Module("presence",
-		fx.Provide(func(engine *pubsub.Engine) (*presence.Presence, error) {
-			return presence.New(s.Presence, engine, nil) // without other nodes there is nothing to exchange
+		fx.Provide(func(engine *pubsub.Engine, exchange presence.Exchange) (*presence.Presence, error) {
+			return presence.New(s.Presence, engine, exchange)
 		}),
 	)
 }
@@ -108,7 +108,7 @@ func httpModule(s config.Settings, streams capacity) fx.Option {
 			func() (*delivery.Server, error) { return delivery.New(s.Stream.Config) },
 			func(streams *delivery.Server) *transports { return newTransports(streams, s) },
 			func() (*webui.Page, error) {
-				return webui.New(webui.Config{Clock: s.Clock.Enabled, Node: nodeName(s.Node), Log: s.History.Backend})
+				return webui.New(webui.Config{Clock: s.Clock.Enabled, Count: s.Presence.PublicCount, Node: nodeName(s.Node), Log: s.History.Backend})
 			},
 			func(deps apiDeps) (*httpapi.API, error) {
 				return httpapi.New(s.HTTP, httpapi.Deps{

@@ -34,6 +34,9 @@ func (NopObserver) LogUnavailable(error) {}
 // LogAvailable does nothing.
 func (NopObserver) LogAvailable(time.Duration) {}
 
+// ReadFailed does nothing.
+func (NopObserver) ReadFailed(error) {}
+
 // LogReplaced does nothing.
 func (NopObserver) LogReplaced(event.Epoch, event.Epoch) {}
 

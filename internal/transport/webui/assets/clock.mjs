@@ -41,7 +41,7 @@ export class Clock {
   // open starts the stream, or resumes it after the last event.
   open() {
     const stream = new Stream({
-      url: new URL("events", document.baseURI).href,
+      url: new URL(document.body.dataset.count === "on" ? "events?presence=count" : "events", document.baseURI).href,
       token: this.#token,
       lastEventId: this.#stream?.lastEventId ?? "",
       onEvent: (event) => this.#take(event),
@@ -63,6 +63,7 @@ export class Clock {
   }
 
   #take(event) {
+    if (event.type === "carillon.count") return this.#listeners(JSON.parse(event.data).streams);
     this.#rows.add(event);
     if (event.type === "message") this.#tick(event.data, Date.now());
     else if (event.type.startsWith("carillon.")) this.#heed(event);
@@ -77,6 +78,12 @@ export class Clock {
     this.#difference.add(reading, now);
     this.#showDifference();
     this.#swing();
+  }
+
+  // How many streams have the clock's topic, on all nodes, this page included.
+  #listeners(streams) {
+    this.#page.listeners.hidden = false;
+    this.#page.listenerCount.textContent = streams === 1 ? "only this page" : `${streams} streams`;
   }
 
   // The parts remain one text, with the spaces that the server wrote between them. A zone that it did not write is added.
@@ -132,6 +139,7 @@ export class Clock {
       if (state === "live") this.#live();
     }
     clock.classList.toggle("stale", state !== "live");
+    if (state !== "live") this.#page.listeners.hidden = true;
     clockToggle.textContent = state === "closed" || state === "refused" ? "Start the clock stream" : "Stop the clock stream";
     clockTokenForm.hidden = state !== "refused";
     if (state === "live") clockToken.value = "";

@@ -3,7 +3,7 @@
 
 import { Carillon } from "../client.mjs";
 
-const controls = ["carillon.reset", "carillon.goaway"];
+const controls = ["carillon.reset", "carillon.goaway", "carillon.count"];
 
 export class Stream {
   #url;

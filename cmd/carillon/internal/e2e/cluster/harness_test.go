@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"carillon/cmd/carillon/internal/servertest"
+	"carillon/internal/client"
 	"carillon/internal/localcluster"
 )
 
@@ -116,6 +117,18 @@ func (c *cluster) leader() int {
 		return nil
 	})
 	return leader
+}
+
+// finish ends publishing, publishes one more event, waits until every client has it, and checks what they received.
+func (c *cluster) finish(pub *publishers, group *subscribers) {
+	c.Helper()
+	pub.end()
+	_, err := newClient(c.T, c.base).Publish(context.Background(), client.PublishRequest{Topics: []string{topic}, Data: "end"})
+	require.NoError(c, err)
+	group.have(c.T, "end")
+	group.leave()
+	c.Logf("%d events were acknowledged, %d attempts failed", len(pub.acks), pub.retries)
+	group.check(c.T, pub.acks)
 }
 
 // lasts returns after a time: that of a fault, or of a pause before another attempt. The programs under test are other

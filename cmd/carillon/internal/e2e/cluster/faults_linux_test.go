@@ -86,18 +86,6 @@ func TestClusterFaults(t *testing.T) {
 	}
 }
 
-// finish ends publishing, publishes one more event, waits until every client has it, and checks what they received.
-func (c *cluster) finish(pub *publishers, group *subscribers) {
-	c.Helper()
-	pub.end()
-	_, err := newClient(c.T, c.base).Publish(context.Background(), client.PublishRequest{Topics: []string{topic}, Data: "end"})
-	require.NoError(c, err)
-	group.have(c.T, "end")
-	group.leave()
-	c.Logf("%d events were acknowledged, %d attempts failed", len(pub.acks), pub.retries)
-	group.check(c.T, pub.acks)
-}
-
 // A stream that is deleted and made anew is another log: every client gets a reset, and then everything the new one keeps.
 func TestClusterStreamReplaced(t *testing.T) {
 	c := start(t)

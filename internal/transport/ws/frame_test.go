@@ -1,4 +1,4 @@
-package ws
+package ws_test
 
 import (
 	"encoding/json"
@@ -12,6 +12,7 @@ import (
 	"carillon/internal/domain/event"
 	"carillon/internal/domain/eventtest"
 	"carillon/internal/problem"
+	"carillon/internal/transport/ws"
 )
 
 func FuzzFrame(f *testing.F) {
@@ -25,38 +26,29 @@ func FuzzFrame(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		frame, about, err := parseFrame([]byte(text))
+		fields, ref, answer, err := ws.ParseFrame([]byte(text))
 		if err != nil {
 			require.ErrorIs(t, err, event.ErrInvalid)
-			answer := problemFrame(about, problem.Internal())
 			require.True(t, json.Valid(answer))
 			require.True(t, utf8.Valid(answer))
 			return
 		}
-		given := 0
-		for _, field := range []bool{frame.Subscribe != nil, frame.Unsubscribe != nil, frame.Publish != nil, frame.Token != nil} {
-			if field {
-				given++
-			}
-		}
-		require.Equal(t, 1, given)
-		if frame.Publish != nil {
-			require.True(t, json.Valid(publishedFrame(frame.Publish.Ref, pubsub.Appended{Position: event.Position{Epoch: "a"}})))
-		}
+		require.Equal(t, 1, fields)
+		require.True(t, json.Valid(ws.PublishedFrame(ref, pubsub.Appended{Position: event.Position{Epoch: "a"}})))
 	})
 }
 
 func TestAnswersAreExactBytes(t *testing.T) {
 	at := pubsub.Appended{Position: event.Position{Epoch: "a1", Offset: 7}}
-	assert.Equal(t, `{"published":{"ref":"x","id":"a1-7"}}`, string(publishedFrame(json.RawMessage(`"x"`), at)))
-	assert.Equal(t, `{"published":{"id":"a1-7"}}`, string(publishedFrame(nil, at)))
+	assert.Equal(t, `{"published":{"ref":"x","id":"a1-7"}}`, string(ws.PublishedFrame(json.RawMessage(`"x"`), at)))
+	assert.Equal(t, `{"published":{"id":"a1-7"}}`, string(ws.PublishedFrame(nil, at)))
 	at.Repeated = true
-	assert.Equal(t, `{"published":{"id":"a1-7","replayed":true}}`, string(publishedFrame(nil, at)))
-	assert.Equal(t, `{"sub":"a\"b",`, string(prefixOf(`a"b`)))
-	assert.Empty(t, prefixOf(""))
+	assert.Equal(t, `{"published":{"id":"a1-7","replayed":true}}`, string(ws.PublishedFrame(nil, at)))
+	assert.Equal(t, `{"sub":"a\"b",`, string(ws.PrefixOf(`a"b`)))
+	assert.Empty(t, ws.PrefixOf(""))
 	p := problem.New(403, "forbidden", "No")
-	assert.Equal(t, `{"problem":{"sub":"a","type":"about:blank","title":"No","status":403,"code":"forbidden"}}`, string(problemFrame(subject{sub: "a"}, p)))
+	assert.Equal(t, `{"problem":{"sub":"a","type":"about:blank","title":"No","status":403,"code":"forbidden"}}`, string(ws.ProblemFrame(nil, "a", p)))
 	p.RetryAfter = 1
 	assert.Equal(t, `{"problem":{"ref":5,"type":"about:blank","title":"No","status":403,"code":"forbidden","retry_after":1}}`,
-		string(problemFrame(subject{ref: json.RawMessage("5")}, p)))
+		string(ws.ProblemFrame(json.RawMessage("5"), "", p)))
 }
