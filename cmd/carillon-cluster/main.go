@@ -222,10 +222,11 @@ func (c *cluster) keepOne(ctx context.Context, process func() *localcluster.Proc
 		case <-ctx.Done():
 			return nil
 		}
-		if err := start(ctx); err != nil {
-			if ctx.Err() != nil {
-				err = nil // Ctrl-C during the start
-			}
+		err := start(ctx)
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // the start was cancelled
+		}
+		if err != nil {
 			return err
 		}
 		c.say("%s runs again: process %d.\n", p.Name, process().ID())
