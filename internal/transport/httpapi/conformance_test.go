@@ -170,13 +170,17 @@ func TestEveryTransportHasSlowReaders(t *testing.T) {
 	})
 }
 
-// Clients of all transports that come, leave at any moment and resume get every event once, in the order of the log, and
-// see the same.
+// Clients of all transports that come, leave at any moment and resume, while the log goes away now and then, get every event
+// once, in the order of the log, and see the same.
 func TestEveryTransportUnderChaos(t *testing.T) {
 	const events, topics = 700, 4
 	for path, change := range map[string]func(*settings){"taken over": func(*settings) {}, "HTTP/2": func(s *settings) { s.secure = true }} {
 		t.Run(path, func(t *testing.T) {
-			s := serve(t, change, func(s *settings) { s.engine.Window.Events = 100 })
+			faults := &faultyLog{}
+			s := serve(t, change, func(s *settings) {
+				s.engine.Window.Events = 100
+				s.log = func(l pubsub.Log) pubsub.Log { faults.Log = l; return faults }
+			})
 			type wanted struct{ id, data string }
 			var log []wanted
 			var publishing, following sync.WaitGroup
@@ -192,7 +196,16 @@ func TestEveryTransportUnderChaos(t *testing.T) {
 							query.Add("topic", fmt.Sprintf("t/%d", topic))
 						}
 					}
+					if i%250 == 249 { // the log goes away for a moment
+						faults.goAway()
+						assert.Equal(t, http.StatusServiceUnavailable, s.post(query.Encode(), "lost").status)
+						faults.fault.Store(nil)
+					}
 					a := s.post(query.Encode(), fmt.Sprint(i))
+					for a.status == http.StatusServiceUnavailable {
+						<-time.After(20 * time.Millisecond)
+						a = s.post(query.Encode(), fmt.Sprint(i))
+					}
 					log = append(log, wanted{idOf(t, a), fmt.Sprint(i)})
 				}
 			})

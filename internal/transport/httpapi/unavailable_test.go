@@ -14,13 +14,33 @@ import (
 	"carillon/internal/domain/event"
 )
 
-// faultyLog is a log whose appends and looks fail with an error, if there is one.
+// faultyLog is a log whose appends and looks fail with an error, if there is one. It can also end its follower.
 type faultyLog struct {
 	pubsub.Log
 	fault atomic.Pointer[error]
+	leave atomic.Pointer[context.CancelFunc] // ends the follower
 }
 
 func (l *faultyLog) fail(err error) { l.fault.Store(&err) }
+
+// goAway makes the log unavailable, for its follower too.
+func (l *faultyLog) goAway() {
+	l.fail(pubsub.ErrUnavailable)
+	if leave := l.leave.Load(); leave != nil {
+		(*leave)()
+	}
+}
+
+func (l *faultyLog) Follow(ctx context.Context, after event.Position, deliver func(uint64, []event.Entry)) error {
+	following, leave := context.WithCancel(ctx)
+	defer leave()
+	l.leave.Store(&leave)
+	err := l.Log.Follow(following, after, deliver)
+	if err == nil && ctx.Err() == nil {
+		err = pubsub.ErrUnavailable
+	}
+	return err
+}
 
 func (l *faultyLog) Append(ctx context.Context, events []event.Event) ([]pubsub.Appended, error) {
 	if err := l.fault.Load(); err != nil {
