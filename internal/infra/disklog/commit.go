@@ -148,7 +148,7 @@ func (l *Log) apply(c *change) {
 	l.history.trim(c.now)
 	l.mu.Unlock()
 	for _, f := range l.followers {
-		f.take(c.entries[0].Position.Offset-1, c.entries)
+		f.Take(c.entries[0].Position.Offset-1, c.entries)
 	}
 }
 

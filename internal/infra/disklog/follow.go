@@ -9,29 +9,6 @@ import (
 	"carillon/internal/domain/event"
 )
 
-// follower is whoever is told of each append.
-type follower struct {
-	after   uint64 // the last offset it was given
-	deliver func(after uint64, entries []event.Entry)
-}
-
-// take delivers entries that stand right after an offset. It leaves out those up to the follower's offset, which may be
-// one that the log has not reached yet.
-func (f *follower) take(after uint64, entries []event.Entry) {
-	for len(entries) > 0 && entries[0].Position.Offset <= f.after {
-		entries = entries[1:]
-	}
-	after = max(after, f.after)
-	if len(entries) == 0 && after == f.after {
-		return
-	}
-	f.after = after
-	if len(entries) > 0 {
-		f.after = entries[len(entries)-1].Position.Offset
-	}
-	f.deliver(after, entries)
-}
-
 // followPage is how many entries a follower is given at a time while it catches up.
 const followPage = 1024
 
@@ -41,7 +18,7 @@ func (l *Log) Follow(ctx context.Context, after event.Position, deliver func(uin
 	if after.Epoch != l.epoch {
 		return pubsub.ErrReplaced
 	}
-	f := &follower{after: after.Offset, deliver: deliver}
+	f := pubsub.NewFollower(after.Offset, deliver)
 	for joined := false; !joined; {
 		if ctx.Err() != nil {
 			return nil
@@ -60,18 +37,18 @@ func (l *Log) Follow(ctx context.Context, after event.Position, deliver func(uin
 }
 
 // catchUp delivers one page, and reports whether the follower has got everything and was added to the others.
-func (l *Log) catchUp(ctx context.Context, f *follower) (joined bool, err error) {
-	if extent := l.Extent(); f.after < extent.Newest && extent.Newest-max(f.after, extent.Oldest-1) > followPage {
+func (l *Log) catchUp(ctx context.Context, f *pubsub.Follower) (joined bool, err error) {
+	if extent := l.Extent(); f.After() < extent.Newest && extent.Newest-max(f.After(), extent.Oldest-1) > followPage {
 		return false, l.deliverPage(ctx, f)
 	}
 	l.order.Lock()
 	defer l.order.Unlock()
-	for f.after < l.Extent().Newest { // the log does not grow meanwhile
-		before := f.after
+	for f.After() < l.Extent().Newest { // the log does not grow meanwhile
+		before := f.After()
 		if err := l.deliverPage(ctx, f); err != nil {
 			return false, err
 		}
-		if f.after == before { // what was left is trimmed
+		if f.After() == before { // what was left is trimmed
 			break
 		}
 	}
@@ -80,23 +57,23 @@ func (l *Log) catchUp(ctx context.Context, f *follower) (joined bool, err error)
 }
 
 // deliverPage delivers the next entries that are kept.
-func (l *Log) deliverPage(ctx context.Context, f *follower) error {
+func (l *Log) deliverPage(ctx context.Context, f *pubsub.Follower) error {
 	for {
-		from := max(f.after, l.Extent().Oldest-1)
+		from := max(f.After(), l.Extent().Oldest-1)
 		page, err := l.Read(ctx, event.Position{Epoch: l.epoch, Offset: from}, followPage)
 		if errors.Is(err, pubsub.ErrTrimmed) {
 			continue // trimmed just now
 		}
 		if err == nil {
-			f.take(from, page)
+			f.Take(from, page)
 		}
 		return err
 	}
 }
 
 // leave waits for a delivery that is under way.
-func (l *Log) leave(f *follower) {
+func (l *Log) leave(f *pubsub.Follower) {
 	l.order.Lock()
 	defer l.order.Unlock()
-	l.followers = slices.DeleteFunc(l.followers, func(other *follower) bool { return other == f })
+	l.followers = slices.DeleteFunc(l.followers, func(other *pubsub.Follower) bool { return other == f })
 }

@@ -36,7 +36,7 @@ type Log struct {
 	// order is held while a transaction's outcome becomes visible and is delivered, so that followers see appends in
 	// log order; readers do not wait for followers. It is taken before mu.
 	order     sync.Mutex
-	followers []*follower
+	followers []*pubsub.Follower
 
 	mu      sync.RWMutex
 	history history

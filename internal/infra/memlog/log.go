@@ -36,7 +36,7 @@ type Log struct {
 	// for followers. It is locked before mu.
 	order     sync.Mutex
 	keys      keys
-	followers []*follower
+	followers []*pubsub.Follower
 
 	mu      sync.RWMutex // guards history, which is written with both locks held,
 	history history      // except for trimming entries that are too old, which needs mu only
@@ -102,7 +102,7 @@ func (l *Log) Append(ctx context.Context, events []event.Event) ([]pubsub.Append
 	l.history.trim(now)
 	l.mu.Unlock()
 	for _, f := range l.followers {
-		f.take(fresh[0].Position.Offset-1, fresh)
+		f.Take(fresh[0].Position.Offset-1, fresh)
 	}
 	return appended, nil
 }
