@@ -9,6 +9,7 @@ import (
 
 	"carillon/internal/app/publish"
 	"carillon/internal/app/pubsub"
+	"carillon/internal/domain/access"
 	"carillon/internal/domain/event"
 )
 
@@ -20,7 +21,7 @@ func TestPublishEachKeepsTheOrderAndRefusesOne(t *testing.T) {
 	})
 	require.Len(t, results, 5)
 	require.NoError(t, results[0].Err)
-	require.ErrorIs(t, results[1].Err, publish.ErrForbidden)
+	require.ErrorIs(t, results[1].Err, access.ErrForbidden)
 	require.NoError(t, results[2].Err)
 	require.ErrorIs(t, results[3].Err, publish.ErrTooLarge)
 	require.ErrorIs(t, results[4].Err, event.ErrInvalid)

@@ -10,8 +10,6 @@ import (
 
 // Errors of the [Publisher].
 var (
-	// ErrForbidden reports a topic that the client may not publish to.
-	ErrForbidden = errors.New("not allowed by the token")
 	// ErrTooLarge reports an event or a batch above a limit.
 	ErrTooLarge = errors.New("too large")
 	// ErrRate reports a publisher above its rate.

@@ -59,7 +59,7 @@ func parseTopics(limits Limits, rights access.Rights, texts []string) ([]event.T
 	}
 	for _, topic := range topics {
 		if !rights.Publish.Allows(topic) {
-			return nil, fmt.Errorf("topic %q is %w", topic.String(), ErrForbidden)
+			return nil, fmt.Errorf("topic %q is %w", topic.String(), access.ErrForbidden)
 		}
 	}
 	return topics, nil

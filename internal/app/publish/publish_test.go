@@ -66,7 +66,7 @@ func TestPublishChecksTheRequest(t *testing.T) {
 		"no topic":           {req: publish.Request{}, want: event.ErrInvalid, field: "topic"},
 		"invalid topic":      {req: publish.Request{Topics: []string{"a/*"}}, want: event.ErrInvalid, field: "topic"},
 		"too many topics":    {req: publish.Request{Topics: []string{"a/1", "a/2", "a/3"}}, want: event.ErrInvalid, field: "topic"},
-		"forbidden topic":    {req: publish.Request{Topics: []string{"a/1", "b"}}, want: publish.ErrForbidden},
+		"forbidden topic":    {req: publish.Request{Topics: []string{"a/1", "b"}}, want: access.ErrForbidden},
 		"invalid type":       {req: publish.Request{Topics: []string{"a/1"}, Type: "a\nb"}, want: event.ErrInvalid, field: "type"},
 		"invalid retry":      {req: publish.Request{Topics: []string{"a/1"}, Retry: "-1"}, want: event.ErrInvalid, field: "retry"},
 		"invalid key":        {req: publish.Request{Topics: []string{"a/1"}, Key: strings.Repeat("k", 1000)}, want: event.ErrInvalid, field: "key"},
@@ -96,7 +96,7 @@ func TestDataOfARefusedRequestIsNotRead(t *testing.T) {
 		Topics:   []string{"b"},
 		ReadData: func(int64) (string, error) { t.Error("data was read"); return "", nil },
 	})
-	require.ErrorIs(t, err, publish.ErrForbidden)
+	require.ErrorIs(t, err, access.ErrForbidden)
 }
 
 func TestATopicGivenTwiceCountsOnce(t *testing.T) {
@@ -145,7 +145,7 @@ func TestPublishBatch(t *testing.T) {
 		"valid":     {[]publish.Request{valid, valid, valid}, -1, nil, -1},
 		"empty":     {nil, -1, publish.ErrEmpty, -1},
 		"too many":  {[]publish.Request{valid, valid, valid, valid}, -1, publish.ErrTooLarge, -1},
-		"forbidden": {[]publish.Request{valid, {Topics: []string{"b"}}}, -1, publish.ErrForbidden, 1},
+		"forbidden": {[]publish.Request{valid, {Topics: []string{"b"}}}, -1, access.ErrForbidden, 1},
 		"unread":    {[]publish.Request{valid, valid, {}}, 2, errRead, 2},
 		"the first": {[]publish.Request{{}, valid}, 1, event.ErrInvalid, 0},
 	} {

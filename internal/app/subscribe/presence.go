@@ -78,7 +78,7 @@ func (s *Subscriber) visible(rights access.Rights, kind presence.Kind, patterns 
 		case kind == presence.Count && s.presence.PublicCount(), rights.Presence.Allows(topic):
 			topics = append(topics, topic)
 		default:
-			return nil, fmt.Errorf("presence of topic %q is %w", topic.String(), ErrForbidden)
+			return nil, fmt.Errorf("presence of topic %q is %w", topic.String(), access.ErrForbidden)
 		}
 	}
 	return topics, nil

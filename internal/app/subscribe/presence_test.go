@@ -24,14 +24,14 @@ func TestWhoMaySeeThePresence(t *testing.T) {
 		"nothing":                     {topics: []string{"a", "b/*"}},
 		"a count":                     {topics: []string{"a", "b"}, kind: "count", want: presence.Count},
 		"a count of the default":      {kind: "count", want: presence.Count},
-		"a private count":             {topics: []string{"a"}, kind: "count", private: true, err: subscribe.ErrForbidden},
+		"a private count":             {topics: []string{"a"}, kind: "count", private: true, err: access.ErrForbidden},
 		"a private count, allowed":    {topics: []string{"a"}, kind: "count", private: true, seen: []string{"*"}, want: presence.Count},
-		"members":                     {topics: []string{"a"}, kind: "members", err: subscribe.ErrForbidden},
-		"members of others":           {topics: []string{"a", "b"}, kind: "members", seen: []string{"a"}, err: subscribe.ErrForbidden},
+		"members":                     {topics: []string{"a"}, kind: "members", err: access.ErrForbidden},
+		"members of others":           {topics: []string{"a", "b"}, kind: "members", seen: []string{"a"}, err: access.ErrForbidden},
 		"members, allowed":            {topics: []string{"a", "b"}, kind: "members", seen: []string{"a", "b"}, want: presence.Members},
 		"a pattern":                   {topics: []string{"a", "b/*"}, kind: "count", err: event.ErrInvalid},
 		"another kind":                {topics: []string{"a"}, kind: "all", err: event.ErrInvalid},
-		"a topic that may not be had": {topics: []string{"secret"}, kind: "count", seen: []string{"**"}, err: subscribe.ErrForbidden},
+		"a topic that may not be had": {topics: []string{"secret"}, kind: "count", seen: []string{"**"}, err: access.ErrForbidden},
 	} {
 		t.Run(name, func(t *testing.T) {
 			engine, present := &recordingEngine{}, &recordingPresence{private: c.private}

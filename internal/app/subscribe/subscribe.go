@@ -17,8 +17,6 @@ import (
 
 // Errors of the [Subscriber].
 var (
-	// ErrForbidden reports a topic of which the client may see nothing.
-	ErrForbidden = errors.New("not allowed by the token")
 	// ErrTooManyStreams reports that the server has as many streams as its limit.
 	ErrTooManyStreams = errors.New("the server has reached its limit of streams")
 	// ErrTooManyClientStreams reports that the client's address has as many streams as its limit.
@@ -113,7 +111,7 @@ func (s *Subscriber) start(ctx context.Context, sub pubsub.Subscription, admissi
 }
 
 // Renew continues an open stream with other rights of its subscriber. The request is the one that it was opened with. On
-// an error, which matches [ErrForbidden] or [access.ErrExpiredToken], the stream keeps the rights it has.
+// an error, which matches [access.ErrForbidden] or [access.ErrExpiredToken], the stream keeps the rights it has.
 func (s *Subscriber) Renew(stream *pubsub.Stream, rights access.Rights, req Request) error {
 	sub, err := s.subscription(rights, req)
 	if err != nil {
@@ -152,7 +150,7 @@ func (s *Subscriber) allowed(rights access.Rights, texts []string) ([]event.Patt
 	}
 	for _, pattern := range patterns {
 		if !rights.Subscribe.Overlaps(pattern) {
-			return nil, fmt.Errorf("topic %q is %w", pattern.String(), ErrForbidden)
+			return nil, fmt.Errorf("topic %q is %w", pattern.String(), access.ErrForbidden)
 		}
 	}
 	return patterns, nil

@@ -77,8 +77,8 @@ func TestOpenChecksTheTopics(t *testing.T) {
 		"patterns":        {grant: []string{"**"}, topics: []string{"a", "b/*"}, want: []string{"a", "b/*"}},
 		"duplicates":      {grant: []string{"**"}, topics: []string{"a", "a"}, want: []string{"a"}},
 		"overlapping":     {grant: []string{"a/1"}, topics: []string{"a/*"}, want: []string{"a/*"}},
-		"one forbidden":   {grant: []string{"a"}, topics: []string{"a", "b"}, err: subscribe.ErrForbidden},
-		"default, no one": {err: subscribe.ErrForbidden},
+		"one forbidden":   {grant: []string{"a"}, topics: []string{"a", "b"}, err: access.ErrForbidden},
+		"default, no one": {err: access.ErrForbidden},
 		"invalid":         {grant: []string{"**"}, topics: []string{"a**"}, err: event.ErrInvalid},
 		"too many":        {grant: []string{"**"}, topics: []string{"a", "b", "c"}, err: event.ErrInvalid},
 	} {

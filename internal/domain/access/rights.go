@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Errors of authentication. The transport decides what a client sees of them.
+// Errors of authentication and of rights. The transport decides what a client sees of them.
 var (
 	// ErrInvalidToken means that the token is malformed, forged or issued for another server.
 	ErrInvalidToken = errors.New("invalid token")
@@ -15,6 +15,8 @@ var (
 	ErrUnavailable = errors.New("keys unavailable")
 	// ErrDenied means that the token is valid, and an operator keeps its subject out for a time.
 	ErrDenied = errors.New("an operator keeps this subject out for a time")
+	// ErrForbidden reports a topic for which the client has no right.
+	ErrForbidden = errors.New("not allowed by the token")
 )
 
 // DeniedError says for how long a subject is kept out. It matches [ErrDenied].

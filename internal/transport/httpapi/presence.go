@@ -7,6 +7,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"carillon/internal/app/subscribe"
+	"carillon/internal/domain/access"
 )
 
 // presence serves GET /presence: who subscribes to topics now.
@@ -27,7 +28,7 @@ func (a *API) presence(c *gin.Context) {
 		return
 	}
 	reports, err := a.deps.Subscriber.Presence(c.Request.Context(), rights, req)
-	if errors.Is(err, subscribe.ErrForbidden) && !given {
+	if errors.Is(err, access.ErrForbidden) && !given {
 		err = errNoToken
 	}
 	if err != nil {

@@ -49,7 +49,7 @@ func (a *API) socket(c *gin.Context) {
 		switch {
 		case err == nil:
 			start.Opened = &opened
-		case start.Token != "" || !errors.Is(err, subscribe.ErrForbidden): // otherwise the first frame may be a token
+		case start.Token != "" || !errors.Is(err, access.ErrForbidden): // otherwise the first frame may be a token
 			admission.Release()
 			a.fail(c, err)
 			return

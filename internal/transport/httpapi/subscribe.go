@@ -11,6 +11,7 @@ import (
 
 	"carillon/internal/app/pubsub"
 	"carillon/internal/app/subscribe"
+	"carillon/internal/domain/access"
 	"carillon/internal/transport/ws"
 )
 
@@ -42,7 +43,7 @@ func (a *API) subscribe(c *gin.Context) {
 		return
 	}
 	opened, err := a.deps.Subscriber.Open(c.Request.Context(), rights, req)
-	if errors.Is(err, subscribe.ErrForbidden) && !given {
+	if errors.Is(err, access.ErrForbidden) && !given {
 		err = errNoToken
 	}
 	if err != nil {

@@ -79,7 +79,7 @@ func (s *socket) authenticate(token string) {
 func (s *socket) open(name string, req subscribe.Request) error {
 	share := s.takePlace()
 	opened, err := s.host.Open(s.ctx, s.rights, req, share)
-	if errors.Is(err, subscribe.ErrForbidden) && s.credential.token == "" {
+	if errors.Is(err, access.ErrForbidden) && s.credential.token == "" {
 		err = ErrNoToken
 	}
 	if err != nil {
