@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"carillon/internal/app/pubsub"
+	"carillon/internal/transport/tcpconn"
 )
 
 // sendBatch writes the first few items in one call, at most the batch's limit in bytes but at least one item. It returns
@@ -54,7 +55,7 @@ func (c *conn) writeUnsent() error {
 // write writes what the socket takes without waiting, and counts it.
 func (c *conn) write(b []byte) (int, error) {
 	for len(b) > 0 {
-		n, err := sendNow(c.fd, b)
+		n, err := tcpconn.Send(c.fd, b)
 		switch {
 		case err == nil:
 			ofHead := min(n, c.unsentHead)
@@ -62,7 +63,6 @@ func (c *conn) write(b []byte) (int, error) {
 			c.bytes += int64(n - ofHead)
 			c.body.transport.counters.bytes.Add(int64(n - ofHead))
 			return n, nil
-		case errors.Is(err, unix.EINTR):
 		case errors.Is(err, unix.EAGAIN):
 			return 0, nil
 		default:

@@ -17,6 +17,7 @@ import (
 	"carillon/cmd/carillon/internal/config"
 	"carillon/internal/transport/httpapi"
 	"carillon/internal/transport/sockopt"
+	"carillon/internal/transport/tcpconn"
 )
 
 // listener is a listening socket and the HTTP server on it.
@@ -87,6 +88,7 @@ func (l *listener) listen(ctx context.Context) (err error) {
 		}
 		return fmt.Errorf("%s: cannot listen on %q: %w%s", l.key, l.http.Addr, err, l.advice(err))
 	}
+	l.listener = tcpconn.Listen(l.listener)
 	return nil
 }
 
