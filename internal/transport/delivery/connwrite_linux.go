@@ -54,21 +54,20 @@ func (c *conn) writeUnsent() error {
 
 // write writes what the socket takes without waiting, and counts it.
 func (c *conn) write(b []byte) (int, error) {
-	for len(b) > 0 {
-		n, err := tcpconn.Send(c.fd, b)
-		switch {
-		case err == nil:
-			ofHead := min(n, c.unsentHead)
-			c.unsentHead -= ofHead
-			c.bytes += int64(n - ofHead)
-			c.body.transport.counters.bytes.Add(int64(n - ofHead))
-			return n, nil
-		case errors.Is(err, unix.EAGAIN):
-			return 0, nil
-		default:
-			c.failure = err
-			return 0, err
-		}
+	if len(b) == 0 {
+		return 0, nil
 	}
-	return 0, nil
+	n, err := tcpconn.Send(c.fd, b)
+	switch {
+	case errors.Is(err, unix.EAGAIN):
+		return 0, nil
+	case err != nil:
+		c.failure = err
+		return 0, err
+	}
+	ofHead := min(n, c.unsentHead)
+	c.unsentHead -= ofHead
+	c.bytes += int64(n - ofHead)
+	c.body.transport.counters.bytes.Add(int64(n - ofHead))
+	return n, nil
 }

@@ -102,7 +102,7 @@ func (t *transfer) receive(fd uintptr) bool {
 // send writes until everything is written.
 func (t *transfer) send(fd uintptr) bool {
 	for t.done < len(t.buf) {
-		n, err := call(unix.SYS_SENDTO, fd, t.buf[t.done:], unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+		n, err := Send(int(fd), t.buf[t.done:])
 		if errors.Is(err, unix.EAGAIN) {
 			return false
 		}
