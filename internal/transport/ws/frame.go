@@ -98,8 +98,10 @@ func decodeFrame(text []byte) (f frame, err error) {
 // maxRef is the longest name that a client may give to an event or a subscription, in bytes.
 const maxRef = 64
 
+// validRef reports whether an answer may repeat ref. The text of a frame that was refused may have characters that are none.
 func validRef(ref json.RawMessage) bool {
-	return len(ref) == 0 || len(ref) <= maxRef && (ref[0] == '"' || ref[0] == '-' || ref[0] >= '0' && ref[0] <= '9')
+	scalar := len(ref) == 0 || ref[0] == '"' || ref[0] == '-' || ref[0] >= '0' && ref[0] <= '9'
+	return scalar && len(ref) <= maxRef && jsonevent.CheckText(ref) == nil
 }
 
 // subject is what an answer refers to.

@@ -18,7 +18,7 @@ import (
 func FuzzFrame(f *testing.F) {
 	for _, text := range []string{
 		`{"subscribe":{"name":"a","topics":["b"],"last":3}}`, `{"unsubscribe":{"name":"a"}}`, `{"publish":{"ref":1,"topic":["a"],"data":{"x":1}}}`,
-		`{"token":{"value":"x"}}`, `{"publish":{"ref":"\ud800"}}`, `{"publish":{"ref":1.5e9,"topic":{}}}`, "{\"subscribe\":{\"name\":\"\xff\"}}", `{}{}`, `[`,
+		`{"token":{"value":"x"}}`, `{"publish":{"ref":"\ud800"}}`, "{\"publish\":{\"ref\":\"\xff\"}}", `{"publish":{"ref":1.5e9,"topic":{}}}`, "{\"subscribe\":{\"name\":\"\xff\"}}", `{}{}`, `[`,
 	} {
 		f.Add(text)
 	}
