@@ -84,9 +84,8 @@ func (l lifecycle) appendListener(listener *listener) {
 				finishing, cancel = context.WithTimeout(ctx, listener.grace)
 				defer cancel()
 			}
-			if err := listener.http.Shutdown(finishing); err != nil {
+			if err := listener.shutdown(finishing); err != nil {
 				l.Logger.Warn("requests were cut off", zap.String("part", listener.name), zap.Error(err))
-				_ = listener.http.Close() // its error adds nothing
 			}
 			return wait(ctx, listener.name, done)
 		},

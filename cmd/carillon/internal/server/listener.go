@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 
@@ -16,18 +18,20 @@ import (
 
 	"carillon/cmd/carillon/internal/config"
 	"carillon/internal/transport/httpapi"
+	"carillon/internal/transport/keepalive"
 	"carillon/internal/transport/sockopt"
 	"carillon/internal/transport/tcpconn"
 )
 
 // listener is a listening socket and the HTTP server on it.
 type listener struct {
-	name     string // for log records and errors
-	key      string // the configuration key of its address
-	http     *http.Server
-	tls      bool          // it has certificates
-	grace    time.Duration // how long requests may delay the stop; 0: as long as the stop may take
-	listener net.Listener  // set by listen
+	name      string // for log records and errors
+	key       string // the configuration key of its address
+	http      *http.Server
+	keepalive *keepalive.Server // serves the ordinary requests of http; may be nil
+	tls       bool              // it has certificates
+	grace     time.Duration     // how long requests may delay the stop; 0: as long as the stop may take
+	listener  net.Listener      // set by listen
 }
 
 func newListener(name, key string, logger *zap.Logger, server *http.Server) *listener {
@@ -41,7 +45,29 @@ func (l *listener) serve() error {
 	if l.tls {
 		return l.http.ServeTLS(l.listener, "", "")
 	}
+	if l.keepalive == nil {
+		return l.http.Serve(l.listener)
+	}
+	var returned sync.WaitGroup
+	returned.Go(func() { _ = l.http.Serve(l.keepalive.Returned()) }) // it ends when that is closed
+	defer returned.Wait()
+	defer l.keepalive.Returned().Close()
 	return l.http.Serve(l.listener)
+}
+
+// shutdown stops to accept connections and waits until the requests are answered, or ctx ends and cuts them off.
+func (l *listener) shutdown(ctx context.Context) error {
+	var keptAlive error
+	var stopping sync.WaitGroup
+	if l.keepalive != nil {
+		stopping.Go(func() { keptAlive = l.keepalive.Shutdown(ctx) })
+	}
+	err := l.http.Shutdown(ctx)
+	if err != nil {
+		_ = l.http.Close() // its error adds nothing
+	}
+	stopping.Wait()
+	return cmp.Or(err, keptAlive)
 }
 
 // protocols returns the versions of HTTP that the public listener serves: HTTP/2 with TLS, where browsers use it, and
@@ -68,10 +94,14 @@ func newPublicListener(cfg httpapi.Config, options sockopt.Options, pair serverC
 			if err := sockopt.Tune(conn, options); err != nil {
 				logger.Debug("connection not tuned", zap.Error(err)) // the client has left already
 			}
-			return ctx
+			return keepalive.ConnContext(ctx, conn)
 		},
 	})
 	l.tls = pair.Pair != nil
+	if !l.tls {
+		l.keepalive = keepalive.New(handler, keepalive.Config{IdleTimeout: cfg.IdleTimeout, Logger: logger})
+		l.http.Handler = l.keepalive
+	}
 	return l
 }
 

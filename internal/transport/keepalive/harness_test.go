@@ -1,0 +1,211 @@
+package keepalive_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"carillon/internal/transport/keepalive"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// server is a http.Server behind which the handler is served with or without the package.
+type server struct {
+	http      *http.Server
+	keepalive *keepalive.Server // nil: net/http alone
+	listener  net.Listener
+	logs      *observer.ObservedLogs
+	serving   sync.WaitGroup
+}
+
+func serve(t testing.TB, listener net.Listener, handler http.Handler, taking bool) *server {
+	core, logs := observer.New(zap.InfoLevel)
+	s := &server{listener: listener, logs: logs}
+	s.http = &http.Server{
+		Handler: handler, IdleTimeout: time.Minute, ReadHeaderTimeout: 5 * time.Second, ErrorLog: zap.NewStdLog(zap.NewNop()),
+	}
+	if taking {
+		s.keepalive = keepalive.New(handler, keepalive.Config{IdleTimeout: time.Minute, Logger: zap.New(core)})
+		s.http.Handler, s.http.ConnContext = s.keepalive, keepalive.ConnContext
+		s.serving.Go(func() { _ = s.http.Serve(s.keepalive.Returned()) })
+	}
+	s.serving.Go(func() { _ = s.http.Serve(listener) })
+	t.Cleanup(func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = s.shutdown(ctx)
+	})
+	return s
+}
+
+// shutdown stops the server as its program does.
+func (s *server) shutdown(ctx context.Context) error {
+	var keptAlive error
+	var stopping sync.WaitGroup
+	if s.keepalive != nil {
+		stopping.Go(func() { keptAlive = s.keepalive.Shutdown(ctx) })
+	}
+	err := s.http.Shutdown(ctx)
+	_ = s.http.Close()
+	stopping.Wait()
+	s.serving.Wait()
+	return errors.Join(err, keptAlive)
+}
+
+func onLoopback(t testing.TB, handler http.Handler, taking bool) *server {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	return serve(t, listener, handler, taking)
+}
+
+func (s *server) dial(t testing.TB) *client {
+	conn, err := net.Dial("tcp", s.listener.Addr().String())
+	require.NoError(t, err)
+	return newClient(t, conn)
+}
+
+// client is a connection to a server.
+type client struct {
+	net.Conn
+
+	t  testing.TB
+	in *bufio.Reader
+}
+
+func newClient(t testing.TB, conn net.Conn) *client {
+	t.Cleanup(func() { _ = conn.Close() })
+	return &client{conn, t, bufio.NewReader(conn)}
+}
+
+func (c *client) send(text string) {
+	c.t.Helper()
+	_, err := io.WriteString(c, text)
+	require.NoError(c.t, err)
+}
+
+// answer is a response as far as a client can rely on it.
+type answer struct {
+	status string
+	header http.Header
+	body   string
+	close  bool
+}
+
+// receive returns the next response.
+func (c *client) receive() answer {
+	c.t.Helper()
+	a, err := read(c.in)
+	require.NoError(c.t, err)
+	return a
+}
+
+func read(in *bufio.Reader) (answer, error) {
+	r, err := http.ReadResponse(in, nil)
+	if err != nil {
+		return answer{}, err
+	}
+	defer r.Body.Close()
+	body, err := io.ReadAll(r.Body)
+	r.Header.Del("Date")
+	return answer{r.Status, r.Header, string(body), r.Close}, err
+}
+
+// end requires that the server closes the connection.
+func (c *client) end() {
+	c.t.Helper()
+	n, err := c.in.Read(make([]byte, 1))
+	require.Zero(c.t, n)
+	require.Error(c.t, err)
+	require.NotErrorIs(c.t, err, os.ErrDeadlineExceeded)
+}
+
+// exchange sends text, ends the sending half, and returns what the server sends until it closes the connection.
+func (s *server) exchange(t testing.TB, text string) string {
+	conn, err := net.Dial("tcp", s.listener.Addr().String())
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, conn.SetDeadline(time.Now().Add(20*time.Second)))
+	_, _ = io.WriteString(conn, text) // the server may answer and close before it has read everything
+	_ = conn.(*net.TCPConn).CloseWrite()
+	got, _ := io.ReadAll(conn) // it may also reset the connection
+	return string(got)
+}
+
+// post returns an ordinary request.
+func post(path, body string, fields ...string) string {
+	return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: a\r\n%sContent-Length: %d\r\n\r\n%s", path, strings.Join(append(fields, ""), "\r\n"), len(body), body)
+}
+
+// echo answers with what it got, and does what the path says.
+func echo(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/unread" {
+		_, _ = io.WriteString(w, "not read")
+		return
+	}
+	body, err := io.ReadAll(r.Body)
+	switch r.URL.Path {
+	case "/nothing":
+		return
+	case "/none":
+		w.WriteHeader(http.StatusNoContent)
+		_, _ = w.Write([]byte("x"))
+		return
+	case "/unknown":
+		w.WriteHeader(299)
+		return
+	case "/unchanged":
+		w.WriteHeader(http.StatusNotModified)
+		return
+	case "/last":
+		w.Header().Set("Connection", "close")
+	case "/big":
+		_, _ = io.WriteString(w, strings.Repeat("<p>", 5000))
+		return
+	case "/typed":
+		w.Header().Set("Content-Type", "text/x")
+		w.Header().Add("X-Many", "1")
+		w.Header().Add("X-Many", "2\r\nx")
+		w.Header().Set("Date", "today")
+		w.WriteHeader(http.StatusCreated)
+		w.WriteHeader(http.StatusAccepted)
+	case "/abort":
+		panic(http.ErrAbortHandler)
+	case "/panic":
+		panic("at the disco")
+	}
+	_, closedErr := r.Body.Read(make([]byte, 1))
+	_, _ = fmt.Fprintln(w, r.Method, r.RequestURI, r.URL, r.Proto, r.Host, r.ContentLength, r.TransferEncoding, r.Close, r.TLS == nil, r.RemoteAddr != "", err, closedErr)
+	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
+		_, _ = fmt.Fprintf(w, "%s: %q\n", name, r.Header[name])
+	}
+	_, _ = w.Write(body)
+}
+
+// via adds to each response whether it was served by the package, whose responses cannot be flushed.
+func via(handler http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, flushes := w.(http.Flusher)
+		w.Header().Set("X-Taken", fmt.Sprint(!flushes))
+		handler(w, r)
+	})
+}
+
+// taken reports whether a response that [via] has marked was sent by the package.
+func (a answer) taken() bool { return a.header.Get("X-Taken") == "true" }
