@@ -67,7 +67,7 @@ func withTraceParent(ctx context.Context, r *http.Request) context.Context {
 
 // identity returns the fields by which the log records of a request are found: its id, and the trace that it is part of.
 func identity(c *gin.Context) []zap.Field {
-	fields := []zap.Field{zap.String("request_id", requestID(c))}
+	fields := append(make([]zap.Field, 0, 8), zap.String("request_id", requestID(c))) // with room for the rest of a record
 	part := trace.SpanContextFromContext(c.Request.Context())
 	if !part.IsValid() {
 		part = trace.SpanContextFromContext(withTraceParent(context.Background(), c.Request))
