@@ -33,13 +33,16 @@ func benchCommand() *cobra.Command {
 		Use:   "bench",
 		Short: "Measure a server: memory and processor time per stream, latency, lost events",
 		Long: `Opens streams and publishes events that carry the time they were due at. Reports how many events arrived
-and how late, and, with the id of the server's process on the same machine, the memory and processor time it used.
+and how late, how long the publishes took, and, with the id of the server's process on the same machine, the
+memory and processor time it used, and (on Linux) the voluntary context switches. Context switches of threads
+that ended during the measurement are not counted. With --streams 0 it only publishes.
 
 The defaults are for Carillon. Another server that pushes Server-Sent Events over HTTP/1.1 can be measured
 with its paths, body and headers. In paths and body, {n} is replaced by the number of a topic. In the body, each
 {stamp} is replaced by the time, once for each event in the body, and {pad} by the padding.`,
 		Example: `  carillon bench --token "$TOKEN" --streams 1000 --rate 50 --duration 10s --pid "$(pgrep -xn carillon)"
   carillon bench --token "$TOKEN" --streams 10000 --duration 0 --idle 30s --pid "$(pgrep -xn carillon)"
+  carillon bench --token "$TOKEN" --streams 0 --rate 2000 --pid "$(pgrep -xn carillon)"
   carillon bench --url http://127.0.0.1:3000 --subscribe '/.well-known/mercure?topic=bench' \
       --publish /.well-known/mercure --body 'topic=bench&data={stamp}' \
       --publish-header 'Content-Type: application/x-www-form-urlencoded' --token "$JWT"`,
@@ -48,7 +51,7 @@ with its paths, body and headers. In paths and body, {n} is replaced by the numb
 	}
 	flags := cmd.Flags()
 	f.server.flags(cmd)
-	flags.IntVar(&f.cfg.Streams, "streams", 1000, "number `N` of streams to open")
+	flags.IntVar(&f.cfg.Streams, "streams", 1000, "number `N` of streams to open (0: only publish)")
 	flags.IntVar(&f.cfg.Stalled, "stalled", 0, "number `N` of streams that are not read")
 	flags.IntVar(&f.cfg.Topics, "topics", 1, "number `N` of topics; streams and events are spread over them")
 	flags.Float64Var(&f.cfg.Rate, "rate", 50, "`EVENTS` per second (0: as fast as the server responds)")

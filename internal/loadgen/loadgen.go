@@ -19,7 +19,7 @@ import (
 // Config configures a run.
 type Config struct {
 	URL        *url.URL      // scheme and host; http or https
-	Streams    int           // how many streams to open
+	Streams    int           // how many streams to open; 0: only publish
 	Stalled    int           // how many of them are never read
 	Topics     int           // {n} in paths and body runs from 0 to Topics-1
 	Rate       float64       // events per second; 0: as fast as the server responds
@@ -45,11 +45,17 @@ func (c Config) Validate() error {
 		return errors.New("url: must be http://host:port or https://host:port")
 	case c.URL.Path != "" && c.URL.Path != "/" || c.URL.RawQuery != "":
 		return fmt.Errorf("url: must have no path and no query, which --subscribe and --publish set (got %q)", c.URL.Redacted())
-	case c.Streams < 1:
-		return fmt.Errorf("streams: must be above 0 (got %d)", c.Streams)
-	case c.Stalled < 0 || c.Stalled >= c.Streams:
+	case c.Streams < 0:
+		return fmt.Errorf("streams: must not be negative (got %d)", c.Streams)
+	case c.Streams == 0 && c.Duration == 0:
+		return errors.New("duration: must be above 0 without streams")
+	case c.Streams == 0 && c.Stalled != 0:
+		return fmt.Errorf("stalled: must be 0 without streams (got %d)", c.Stalled)
+	case c.Stalled < 0 || c.Streams > 0 && c.Stalled >= c.Streams:
 		return fmt.Errorf("stalled: must be at least 0 and less than streams, %d (got %d)", c.Streams, c.Stalled)
-	case c.Topics < 1 || c.Topics > c.Streams:
+	case c.Streams == 0 && c.Topics < 1:
+		return fmt.Errorf("topics: must be above 0 (got %d)", c.Topics)
+	case c.Streams > 0 && (c.Topics < 1 || c.Topics > c.Streams):
 		return fmt.Errorf("topics: must be between 1 and streams, %d (got %d)", c.Streams, c.Topics)
 	case c.Publishers < 1:
 		return fmt.Errorf("publishers: must be above 0 (got %d)", c.Publishers)
@@ -148,6 +154,9 @@ func (r *run) watch() (stop func()) {
 }
 
 func (r *run) open(ctx context.Context) error {
+	if r.cfg.Streams == 0 {
+		return nil
+	}
 	r.phase.set(PhaseOpening)
 	before, start := usageOf(r.cfg.PID), time.Now()
 	if err := r.streams.open(ctx); err != nil {
@@ -193,6 +202,7 @@ func (r *run) publish(ctx context.Context) error {
 	}
 	r.phase.set(PhasePublishing)
 	r.streams.measure()
+	switches := switchesOf(r.cfg.PID)
 	before, start := usageOf(r.cfg.PID), time.Now()
 	err := publishAll(ctx, r.cfg, start, &r.published)
 	took := time.Since(start)
@@ -210,6 +220,11 @@ func (r *run) publish(ctx context.Context) error {
 	r.report.Closed = r.streams.ended.Load()
 	r.report.DeliveryRate = float64(delivered) / max(r.streams.last().Sub(start), time.Millisecond).Seconds()
 	r.report.Latency = r.streams.latency()
+	r.report.PublishLatency = r.published.latency()
+	if r.cfg.PID != 0 && r.report.Published > 0 {
+		r.report.PublishCPUMicros = (after.CPU - before.CPU).Seconds() * 1e6 / float64(r.report.Published)
+		r.report.PublishSwitches = float64(switchesOf(r.cfg.PID).since(switches)) / float64(r.report.Published)
+	}
 	if r.cfg.PID != 0 && delivered > 0 {
 		r.report.DeliveryCPUMicros = (after.CPU - before.CPU).Seconds() * 1e6 / float64(delivered)
 	}

@@ -3,6 +3,8 @@ package loadgen_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -158,6 +161,57 @@ func TestLatencyCountsFromWhenAnEventWasDue(t *testing.T) {
 	got, err := loadgen.Run(t.Context(), cfg, nil)
 	require.NoError(t, err)
 	assert.Greater(t, got.Latency.P50, 50.0, "half of the events were due while the first was held up")
+	assert.Greater(t, got.PublishLatency.P50, 50.0, "and so were their responses")
+}
+
+// Without streams a run only publishes, and its report is complete.
+func TestPublishOnly(t *testing.T) {
+	s := newFakeServer(t)
+	cfg := s.config(t)
+	cfg.Streams, cfg.Topics, cfg.PID = 0, 3, os.Getpid()
+	got, err := loadgen.Run(t.Context(), cfg, nil)
+	require.NoError(t, err)
+	assert.EqualValues(t, 30, s.received.Load())
+	assert.EqualValues(t, 30, got.Published)
+	assert.Zero(t, got.Wanted)
+	assert.Zero(t, got.Delivered)
+	assert.Zero(t, got.Lost)
+	assert.Zero(t, got.Latency)
+	assert.Positive(t, got.PublishLatency.P50)
+	assert.GreaterOrEqual(t, got.PublishLatency.Max, got.PublishLatency.P99)
+	_, err = json.Marshal(got)
+	require.NoError(t, err, "a division by no streams has no form in JSON")
+	var table bytes.Buffer
+	require.NoError(t, got.Write(&table))
+	assert.Regexp(t, `(?s)^published +30 \(\d+/s\), 0 failed\n.*publish, ms +p50 `, table.String())
+	assert.NotContains(t, table.String(), "streams")
+	assert.NotContains(t, table.String(), "delivered")
+}
+
+// A request has the placeholders of its path and body replaced, and the length of its body.
+func TestPublishedRequests(t *testing.T) {
+	type request struct{ path, host, contentType, body string }
+	var mu sync.Mutex
+	var got []request
+	stamp := regexp.MustCompile(`@\d{19}@`)
+	web := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		text, _ := io.ReadAll(r.Body)
+		mu.Lock()
+		defer mu.Unlock()
+		got = append(got, request{r.URL.String(), r.Host, r.Header.Get("Content-Type"), stamp.ReplaceAllString(string(text), "TIME")})
+	}))
+	t.Cleanup(web.Close)
+	u, err := url.Parse(web.URL)
+	require.NoError(t, err)
+	_, err = loadgen.Run(t.Context(), loadgen.Config{
+		URL: u, Topics: 11, Rate: 100, Publishers: 1, Size: 3, Duration: 110 * time.Millisecond, SubscribePath: "/",
+		PublishPath: "/p/{n}?q={n}&stamp={stamp}", PublishMethod: http.MethodPut, PublishHeader: http.Header{"Content-Type": {"text/{n}"}},
+		Body: "{n}{stamp} {pad}-{stamp}{other}{n}",
+	}, nil)
+	require.NoError(t, err)
+	require.Len(t, got, 11)
+	assert.Equal(t, request{"/p/9?q=9&stamp={stamp}", u.Host, "text/{n}", "9TIME xxx-TIME{other}9"}, got[9])
+	assert.Equal(t, request{"/p/10?q=10&stamp={stamp}", u.Host, "text/{n}", "10TIME xxx-TIME{other}10"}, got[10])
 }
 
 func TestRefusals(t *testing.T) {
@@ -233,9 +287,17 @@ func TestUsageOfTheServer(t *testing.T) {
 	s := newFakeServer(t)
 	cfg := s.config(t)
 	cfg.PID, cfg.Idle = os.Getpid(), 100*time.Millisecond
+	s.respond = func(int64, http.ResponseWriter) bool { // uses more processor time than the unit in which it is counted
+		_ = sha256.Sum256(make([]byte, 4<<20))
+		return true
+	}
 	got, err := loadgen.Run(t.Context(), cfg, nil)
 	require.NoError(t, err)
-	assert.Positive(t, got.Loader.RSS)
+	if runtime.GOOS == "linux" {
+		assert.Positive(t, got.Loader.RSS)
+		assert.Positive(t, got.PublishCPUMicros)
+		assert.Positive(t, got.PublishSwitches)
+	}
 	var table bytes.Buffer
 	require.NoError(t, got.Write(&table))
 	assert.Regexp(t, regexp.MustCompile(`delivered +300 of 300 \(\d+/s\), 0 lost, 0 repeated`), table.String())
@@ -243,21 +305,28 @@ func TestUsageOfTheServer(t *testing.T) {
 
 func TestValidateNamesTheFlag(t *testing.T) {
 	s := newFakeServer(t)
-	for flag, change := range map[string]func(*loadgen.Config){
-		"url":        func(c *loadgen.Config) { c.URL = &url.URL{Scheme: "ftp", Host: "x"} },
-		"streams":    func(c *loadgen.Config) { c.Streams = 0 },
-		"stalled":    func(c *loadgen.Config) { c.Stalled = 10 },
-		"topics":     func(c *loadgen.Config) { c.Topics = 11 },
-		"publishers": func(c *loadgen.Config) { c.Publishers = 0 },
-		"rate":       func(c *loadgen.Config) { c.Rate = -1 },
-		"paths":      func(c *loadgen.Config) { c.PublishPath = "publish" },
-		"body":       func(c *loadgen.Config) { c.Body = "no time" },
+	type config = loadgen.Config
+	for name, test := range map[string]struct {
+		message string
+		change  func(*config)
+	}{
+		"url":                 {"url", func(c *config) { c.URL = &url.URL{Scheme: "ftp", Host: "x"} }},
+		"streams":             {"streams: must not be negative (got -1)", func(c *config) { c.Streams = -1 }},
+		"nothing to do":       {"duration: must be above 0 without streams", func(c *config) { c.Streams, c.Duration = 0, 0 }},
+		"stalled, no streams": {"stalled: must be 0 without streams (got 1)", func(c *config) { c.Streams, c.Stalled = 0, 1 }},
+		"topics, no streams":  {"topics: must be above 0 (got 0)", func(c *config) { c.Streams, c.Topics = 0, 0 }},
+		"stalled":             {"stalled", func(c *config) { c.Stalled = 10 }},
+		"topics":              {"topics", func(c *config) { c.Topics = 11 }},
+		"publishers":          {"publishers", func(c *config) { c.Publishers = 0 }},
+		"rate":                {"rate", func(c *config) { c.Rate = -1 }},
+		"paths":               {"paths", func(c *config) { c.PublishPath = "publish" }},
+		"body":                {"body", func(c *config) { c.Body = "no time" }},
 	} {
-		t.Run(flag, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			cfg := s.config(t)
-			change(&cfg)
+			test.change(&cfg)
 			_, err := loadgen.Run(t.Context(), cfg, nil)
-			assert.ErrorContains(t, err, flag, fmt.Sprint(cfg))
+			assert.ErrorContains(t, err, test.message, fmt.Sprint(cfg))
 		})
 	}
 }

@@ -2,7 +2,6 @@ package loadgen
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -10,19 +9,41 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
 // counter counts published events, in total and by topic, because only the streams of a topic receive its events.
 type counter struct {
 	ok      atomic.Int64
 	failed  atomic.Int64
-	mu      sync.Mutex
+	mu      sync.Mutex // guards the following fields
 	byTopic map[int]int64
+	took    *hdrhistogram.Histogram // from when an accepted event was due until its response arrived
+}
+
+// accepted counts an event that the server accepted.
+func (c *counter) accepted(took time.Duration) {
+	c.ok.Add(1)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.took == nil {
+		c.took = newHistogram()
+	}
+	record(c.took, took)
+}
+
+func (c *counter) latency() Latency {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.took == nil {
+		return Latency{}
+	}
+	return latencyOf(c.took)
 }
 
 func (c *counter) add(topic int, n int64) {
@@ -47,9 +68,10 @@ func publishAll(ctx context.Context, cfg Config, start time.Time, count *counter
 	ctx, refuse := context.WithCancelCause(ctx)
 	defer refuse(nil)
 	var working sync.WaitGroup
+	requests := newRequestTemplate(cfg)
 	for w := range cfg.Publishers {
 		working.Go(func() {
-			if err := publishFrom(ctx, cfg, w, start, count); err != nil {
+			if err := publishFrom(ctx, cfg, requests, w, start, count); err != nil {
 				refuse(err)
 			}
 		})
@@ -61,8 +83,8 @@ func publishAll(ctx context.Context, cfg Config, start time.Time, count *counter
 	return nil
 }
 
-func publishFrom(ctx context.Context, cfg Config, worker int, start time.Time, count *counter) error {
-	p := &publisher{cfg: cfg}
+func publishFrom(ctx context.Context, cfg Config, requests *requestTemplate, worker int, start time.Time, count *counter) error {
+	p := &publisher{cfg: cfg, requests: requests}
 	defer p.disconnect()
 	mine := make(map[int]int64)
 	defer func() {
@@ -95,7 +117,7 @@ func publishFrom(ctx context.Context, cfg Config, worker int, start time.Time, c
 				return fmt.Errorf("a publish was refused with status %d: %s", status, text)
 			}
 		default:
-			count.ok.Add(1)
+			count.accepted(time.Since(due))
 			mine[topic]++
 		}
 	}
@@ -104,12 +126,12 @@ func publishFrom(ctx context.Context, cfg Config, worker int, start time.Time, c
 
 // publisher is one publishing connection.
 type publisher struct {
-	cfg    Config
-	conn   net.Conn
-	stop   func() bool // stops closing the connection at the end of the context
-	reader *bufio.Reader
-	body   []byte
-	out    bytes.Buffer
+	cfg      Config
+	requests *requestTemplate
+	conn     net.Conn
+	stop     func() bool // stops closing the connection at the end of the context
+	reader   *bufio.Reader
+	out      []byte
 }
 
 func (p *publisher) publish(ctx context.Context, topic int, due time.Time) (status int, body string, err error) {
@@ -122,8 +144,8 @@ func (p *publisher) publish(ctx context.Context, topic int, due time.Time) (stat
 		p.stop = context.AfterFunc(ctx, func() { _ = conn.Close() })
 	}
 	_ = p.conn.SetDeadline(time.Now().Add(publishTimeout)) // an error here is followed by one of the write
-	p.fill(topic, due)
-	if _, err := p.conn.Write(p.out.Bytes()); err != nil {
+	p.out = p.requests.append(p.out[:0], topic, due)
+	if _, err := p.conn.Write(p.out); err != nil {
 		return 0, "", fmt.Errorf("publishing: %w", err)
 	}
 	response, err := http.ReadResponse(p.reader, nil)
@@ -131,21 +153,12 @@ func (p *publisher) publish(ctx context.Context, topic int, due time.Time) (stat
 		return 0, "", fmt.Errorf("reading the response: %w", err)
 	}
 	defer response.Body.Close()
+	if response.StatusCode >= 200 && response.StatusCode <= 299 {
+		_, err := io.Copy(io.Discard, response.Body)
+		return response.StatusCode, "", err
+	}
 	text, err := io.ReadAll(io.LimitReader(response.Body, 4096))
 	return response.StatusCode, string(text), err
-}
-
-// fill writes the request to p.out.
-func (p *publisher) fill(topic int, due time.Time) {
-	number := strconv.Itoa(topic)
-	text := strings.NewReplacer(stampPlaceholder, string(appendStamp(nil, due)), "{pad}", strings.Repeat("x", p.cfg.Size), "{n}", number).Replace(p.cfg.Body)
-	p.body = append(p.body[:0], text...)
-	p.out.Reset()
-	fmt.Fprintf(&p.out, "%s %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n", p.cfg.PublishMethod,
-		strings.ReplaceAll(p.cfg.PublishPath, "{n}", number), p.cfg.URL.Host, len(p.body))
-	_ = p.cfg.PublishHeader.Write(&p.out) // writing to a buffer does not fail
-	p.out.WriteString("\r\n")
-	p.out.Write(p.body)
 }
 
 func (p *publisher) disconnect() {

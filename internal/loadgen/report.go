@@ -26,25 +26,30 @@ type Report struct {
 	DeliveryRate      float64 `json:"delivered_per_second"`
 	DeliveryCPUMicros float64 `json:"delivery_cpu_us"`
 	Closed            int64   `json:"closed_streams"`
-	Latency           Latency `json:"latency_ms"`
+	Latency           Latency `json:"latency_ms"` // of deliveries
+
+	// PublishCPUMicros is all processor time from the first publish to the last delivery, for each published event: with
+	// deliveries it includes theirs.
+	PublishCPUMicros float64 `json:"publish_cpu_us"`
+	// PublishSwitches is the number of voluntary context switches for each published event (Linux). Those of threads that
+	// ended in the meantime are missing.
+	PublishSwitches float64 `json:"publish_switches"`
+	// PublishLatency is the time until the response to an accepted event arrived.
+	PublishLatency Latency `json:"publish_latency_ms"`
 
 	Loader Usage `json:"loader"`
-}
-
-// Latency is the latency of deliveries, in milliseconds since their event was due.
-type Latency struct {
-	P50  float64 `json:"p50"`
-	P90  float64 `json:"p90"`
-	P99  float64 `json:"p99"`
-	P999 float64 `json:"p999"`
-	Max  float64 `json:"max"`
 }
 
 // Write writes the report as a table.
 func (r Report) Write(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	line := func(name, format string, args ...any) { _, _ = fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
-	line("streams", "%d opened in %.2f s (%.0f/s), %d of them stalled, %d closed by the server", r.Streams, r.OpenSeconds, r.OpenRate, r.Stalled, r.Closed)
+	latency := func(name string, l Latency) {
+		line(name, "p50 %.2f  p90 %.2f  p99 %.2f  p99.9 %.2f  max %.2f", l.P50, l.P90, l.P99, l.P999, l.Max)
+	}
+	if r.Streams > 0 {
+		line("streams", "%d opened in %.2f s (%.0f/s), %d of them stalled, %d closed by the server", r.Streams, r.OpenSeconds, r.OpenRate, r.Stalled, r.Closed)
+	}
 	if r.StreamBytes != 0 || r.OpenCPUMicros != 0 {
 		line("server, each stream", "%.2f KiB resident, %.1f us of processor to open", r.StreamBytes/1024, r.OpenCPUMicros)
 	}
@@ -53,11 +58,17 @@ func (r Report) Write(out io.Writer) error {
 	}
 	if r.Published > 0 || r.PublishErrors > 0 {
 		line("published", "%d (%.0f/s), %d failed", r.Published, r.PublishRate, r.PublishErrors)
+		if r.PublishCPUMicros != 0 {
+			line("server, each published event", "%.2f us of processor, %.2f voluntary context switches", r.PublishCPUMicros, r.PublishSwitches)
+		}
+		latency("publish, ms", r.PublishLatency)
+	}
+	if r.Streams > 0 && (r.Published > 0 || r.PublishErrors > 0) {
 		line("delivered", "%d of %d (%.0f/s), %d lost, %d repeated", r.Delivered, r.Wanted, r.DeliveryRate, r.Lost, r.Repeated)
 		if r.DeliveryCPUMicros != 0 {
 			line("server, each delivery", "%.2f us of processor", r.DeliveryCPUMicros)
 		}
-		line("latency, ms", "p50 %.2f  p90 %.2f  p99 %.2f  p99.9 %.2f  max %.2f", r.Latency.P50, r.Latency.P90, r.Latency.P99, r.Latency.P999, r.Latency.Max)
+		latency("latency, ms", r.Latency)
 	}
 	line("this program", "%.2f s of processor, %.0f MiB resident", r.Loader.CPU.Seconds(), float64(r.Loader.RSS)/(1<<20))
 	return w.Flush()

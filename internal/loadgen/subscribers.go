@@ -21,8 +21,6 @@ const (
 	openTimeout = 30 * time.Second
 	// readBuffer is the size of a read.
 	readBuffer = 64 << 10
-	// slowest is the maximum latency of the histogram.
-	slowest = 100 * time.Second
 )
 
 // subscribers are the open streams.
@@ -60,7 +58,7 @@ func newSubscribers(cfg Config) (*subscribers, error) {
 func (s *subscribers) measure() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.histogram = hdrhistogram.New(1, slowest.Microseconds(), 3)
+	s.histogram = newHistogram()
 	s.delivered.Store(0)
 	for _, one := range s.all {
 		if one != nil {
@@ -149,7 +147,7 @@ func (s *subscribers) take(one *subscriber, b []byte, now time.Time) {
 	nanos, count := now.UnixNano(), int64(0)
 	one.scan.feed(b, func(stamp int64) {
 		count++
-		_ = s.histogram.RecordValue(min(max((nanos-stamp)/1000, 1), slowest.Microseconds())) // the value is in range
+		record(s.histogram, time.Duration(nanos-stamp))
 	})
 	if count > 0 {
 		one.got += count
@@ -163,8 +161,7 @@ func (s *subscribers) last() time.Time { return time.Unix(0, s.lastNanos.Load())
 func (s *subscribers) latency() Latency {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	at := func(percent float64) float64 { return float64(s.histogram.ValueAtQuantile(percent)) / 1000 }
-	return Latency{P50: at(50), P90: at(90), P99: at(99), P999: at(99.9), Max: float64(s.histogram.Max()) / 1000}
+	return latencyOf(s.histogram)
 }
 
 func (s *subscribers) close() {

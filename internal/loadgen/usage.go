@@ -24,28 +24,34 @@ const clockTick = 10 * time.Millisecond
 
 // usageOf returns the usage of a process and its direct children, read from /proc. It is zero where /proc does not
 // exist.
-func usageOf(pid int) Usage {
+func usageOf(pid int) (sum Usage) {
+	for _, process := range processesOf(pid) {
+		u := usageIn(process)
+		sum.CPU += u.CPU
+		sum.RSS += u.RSS
+	}
+	return sum
+}
+
+// processesOf returns the names in /proc of a process and its direct children; none for 0.
+func processesOf(pid int) []string {
 	name := strconv.Itoa(pid)
 	switch pid {
 	case 0:
-		return Usage{}
+		return nil
 	case selfPID:
 		name = "self"
 	}
-	sum := usageIn(name)
+	names := []string{name}
 	lists, _ := filepath.Glob(filepath.Join("/proc", name, "task", "*", "children"))
 	for _, list := range lists {
 		children, err := os.ReadFile(list)
 		if err != nil {
 			continue
 		}
-		for child := range strings.FieldsSeq(string(children)) {
-			u := usageIn(child)
-			sum.CPU += u.CPU
-			sum.RSS += u.RSS
-		}
+		names = append(names, strings.Fields(string(children))...)
 	}
-	return sum
+	return names
 }
 
 func usageIn(name string) (u Usage) {
