@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Measures this tree and the floor alternately and prints a table: the cost of a delivery, its latency, and the memory of an
-# idle stream. RUNS (3) is the number of measurements of each case; the table has the medians. Absolute times vary between
+# Measures this tree and the floor alternately and prints a table: the cost of a delivery and of a publish, their latency,
+# and the memory of an idle stream. RUNS (3) is the number of measurements of each case; the table has the medians. Absolute times vary between
 # runs and machines: compare the ratios.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -18,6 +18,7 @@ say() { echo "$@" >&2; }
 say "building"
 go build -o "$work/carillon" ./cmd/carillon
 go build -o "$work/tutorial" ./bench/tutorial
+go build -o "$work/bare" ./bench/bare
 cc -O2 -o "$work/floor" bench/floor.c
 ulimit -n "$(ulimit -Hn)"
 bench() { CARILLON_TOKEN=bench "$work/carillon" bench --json --quiet "$@" 2>>"$work/err" || { cat "$work/err" >&2; echo '{}'; }; }
@@ -55,10 +56,27 @@ alone() {
 	done
 }
 
+# beside_bare NAME ARGS: alternately this tree, and the bare handler with the same publishes but no streams.
+beside_bare() {
+	local name=$1; shift
+	say "$name: $*"
+	serve
+	"$work/bare" 127.0.0.1:18474 & local bare=$!
+	pids+=("$bare")
+	sleep 1
+	for ((i = 0; i < runs; i++)); do
+		bench "${ours[@]}" "$@" --pid "$server" >>"$work/$name.ours"
+		bench --url http://127.0.0.1:18474 "$@" --streams 0 --pid "$bare" >>"$work/$name.bare"
+	done
+	kill "$bare" "$server" && wait "$bare" "$server" 2>/dev/null || true
+}
+
+pair live-100x50 --streams 100 --rate 50 --duration 8s
 pair live-1000x50 --streams 1000 --rate 50 --duration 8s
 pair live-10000x2 --streams 10000 --rate 2 --duration 10s
 pair large-200x50-8KiB --streams 200 --rate 50 --size 8192 --duration 8s
 pair flat-out-200 --streams 200 --rate 0 --publishers 16 --duration 6s
+beside_bare one-reader --streams 1000 --topics 1000 --rate 2000 --duration 8s
 alone idle-10000 --streams 10000 --duration 0 --idle 20s
 alone stalled-100-of-1000 --streams 1000 --stalled 100 --rate 50 --duration 8s
 

@@ -1,4 +1,5 @@
-// Command table prints the medians of the reports that run.sh left in a folder, and the ratios to the floor's.
+// Command table prints the medians of the reports that run.sh left in a folder, and the ratios to those of the floor
+// or the bare handler.
 package main
 
 import (
@@ -29,6 +30,9 @@ var columns = []struct {
 	of   func(loadgen.Report) float64
 }{
 	{"us/delivery", func(r loadgen.Report) float64 { return r.DeliveryCPUMicros }},
+	{"us/publish", func(r loadgen.Report) float64 { return r.PublishCPUMicros }},
+	{"switches", func(r loadgen.Report) float64 { return r.PublishSwitches }},
+	{"publish p50", func(r loadgen.Report) float64 { return r.PublishLatency.P50 }},
 	{"p50 ms", func(r loadgen.Report) float64 { return r.Latency.P50 }},
 	{"p99 ms", func(r loadgen.Report) float64 { return r.Latency.P99 }},
 	{"delivered/s", func(r loadgen.Report) float64 { return r.DeliveryRate }},
@@ -57,22 +61,32 @@ func run(folder string, out io.Writer) error {
 			return err
 		}
 		row(w, name, "carillon", func(i int) string { return short(median(ours, columns[i].of)) })
-		floor, err := read(filepath.Join(folder, name+".floor"))
-		switch {
-		case errors.Is(err, os.ErrNotExist):
-			continue
-		case err != nil:
-			return err
-		}
-		row(w, "", "floor", func(i int) string { return short(median(floor, columns[i].of)) })
-		row(w, "", "ratio", func(i int) string {
-			if base := median(floor, columns[i].of); base != 0 {
-				return fmt.Sprintf("%.2f", median(ours, columns[i].of)/base)
+		for _, other := range []string{"floor", "bare"} {
+			if err := compare(w, ours, filepath.Join(folder, name+"."+other), other); err != nil {
+				return err
 			}
-			return "-"
-		})
+		}
 	}
 	return w.Flush()
+}
+
+// compare writes the medians of another server's file and the ratios to them. It writes nothing if there is no such file.
+func compare(w io.Writer, ours []loadgen.Report, file, who string) error {
+	base, err := read(file)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	}
+	row(w, "", who, func(i int) string { return short(median(base, columns[i].of)) })
+	row(w, "", "ratio", func(i int) string {
+		if one, other := median(ours, columns[i].of), median(base, columns[i].of); other != 0 && one != 0 {
+			return fmt.Sprintf("%.2f", one/other)
+		}
+		return "-"
+	})
+	return nil
 }
 
 func row(w io.Writer, name, who string, cell func(int) string) {
