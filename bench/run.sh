@@ -22,8 +22,8 @@ go build -o "$work/bare" ./bench/bare
 cc -O2 -o "$work/floor" bench/floor.c
 ulimit -n "$(ulimit -Hn)"
 bench() { CARILLON_TOKEN=bench "$work/carillon" bench --json --quiet "$@" 2>>"$work/err" || { cat "$work/err" >&2; echo '{}'; }; }
-serve() { # starts the server and sets $server
-	env CARILLON_HTTP_ADDR=127.0.0.1:18471 CARILLON_ADMIN_ADDR= CARILLON_AUTH_PUBLISH_TOKEN=bench CARILLON_LOG_ENCODING=json \
+serve() { # starts the server, with further variables of its environment, and sets $server
+	env "$@" CARILLON_HTTP_ADDR=127.0.0.1:18471 CARILLON_ADMIN_ADDR= CARILLON_AUTH_PUBLISH_TOKEN=bench CARILLON_LOG_ENCODING=json \
 		CARILLON_DRAIN_WINDOW=0s "$work/carillon" >"$work/log" 2>&1 &
 	server=$!
 	pids+=("$server")
@@ -47,10 +47,16 @@ pair() {
 }
 # alone NAME ARGS: this tree only, for cases that the floor does not support.
 alone() {
-	local name=$1; shift
+	alone_with "" "$@"
+}
+# alone_with "NAME=VALUE ..." NAME ARGS: the same with these variables in the environment of the server.
+alone_with() {
+	local name=$2 variables
+	read -ra variables <<<"$1"
+	shift 2
 	say "$name: $*"
 	for ((i = 0; i < runs; i++)); do
-		serve
+		serve "${variables[@]}"
 		bench "${ours[@]}" "$@" --pid "$server" >>"$work/$name.ours"
 		kill "$server" && wait "$server" 2>/dev/null || true
 	done
@@ -79,6 +85,13 @@ pair flat-out-200 --streams 200 --rate 0 --publishers 16 --duration 6s
 beside_bare one-reader --streams 1000 --topics 1000 --rate 2000 --duration 8s
 alone idle-10000 --streams 10000 --duration 0 --idle 20s
 alone stalled-100-of-1000 --streams 1000 --stalled 100 --rate 50 --duration 8s
+
+# Streams that stay with net/http, because their connections are not taken over or cannot be.
+alone_with CARILLON_STREAM_TAKE_OVER=false handler-1000x50 --streams 1000 --rate 50 --duration 8s
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=bench -addext subjectAltName=IP:127.0.0.1 \
+	-keyout "$work/key.pem" -out "$work/cert.pem" 2>>"$work/err"
+alone_with "CARILLON_HTTP_TLS_CERT_FILE=$work/cert.pem CARILLON_HTTP_TLS_KEY_FILE=$work/key.pem" tls-1000x50 \
+	--url https://127.0.0.1:18471 --ca "$work/cert.pem" --streams 1000 --rate 50 --duration 8s
 
 say "the tutorial's clock, 1000 clients"
 "$work/tutorial" 127.0.0.1:18473 & tutorial=$!

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -23,6 +24,7 @@ type benchFlags struct {
 	server         remote
 	headers        []string
 	publishHeaders []string
+	ca             string
 	json           bool
 	quiet          bool
 }
@@ -65,6 +67,7 @@ with its paths, body and headers. In paths and body, {n} is replaced by the numb
 	flags.StringVar(&f.cfg.Body, "body", `{"t":"{stamp}","pad":"{pad}"}`, "`TEXT` to publish")
 	flags.StringArrayVar(&f.headers, "header", nil, "header `'NAME: VALUE'` to subscribe with; may be repeated")
 	flags.StringArrayVar(&f.publishHeaders, "publish-header", nil, "header `'NAME: VALUE'` to publish with; may be repeated")
+	flags.StringVar(&f.ca, "ca", "", "`FILE` of certificates, in PEM, that verify the server instead of the system's")
 	flags.IntVar(&f.cfg.PID, "pid", 0, "process `ID` of the server, to measure its memory and processor time")
 	flags.BoolVar(&f.json, "json", false, "print the report as JSON")
 	flags.BoolVar(&f.quiet, "quiet", false, "do not print progress on standard error")
@@ -81,6 +84,9 @@ func (f *benchFlags) run(cmd *cobra.Command) error {
 		return usageError{err}
 	}
 	if f.cfg.PublishHeader, err = headersOf(f.publishHeaders); err != nil {
+		return usageError{err}
+	}
+	if f.cfg.Roots, err = rootsIn(f.ca); err != nil {
 		return usageError{err}
 	}
 	if token := f.server.bearer(); token != "" {
@@ -110,6 +116,22 @@ func (f *benchFlags) run(cmd *cobra.Command) error {
 		return out.Encode(report)
 	}
 	return report.Write(cmd.OutOrStdout())
+}
+
+// rootsIn returns the certificates in a file; nil, which means the system's, without one.
+func rootsIn(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil
+	}
+	written, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("ca: %w", err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(written) {
+		return nil, fmt.Errorf("ca: no certificate in %s", file)
+	}
+	return roots, nil
 }
 
 // progressPrinter returns a function that prints progress. On a terminal it overwrites one line; elsewhere, where control

@@ -8,6 +8,7 @@ package loadgen
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -18,15 +19,16 @@ import (
 
 // Config configures a run.
 type Config struct {
-	URL        *url.URL      // scheme and host; http or https
-	Streams    int           // how many streams to open; 0: only publish
-	Stalled    int           // how many of them are never read
-	Topics     int           // {n} in paths and body runs from 0 to Topics-1
-	Rate       float64       // events per second; 0: as fast as the server responds
-	Publishers int           // number of publishing connections
-	Size       int           // bytes of padding in place of {pad}
-	Duration   time.Duration // of publishing; 0: publish nothing
-	Idle       time.Duration // time to observe the open streams before publishing
+	URL        *url.URL       // scheme and host; http or https
+	Roots      *x509.CertPool // authorities that a server with https is verified with; nil: the system's
+	Streams    int            // how many streams to open; 0: only publish
+	Stalled    int            // how many of them are never read
+	Topics     int            // {n} in paths and body runs from 0 to Topics-1
+	Rate       float64        // events per second; 0: as fast as the server responds
+	Publishers int            // number of publishing connections
+	Size       int            // bytes of padding in place of {pad}
+	Duration   time.Duration  // of publishing; 0: publish nothing
+	Idle       time.Duration  // time to observe the open streams before publishing
 
 	SubscribePath   string // path and query
 	SubscribeHeader http.Header

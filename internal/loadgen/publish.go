@@ -183,7 +183,7 @@ func dial(ctx context.Context, cfg Config) (net.Conn, error) {
 	}
 	d := &net.Dialer{Timeout: dialTimeout}
 	if cfg.URL.Scheme == "https" {
-		secure := &tls.Dialer{NetDialer: d, Config: &tls.Config{NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12}}
+		secure := &tls.Dialer{NetDialer: d, Config: &tls.Config{RootCAs: cfg.Roots, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12}}
 		conn, err := secure.DialContext(ctx, "tcp", host)
 		if err != nil {
 			return nil, fmt.Errorf("connecting: %w", err)
