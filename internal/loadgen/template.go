@@ -86,6 +86,7 @@ func (p part) length(number, stamp []byte) int {
 		return len(stamp)
 	case partTopic:
 		return len(number)
+	case partText:
 	}
 	return len(p.text)
 }
