@@ -35,16 +35,21 @@ func benchCommand() *cobra.Command {
 		Use:   "bench",
 		Short: "Measure a server: memory and processor time per stream, latency, lost events",
 		Long: `Opens streams and publishes events that carry the time they were due at. Reports how many events arrived
-and how late, how long the publishes took, and, with the id of the server's process on the same machine, the
-memory and processor time it used, and (on Linux) the voluntary context switches. Context switches of threads
+and how late, and how long the publishes took. With the id of the server's process, on this machine (Linux), it
+also reports the memory, the processor time and the voluntary context switches of the server; those of threads
 that ended during the measurement are not counted. With --streams 0 it only publishes.
 
-The defaults are for Carillon. Another server that pushes Server-Sent Events over HTTP/1.1 can be measured
-with its paths, body and headers. In paths and body, {n} is replaced by the number of a topic. In the body, each
-{stamp} is replaced by the time, once for each event in the body, and {pad} by the padding.`,
+Each stream has a connection of its own, over HTTP/1.1. With --http2 several streams share a connection, as those
+of a browser's tabs do. Publishers use HTTP/1.1 in either case. Reading a stream over HTTP/2 or TLS takes more
+processor time of this program; the last line of the report says how much it used.
+
+The defaults are for Carillon. Another server that pushes Server-Sent Events can be measured with its paths, body
+and headers. In paths and body, {n} is replaced by the number of a topic. In the body, each {stamp} is replaced
+by the time, once for each event in the body, and {pad} by the padding.`,
 		Example: `  carillon bench --token "$TOKEN" --streams 1000 --rate 50 --duration 10s --pid "$(pgrep -xn carillon)"
   carillon bench --token "$TOKEN" --streams 10000 --duration 0 --idle 30s --pid "$(pgrep -xn carillon)"
   carillon bench --token "$TOKEN" --streams 0 --rate 2000 --pid "$(pgrep -xn carillon)"
+  carillon bench --token "$TOKEN" --url https://localhost:8443 --ca cert.pem --http2 --pid "$(pgrep -xn carillon)"
   carillon bench --url http://127.0.0.1:3000 --subscribe '/.well-known/mercure?topic=bench' \
       --publish /.well-known/mercure --body 'topic=bench&data={stamp}' \
       --publish-header 'Content-Type: application/x-www-form-urlencoded' --token "$JWT"`,
@@ -54,6 +59,7 @@ with its paths, body and headers. In paths and body, {n} is replaced by the numb
 	flags := cmd.Flags()
 	f.server.flags(cmd)
 	flags.IntVar(&f.cfg.Streams, "streams", 1000, "number `N` of streams to open (0: only publish)")
+	flags.BoolVar(&f.cfg.HTTP2, "http2", false, fmt.Sprintf("hold the streams over HTTP/2, %d on each connection", loadgen.StreamsPerConnection))
 	flags.IntVar(&f.cfg.Stalled, "stalled", 0, "number `N` of streams that are not read")
 	flags.IntVar(&f.cfg.Topics, "topics", 1, "number `N` of topics; streams and events are spread over them")
 	flags.Float64Var(&f.cfg.Rate, "rate", 50, "`EVENTS` per second (0: as fast as the server responds)")
@@ -67,7 +73,7 @@ with its paths, body and headers. In paths and body, {n} is replaced by the numb
 	flags.StringVar(&f.cfg.Body, "body", `{"t":"{stamp}","pad":"{pad}"}`, "`TEXT` to publish")
 	flags.StringArrayVar(&f.headers, "header", nil, "header `'NAME: VALUE'` to subscribe with; may be repeated")
 	flags.StringArrayVar(&f.publishHeaders, "publish-header", nil, "header `'NAME: VALUE'` to publish with; may be repeated")
-	flags.StringVar(&f.ca, "ca", "", "`FILE` of certificates, in PEM, that verify the server instead of the system's")
+	flags.StringVar(&f.ca, "ca", "", "verify an https server with the certificates in `FILE` (PEM) instead of the system's")
 	flags.IntVar(&f.cfg.PID, "pid", 0, "process `ID` of the server, to measure its memory and processor time")
 	flags.BoolVar(&f.json, "json", false, "print the report as JSON")
 	flags.BoolVar(&f.quiet, "quiet", false, "do not print progress on standard error")
@@ -118,7 +124,7 @@ func (f *benchFlags) run(cmd *cobra.Command) error {
 	return report.Write(cmd.OutOrStdout())
 }
 
-// rootsIn returns the certificates in a file; nil, which means the system's, without one.
+// rootsIn returns the certificates in a file; without a file it returns nil, which means the system's.
 func rootsIn(file string) (*x509.CertPool, error) {
 	if file == "" {
 		return nil, nil

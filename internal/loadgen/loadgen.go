@@ -1,95 +1,16 @@
-// Package loadgen measures a server that pushes Server-Sent Events over HTTP/1.1: Carillon or any other.
+// Package loadgen measures a server that pushes Server-Sent Events over HTTP/1.1 or HTTP/2: Carillon or any other.
 //
 // It opens streams, publishes events that contain the time at which they were due, and finds these stamps in the
 // streams. An event counts as delivered only when its whole stamp has arrived; latency is measured from when an event
 // was due, so that a server that delays its publisher does not look fast; the cost of the load generator is in the
-// report. On Linux one goroutine reads all plain streams, so that the load generator influences the measurement little.
+// report. On Linux one goroutine reads all streams over HTTP/1.1 without TLS, so that the load generator influences the
+// measurement little.
 package loadgen
 
 import (
 	"context"
-	"crypto/x509"
-	"errors"
-	"fmt"
-	"net/http"
-	"net/url"
-	"strings"
 	"time"
 )
-
-// Config configures a run.
-type Config struct {
-	URL        *url.URL       // scheme and host; http or https
-	Roots      *x509.CertPool // authorities that a server with https is verified with; nil: the system's
-	Streams    int            // how many streams to open; 0: only publish
-	Stalled    int            // how many of them are never read
-	Topics     int            // {n} in paths and body runs from 0 to Topics-1
-	Rate       float64        // events per second; 0: as fast as the server responds
-	Publishers int            // number of publishing connections
-	Size       int            // bytes of padding in place of {pad}
-	Duration   time.Duration  // of publishing; 0: publish nothing
-	Idle       time.Duration  // time to observe the open streams before publishing
-
-	SubscribePath   string // path and query
-	SubscribeHeader http.Header
-	PublishPath     string
-	PublishMethod   string
-	PublishHeader   http.Header
-	Body            string // each {stamp} becomes a stamp, {pad} the padding, {n} the number of the topic
-
-	PID int // of the server, to read its processor time and memory; 0: unknown
-}
-
-// Validate returns an error that names the first flag that is out of range.
-func (c Config) Validate() error {
-	switch {
-	case c.URL == nil || c.URL.Host == "" || c.URL.Scheme != "http" && c.URL.Scheme != "https":
-		return errors.New("url: must be http://host:port or https://host:port")
-	case c.URL.Path != "" && c.URL.Path != "/" || c.URL.RawQuery != "":
-		return fmt.Errorf("url: must have no path and no query, which --subscribe and --publish set (got %q)", c.URL.Redacted())
-	case c.Streams < 0:
-		return fmt.Errorf("streams: must not be negative (got %d)", c.Streams)
-	case c.Streams == 0 && c.Duration == 0:
-		return errors.New("duration: must be above 0 without streams")
-	case c.Streams == 0 && c.Stalled != 0:
-		return fmt.Errorf("stalled: must be 0 without streams (got %d)", c.Stalled)
-	case c.Stalled < 0 || c.Streams > 0 && c.Stalled >= c.Streams:
-		return fmt.Errorf("stalled: must be at least 0 and less than streams, %d (got %d)", c.Streams, c.Stalled)
-	case c.Streams == 0 && c.Topics < 1:
-		return fmt.Errorf("topics: must be above 0 (got %d)", c.Topics)
-	case c.Streams > 0 && (c.Topics < 1 || c.Topics > c.Streams):
-		return fmt.Errorf("topics: must be between 1 and streams, %d (got %d)", c.Streams, c.Topics)
-	case c.Publishers < 1:
-		return fmt.Errorf("publishers: must be above 0 (got %d)", c.Publishers)
-	case c.Rate < 0 || c.Size < 0 || c.Duration < 0 || c.Idle < 0:
-		return errors.New("rate, size, duration and idle must not be negative")
-	case !strings.HasPrefix(c.SubscribePath, "/") || !strings.HasPrefix(c.PublishPath, "/"):
-		return errors.New("paths must begin with /")
-	case c.Duration > 0 && !strings.Contains(c.Body, stampPlaceholder):
-		return errors.New("body: must contain {stamp}, by which a delivery is recognised")
-	}
-	return nil
-}
-
-// Phase is a phase of a run.
-type Phase string
-
-// The phases of a run, in order.
-const (
-	PhaseOpening    Phase = "opening"
-	PhaseIdle       Phase = "idle"
-	PhasePublishing Phase = "publishing"
-	PhaseSettling   Phase = "settling"
-)
-
-// Progress is the progress of a run.
-type Progress struct {
-	Phase     Phase
-	Opened    int64
-	Published int64
-	Delivered int64
-	Elapsed   time.Duration // since the run began
-}
 
 // settleTime is how long the run waits for further deliveries before it counts missing ones as lost.
 const settleTime = time.Second
@@ -128,31 +49,6 @@ type run struct {
 	published counter
 	phase     atomicPhase
 	report    Report
-}
-
-// watch reports the progress until the function that it returns is called.
-func (r *run) watch() (stop func()) {
-	if r.progress == nil {
-		return func() {}
-	}
-	done, gone := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(gone)
-		every := time.NewTicker(time.Second)
-		defer every.Stop()
-		for {
-			select {
-			case <-done:
-				return
-			case <-every.C:
-				r.progress(Progress{
-					Phase: r.phase.get(), Opened: r.streams.opened.Load(), Published: r.published.ok.Load(),
-					Delivered: r.streams.delivered.Load(), Elapsed: time.Since(r.began),
-				})
-			}
-		}
-	}()
-	return func() { close(done); <-gone }
 }
 
 func (r *run) open(ctx context.Context) error {

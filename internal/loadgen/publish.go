@@ -3,7 +3,6 @@ package loadgen
 import (
 	"bufio"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +15,9 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
+
+// publishTimeout bounds one publish.
+const publishTimeout = 30 * time.Second
 
 // counter counts published events, in total and by topic, because only the streams of a topic receive its events.
 type counter struct {
@@ -62,8 +64,8 @@ func (c *counter) wanted(cfg Config, i int) int64 {
 	return c.byTopic[i%cfg.Topics] * int64(strings.Count(cfg.Body, stampPlaceholder))
 }
 
-// publishAll publishes from all publishers until the duration is over. It returns an error when the server refuses an
-// event before it has accepted any; later failures are counted.
+// publishAll publishes from all publishers until the duration is over. It returns an error when a publish fails or is
+// refused before the server has accepted any; later failures are counted.
 func publishAll(ctx context.Context, cfg Config, start time.Time, count *counter) error {
 	ctx, refuse := context.WithCancelCause(ctx)
 	defer refuse(nil)
@@ -107,9 +109,10 @@ func publishFrom(ctx context.Context, cfg Config, requests *requestTemplate, wor
 		topic := i % cfg.Topics
 		status, text, err := p.publish(ctx, topic, due)
 		switch {
+		case err != nil && ctx.Err() != nil: // the end of the context has closed the connection
 		case err != nil:
-			if ctx.Err() == nil {
-				count.failed.Add(1)
+			if count.failed.Add(1); count.ok.Load() == 0 {
+				return fmt.Errorf("a publish failed: %w", err)
 			}
 			p.disconnect()
 		case status < 200 || status > 299:
@@ -167,32 +170,4 @@ func (p *publisher) disconnect() {
 		_ = p.conn.Close()
 		p.conn = nil
 	}
-}
-
-const (
-	// dialTimeout bounds connecting.
-	dialTimeout = 30 * time.Second
-	// publishTimeout bounds one publish.
-	publishTimeout = 30 * time.Second
-)
-
-func dial(ctx context.Context, cfg Config) (net.Conn, error) {
-	host := cfg.URL.Host
-	if cfg.URL.Port() == "" {
-		host = net.JoinHostPort(cfg.URL.Hostname(), cfg.URL.Scheme)
-	}
-	d := &net.Dialer{Timeout: dialTimeout}
-	if cfg.URL.Scheme == "https" {
-		secure := &tls.Dialer{NetDialer: d, Config: &tls.Config{RootCAs: cfg.Roots, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12}}
-		conn, err := secure.DialContext(ctx, "tcp", host)
-		if err != nil {
-			return nil, fmt.Errorf("connecting: %w", err)
-		}
-		return conn, nil
-	}
-	conn, err := d.DialContext(ctx, "tcp", host)
-	if err != nil {
-		return nil, fmt.Errorf("connecting: %w", err)
-	}
-	return conn, nil
 }

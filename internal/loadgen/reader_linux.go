@@ -45,7 +45,7 @@ func (r *reader) wait() {
 func (r *reader) read(one *subscriber) error {
 	tcp, plain := one.conn.(*net.TCPConn)
 	if !plain {
-		r.running.Go(func() { r.streams.readWithGo(one) })
+		r.running.Go(func() { r.streams.readWithGo(one, one.conn) })
 		return nil
 	}
 	control, err := tcp.SyscallConn()

@@ -16,7 +16,7 @@ func (r *reader) start(s *subscribers) error {
 }
 
 func (r *reader) read(one *subscriber) error {
-	r.running.Go(func() { r.streams.readWithGo(one) })
+	r.running.Go(func() { r.streams.readWithGo(one, one.conn) })
 	return nil
 }
 

@@ -19,18 +19,17 @@ const (
 	openAhead = 256
 	// openTimeout bounds the wait for the first bytes of all streams.
 	openTimeout = 30 * time.Second
-	// readBuffer is the size of a read.
-	readBuffer = 64 << 10
 )
 
 // subscribers are the open streams.
 type subscribers struct {
 	cfg     Config
-	reader  reader
+	reader  reader        // reads the streams over HTTP/1.1
+	http2   *http2Streams // opens and reads those over HTTP/2; nil without them
 	all     []*subscriber
 	opened  atomic.Int64
 	ended   atomic.Int64
-	refusal atomic.Pointer[string]
+	failure atomic.Pointer[error] // the first, of opening
 
 	delivered atomic.Int64
 	lastNanos atomic.Int64
@@ -44,12 +43,15 @@ type subscriber struct {
 	scan   scanner
 	opened bool
 	got    int64    // number of stamps; guarded by subscribers.mu
-	conn   net.Conn // where Go reads the stream, else nil
+	conn   net.Conn // where Go reads a stream over HTTP/1.1, else nil
 	fd     int      // where the reader does, else -1
 }
 
 func newSubscribers(cfg Config) (*subscribers, error) {
 	s := &subscribers{cfg: cfg, all: make([]*subscriber, cfg.Streams)}
+	if cfg.HTTP2 {
+		s.http2 = newHTTP2Streams(s)
+	}
 	s.measure()
 	return s, s.reader.start(s)
 }
@@ -82,23 +84,14 @@ func (s *subscribers) missed(wanted func(stream int) int64) (all, lost, repeated
 }
 
 func (s *subscribers) open(ctx context.Context) error {
+	openOne := s.openOne
+	if s.http2 != nil {
+		openOne = s.http2.open
+	}
 	for i := range s.all {
-		conn, err := dial(ctx, s.cfg)
-		if err != nil {
+		s.all[i] = &subscriber{fd: -1}
+		if err := openOne(ctx, i); err != nil {
 			return fmt.Errorf("stream %d of %d: %w", i+1, len(s.all), err)
-		}
-		one := &subscriber{conn: conn, fd: -1}
-		s.all[i] = one
-		if _, err := conn.Write(s.request(i)); err != nil {
-			return fmt.Errorf("stream %d of %d: %w", i+1, len(s.all), err)
-		}
-		if i < s.cfg.Stalled {
-			stall(conn)
-			s.opened.Add(1)
-			continue
-		}
-		if err := s.reader.read(one); err != nil {
-			return err
 		}
 		if err := s.await(ctx, int64(i+1-openAhead)); err != nil {
 			return err
@@ -107,12 +100,29 @@ func (s *subscribers) open(ctx context.Context) error {
 	return s.await(ctx, int64(len(s.all)))
 }
 
-// await waits until the given number of streams has received a response, and fails if one of them was refused.
+// openOne opens a stream on an HTTP/1.1 connection of its own. It does not wait for the response.
+func (s *subscribers) openOne(ctx context.Context, i int) (err error) {
+	one := s.all[i]
+	if one.conn, err = dial(ctx, s.cfg); err != nil {
+		return err
+	}
+	if _, err := one.conn.Write(s.request(i)); err != nil {
+		return err
+	}
+	if i < s.cfg.Stalled {
+		stall(one.conn)
+		s.opened.Add(1)
+		return nil
+	}
+	return s.reader.read(one)
+}
+
+// await waits until the given number of streams has received a response, and fails if one of them failed.
 func (s *subscribers) await(ctx context.Context, opened int64) error {
 	for deadline := time.Now().Add(openTimeout); ; {
-		reached := s.opened.Load() >= opened // read first: a response counted here has stored its refusal
-		if refusal := s.refusal.Load(); refusal != nil {
-			return fmt.Errorf("a subscription was refused: %s", *refusal)
+		reached := s.opened.Load() >= opened // read first: a response counted here has stored its failure
+		if failure := s.failure.Load(); failure != nil {
+			return *failure
 		}
 		if reached {
 			return nil
@@ -126,23 +136,35 @@ func (s *subscribers) await(ctx context.Context, opened int64) error {
 	}
 }
 
+func (s *subscribers) path(i int) string {
+	return strings.ReplaceAll(s.cfg.SubscribePath, "{n}", strconv.Itoa(i%s.cfg.Topics))
+}
+
 func (s *subscribers) request(i int) []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "GET %s HTTP/1.1\r\nHost: %s\r\nAccept: text/event-stream\r\n",
-		strings.ReplaceAll(s.cfg.SubscribePath, "{n}", strconv.Itoa(i%s.cfg.Topics)), s.cfg.URL.Host)
+		s.path(i), s.cfg.URL.Host)
 	_ = s.cfg.SubscribeHeader.Write(&b) // writing to a builder does not fail
 	b.WriteString("\r\n")
 	return []byte(b.String())
 }
 
+// responded counts a stream that received a response. status is the response's, for the error.
+func (s *subscribers) responded(one *subscriber, status string, ok bool) {
+	one.opened = true
+	if !ok {
+		s.fail(fmt.Errorf("a subscription was refused: %s", status))
+	}
+	s.opened.Add(1) // after the failure is stored: await reads the two in the opposite order
+}
+
+func (s *subscribers) fail(err error) { s.failure.CompareAndSwap(nil, &err) }
+
 // take processes bytes that a stream received at a time. Only one goroutine may call it for a stream, with mu held.
 func (s *subscribers) take(one *subscriber, b []byte, now time.Time) {
 	if !one.opened {
-		one.opened = true
-		if line, _, _ := strings.Cut(string(b[:min(len(b), 300)]), "\r\n"); !strings.Contains(line, " 200 ") {
-			s.refusal.CompareAndSwap(nil, &line)
-		}
-		s.opened.Add(1) // after the refusal is stored: await reads the two in the opposite order
+		line, _, _ := strings.Cut(string(b[:min(len(b), 300)]), "\r\n")
+		s.responded(one, line, strings.Contains(line, " 200 "))
 	}
 	nanos, count := now.UnixNano(), int64(0)
 	one.scan.feed(b, func(stamp int64) {
@@ -166,34 +188,13 @@ func (s *subscribers) latency() Latency {
 
 func (s *subscribers) close() {
 	s.reader.stop()
+	if s.http2 != nil {
+		s.http2.close()
+	}
 	for _, one := range s.all {
 		if one != nil && one.conn != nil {
 			_ = one.conn.Close()
 		}
 	}
 	s.reader.wait()
-}
-
-// stall reduces the receive buffer, so that a stream that is never read fills up soon.
-func stall(conn net.Conn) {
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		_ = tcp.SetReadBuffer(4096)
-	}
-}
-
-// readWithGo reads a stream from a goroutine of its own until it ends.
-func (s *subscribers) readWithGo(one *subscriber) {
-	buffer := make([]byte, readBuffer)
-	for {
-		n, err := one.conn.Read(buffer)
-		if n > 0 {
-			s.mu.Lock()
-			s.take(one, buffer[:n], time.Now())
-			s.mu.Unlock()
-		}
-		if err != nil {
-			s.ended.Add(1)
-			return
-		}
-	}
 }

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 )
 
@@ -72,14 +71,4 @@ func usageIn(name string) (u Usage) {
 	u.CPU = time.Duration(number(11)+number(12)) * clockTick
 	u.RSS = number(21) * int64(os.Getpagesize())
 	return u
-}
-
-// atomicPhase holds the phase for the goroutine that reports the progress.
-type atomicPhase struct{ phase atomic.Value }
-
-func (b *atomicPhase) set(p Phase) { b.phase.Store(p) }
-
-func (b *atomicPhase) get() Phase {
-	p, _ := b.phase.Load().(Phase)
-	return p
 }
