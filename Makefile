@@ -61,8 +61,8 @@ fuzz: ## run each fuzz target for FUZZTIME (10s)
 
 bench: bench-server bench-go ## compare the server with the floor, then run the Go benchmarks
 
-bench-server: ## compare the server with the floor (RUNS=3); see docs/performance.md
-	@RUNS=$(RUNS) bench/run.sh
+bench-server: ## compare the server with the floor (RUNS=3, CASES='*tls* one-reader'); see docs/performance.md
+	@RUNS=$(RUNS) CASES='$(CASES)' bench/run.sh
 
 bench-go: ## run the Go benchmarks with allocations; BENCH=regexp selects
 	@dirs=$$(grep -rl --include='*_test.go' '^func Benchmark' . | xargs -r -n 1 dirname | sort -u); \

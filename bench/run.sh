@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # Measures this tree and the floor alternately and prints a table: the cost of a delivery and of a publish, their latency,
-# and the memory of an idle stream. RUNS (3) is the number of measurements of each case; the table has the medians. Absolute times vary between
-# runs and machines: compare the ratios.
+# and the memory of an idle stream. RUNS (3) is the number of measurements of each case; the table has the medians. CASES
+# (all) are the names of the cases to measure, and may contain *. Absolute times vary between runs and machines: compare
+# the ratios. It needs Linux, a C compiler and openssl.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 runs=${RUNS:-3}
+read -ra cases <<<"${CASES:-*}"
 work=$(mktemp -d)
 pids=()
 cleanup() {
@@ -20,7 +22,18 @@ go build -o "$work/carillon" ./cmd/carillon
 go build -o "$work/tutorial" ./bench/tutorial
 go build -o "$work/bare" ./bench/bare
 cc -O2 -o "$work/floor" bench/floor.c
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=bench -addext subjectAltName=IP:127.0.0.1 \
+	-keyout "$work/key.pem" -out "$work/cert.pem" 2>"$work/openssl" || { cat "$work/openssl" >&2; exit 1; }
 ulimit -n "$(ulimit -Hn)"
+# selected NAME: reports whether CASES has the case, and announces it with the other arguments.
+selected() {
+	local pattern
+	for pattern in "${cases[@]}"; do
+		# shellcheck disable=SC2053 # the right side is a pattern
+		if [[ $1 == $pattern ]]; then say "$1: ${*:2}"; return; fi
+	done
+	return 1
+}
 bench() { CARILLON_TOKEN=bench "$work/carillon" bench --json --quiet "$@" 2>>"$work/err" || { cat "$work/err" >&2; echo '{}'; }; }
 serve() { # starts the server, with further variables of its environment, and sets $server
 	env "$@" CARILLON_HTTP_ADDR=127.0.0.1:18471 CARILLON_ADMIN_ADDR= CARILLON_AUTH_PUBLISH_TOKEN=bench CARILLON_LOG_ENCODING=json \
@@ -28,7 +41,9 @@ serve() { # starts the server, with further variables of its environment, and se
 	server=$!
 	pids+=("$server")
 	sleep 1
+	kill -0 "$server" 2>/dev/null || { cat "$work/log" >&2; exit 1; }
 }
+stop() { kill "$@" && wait "$@" 2>/dev/null || true; }
 "$work/floor" 18472 & floor=$!
 pids+=("$floor")
 ours=(--url http://127.0.0.1:18471)
@@ -36,14 +51,14 @@ theirs=(--url http://127.0.0.1:18472 --subscribe /s --publish /p)
 
 # pair NAME ARGS: both alternately; the reports of each are in a file of its own.
 pair() {
+	selected "$@" || return 0
 	local name=$1; shift
-	say "$name: $*"
 	serve
 	for ((i = 0; i < runs; i++)); do
 		bench "${ours[@]}" "$@" --pid "$server" >>"$work/$name.ours"
 		bench "${theirs[@]}" "$@" --pid "$floor" >>"$work/$name.floor"
 	done
-	kill "$server" && wait "$server" 2>/dev/null || true
+	stop "$server"
 }
 # alone NAME ARGS: this tree only, for cases that the floor does not support.
 alone() {
@@ -51,21 +66,21 @@ alone() {
 }
 # alone_with "NAME=VALUE ..." NAME ARGS: the same with these variables in the environment of the server.
 alone_with() {
+	selected "${@:2}" || return 0
 	local name=$2 variables
 	read -ra variables <<<"$1"
 	shift 2
-	say "$name: $*"
 	for ((i = 0; i < runs; i++)); do
 		serve "${variables[@]}"
 		bench "${ours[@]}" "$@" --pid "$server" >>"$work/$name.ours"
-		kill "$server" && wait "$server" 2>/dev/null || true
+		stop "$server"
 	done
 }
 
 # beside_bare NAME ARGS: alternately this tree, and the bare handler with the same publishes but no streams.
 beside_bare() {
+	selected "$@" || return 0
 	local name=$1; shift
-	say "$name: $*"
 	serve
 	"$work/bare" 127.0.0.1:18474 & local bare=$!
 	pids+=("$bare")
@@ -74,7 +89,7 @@ beside_bare() {
 		bench "${ours[@]}" "$@" --pid "$server" >>"$work/$name.ours"
 		bench --url http://127.0.0.1:18474 "$@" --streams 0 --pid "$bare" >>"$work/$name.bare"
 	done
-	kill "$bare" "$server" && wait "$bare" "$server" 2>/dev/null || true
+	stop "$bare" "$server"
 }
 
 pair live-100x50 --streams 100 --rate 50 --duration 8s
@@ -87,21 +102,26 @@ alone idle-10000 --streams 10000 --duration 0 --idle 20s
 alone stalled-100-of-1000 --streams 1000 --stalled 100 --rate 50 --duration 8s
 
 # Streams that stay with net/http, because their connections are not taken over or cannot be.
+tls=(--url https://127.0.0.1:18471 --ca "$work/cert.pem")
+with_tls="CARILLON_HTTP_TLS_CERT_FILE=$work/cert.pem CARILLON_HTTP_TLS_KEY_FILE=$work/key.pem"
 alone_with CARILLON_STREAM_TAKE_OVER=false handler-1000x50 --streams 1000 --rate 50 --duration 8s
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=bench -addext subjectAltName=IP:127.0.0.1 \
-	-keyout "$work/key.pem" -out "$work/cert.pem" 2>>"$work/err"
-alone_with "CARILLON_HTTP_TLS_CERT_FILE=$work/cert.pem CARILLON_HTTP_TLS_KEY_FILE=$work/key.pem" tls-1000x50 \
-	--url https://127.0.0.1:18471 --ca "$work/cert.pem" --streams 1000 --rate 50 --duration 8s
+alone_with "$with_tls" tls-1000x50 "${tls[@]}" --streams 1000 --rate 50 --duration 8s
+alone_with "$with_tls" http2-1000x50 "${tls[@]}" --http2 --streams 1000 --rate 50 --duration 8s
 
-say "the tutorial's clock, 1000 clients"
-"$work/tutorial" 127.0.0.1:18473 & tutorial=$!
-pids+=("$tutorial")
-sleep 1
-bench --url http://127.0.0.1:18473 --subscribe /stream --streams 1000 --duration 0 --idle 10s --pid "$tutorial" >"$work/tutorial.ours"
-kill "$tutorial" && wait "$tutorial" 2>/dev/null || true
-say "our clock, 1000 clients"
-serve
-bench "${ours[@]}" --subscribe /events --streams 1000 --duration 0 --idle 10s --pid "$server" >"$work/clock.ours"
-kill "$server" && wait "$server" 2>/dev/null || true
+# The clock to 1,000 clients, and the tutorial's. Each is measured once.
+idle=(--streams 1000 --duration 0 --idle 10s)
+if selected tutorial "${idle[@]}"; then
+	"$work/tutorial" 127.0.0.1:18473 & tutorial=$!
+	pids+=("$tutorial")
+	sleep 1
+	bench --url http://127.0.0.1:18473 --subscribe /stream "${idle[@]}" --pid "$tutorial" >"$work/tutorial.ours"
+	stop "$tutorial"
+fi
+if selected clock "${idle[@]}"; then
+	serve
+	bench "${ours[@]}" --subscribe /events "${idle[@]}" --pid "$server" >"$work/clock.ours"
+	stop "$server"
+fi
 
+compgen -G "$work/*.ours" >/dev/null || { say "CASES=${CASES-}: there is no such case"; exit 1; }
 go run ./bench/table "$work"

@@ -1,5 +1,5 @@
-// Command table prints the medians of the reports that run.sh left in a folder, and the ratios to those of the floor
-// or the bare handler.
+// Command table prints the medians of the reports that run.sh left in a folder, and the ratios to those of the floor or
+// the bare handler.
 package main
 
 import (
@@ -31,8 +31,8 @@ var columns = []struct {
 }{
 	{"us/delivery", func(r loadgen.Report) float64 { return r.DeliveryCPUMicros }},
 	{"us/publish", func(r loadgen.Report) float64 { return r.PublishCPUMicros }},
-	{"switches", func(r loadgen.Report) float64 { return r.PublishSwitches }},
-	{"publish p50", func(r loadgen.Report) float64 { return r.PublishLatency.P50 }},
+	{"switches/publish", func(r loadgen.Report) float64 { return r.PublishSwitches }},
+	{"publish p50 ms", func(r loadgen.Report) float64 { return r.PublishLatency.P50 }},
 	{"p50 ms", func(r loadgen.Report) float64 { return r.Latency.P50 }},
 	{"p99 ms", func(r loadgen.Report) float64 { return r.Latency.P99 }},
 	{"delivered/s", func(r loadgen.Report) float64 { return r.DeliveryRate }},
@@ -70,7 +70,8 @@ func run(folder string, out io.Writer) error {
 	return w.Flush()
 }
 
-// compare writes the medians of another server's file and the ratios to them. It writes nothing if there is no such file.
+// compare writes the medians of the reports of another server, and the ratios of ours to them. It writes nothing if the
+// file does not exist.
 func compare(w io.Writer, ours []loadgen.Report, file, who string) error {
 	base, err := read(file)
 	switch {
@@ -81,8 +82,8 @@ func compare(w io.Writer, ours []loadgen.Report, file, who string) error {
 	}
 	row(w, "", who, func(i int) string { return short(median(base, columns[i].of)) })
 	row(w, "", "ratio", func(i int) string {
-		if one, other := median(ours, columns[i].of), median(base, columns[i].of); other != 0 && one != 0 {
-			return fmt.Sprintf("%.2f", one/other)
+		if of := columns[i].of; median(ours, of) != 0 && median(base, of) != 0 {
+			return fmt.Sprintf("%.2f", median(ours, of)/median(base, of))
 		}
 		return "-"
 	})
