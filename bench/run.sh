@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Measures this tree and the floor alternately and prints a table: the cost of a delivery and of a publish, their latency,
 # and the memory of an idle stream. RUNS (3) is the number of measurements of each case; the table has the medians. CASES
-# (all) are the names of the cases to measure, and may contain *. Absolute times vary between runs and machines: compare
-# the ratios. It needs Linux, a C compiler and openssl.
+# (all) are the names of the cases to measure, and may contain *. PORT (18471) is the first of four ports that are used.
+# Absolute times vary between runs and machines: compare the ratios. It needs Linux, a C compiler and openssl.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 runs=${RUNS:-3}
 read -ra cases <<<"${CASES:-*}"
+port=${PORT:-18471}
+at=127.0.0.1:$port at_floor=127.0.0.1:$((port + 1)) at_tutorial=127.0.0.1:$((port + 2)) at_bare=127.0.0.1:$((port + 3))
 work=$(mktemp -d)
 pids=()
 cleanup() {
@@ -36,7 +38,7 @@ selected() {
 }
 bench() { CARILLON_TOKEN=bench "$work/carillon" bench --json --quiet "$@" 2>>"$work/err" || { cat "$work/err" >&2; echo '{}'; }; }
 serve() { # starts the server, with further variables of its environment, and sets $server
-	env "$@" CARILLON_HTTP_ADDR=127.0.0.1:18471 CARILLON_ADMIN_ADDR= CARILLON_AUTH_PUBLISH_TOKEN=bench CARILLON_LOG_ENCODING=json \
+	env "$@" CARILLON_HTTP_ADDR="$at" CARILLON_ADMIN_ADDR= CARILLON_AUTH_PUBLISH_TOKEN=bench CARILLON_LOG_ENCODING=json \
 		CARILLON_DRAIN_WINDOW=0s "$work/carillon" >"$work/log" 2>&1 &
 	server=$!
 	pids+=("$server")
@@ -44,10 +46,10 @@ serve() { # starts the server, with further variables of its environment, and se
 	kill -0 "$server" 2>/dev/null || { cat "$work/log" >&2; exit 1; }
 }
 stop() { kill "$@" && wait "$@" 2>/dev/null || true; }
-"$work/floor" 18472 & floor=$!
+"$work/floor" "$((port + 1))" & floor=$!
 pids+=("$floor")
-ours=(--url http://127.0.0.1:18471)
-theirs=(--url http://127.0.0.1:18472 --subscribe /s --publish /p)
+ours=(--url "http://$at")
+theirs=(--url "http://$at_floor" --subscribe /s --publish /p)
 
 # pair NAME ARGS: both alternately; the reports of each are in a file of its own.
 pair() {
@@ -82,12 +84,12 @@ beside_bare() {
 	selected "$@" || return 0
 	local name=$1; shift
 	serve
-	"$work/bare" 127.0.0.1:18474 & local bare=$!
+	"$work/bare" "$at_bare" & local bare=$!
 	pids+=("$bare")
 	sleep 1
 	for ((i = 0; i < runs; i++)); do
 		bench "${ours[@]}" "$@" --pid "$server" >>"$work/$name.ours"
-		bench --url http://127.0.0.1:18474 "$@" --streams 0 --pid "$bare" >>"$work/$name.bare"
+		bench --url "http://$at_bare" "$@" --streams 0 --pid "$bare" >>"$work/$name.bare"
 	done
 	stop "$bare" "$server"
 }
@@ -102,7 +104,7 @@ alone idle-10000 --streams 10000 --duration 0 --idle 20s
 alone stalled-100-of-1000 --streams 1000 --stalled 100 --rate 50 --duration 8s
 
 # Streams that stay with net/http, because their connections are not taken over or cannot be.
-tls=(--url https://127.0.0.1:18471 --ca "$work/cert.pem")
+tls=(--url "https://$at" --ca "$work/cert.pem")
 with_tls="CARILLON_HTTP_TLS_CERT_FILE=$work/cert.pem CARILLON_HTTP_TLS_KEY_FILE=$work/key.pem"
 alone_with CARILLON_STREAM_TAKE_OVER=false handler-1000x50 --streams 1000 --rate 50 --duration 8s
 alone_with "$with_tls" tls-1000x50 "${tls[@]}" --streams 1000 --rate 50 --duration 8s
@@ -111,10 +113,10 @@ alone_with "$with_tls" http2-1000x50 "${tls[@]}" --http2 --streams 1000 --rate 5
 # The clock to 1,000 clients, and the tutorial's. Each is measured once.
 idle=(--streams 1000 --duration 0 --idle 10s)
 if selected tutorial "${idle[@]}"; then
-	"$work/tutorial" 127.0.0.1:18473 & tutorial=$!
+	"$work/tutorial" "$at_tutorial" & tutorial=$!
 	pids+=("$tutorial")
 	sleep 1
-	bench --url http://127.0.0.1:18473 --subscribe /stream "${idle[@]}" --pid "$tutorial" >"$work/tutorial.ours"
+	bench --url "http://$at_tutorial" --subscribe /stream "${idle[@]}" --pid "$tutorial" >"$work/tutorial.ours"
 	stop "$tutorial"
 fi
 if selected clock "${idle[@]}"; then
