@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,7 +17,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"carillon/internal/app/pubsub"
 	"carillon/internal/transport/sse"
 )
 
@@ -69,12 +69,12 @@ func (c *reader) next() sse.Message {
 	return m
 }
 
-// expectGoaway checks that a goaway and a clean end come next.
-func (c *reader) expectGoaway(reason pubsub.EndReason) {
+// expectGoaway checks that a goaway of a drain and a clean end come next.
+func (c *reader) expectGoaway() {
 	c.t.Helper()
 	m := c.next()
 	assert.Equal(c.t, "carillon.goaway", m.Type)
-	assert.JSONEq(c.t, fmt.Sprintf(`{"reason":%q}`, reason), m.Data)
+	assert.JSONEq(c.t, `{"reason":"drain"}`, m.Data)
 	assert.GreaterOrEqual(c.t, m.Retry, 2*time.Second)
 	assert.Less(c.t, m.Retry, 4*time.Second)
 	_, err := c.in.Next()
@@ -115,4 +115,22 @@ func chunked(in *bufio.Reader) io.Reader {
 		panic(err)
 	}
 	return response.Body
+}
+
+// hijackable is a response writer whose connection a test has prepared.
+type hijackable struct {
+	http.ResponseWriter
+
+	conn net.Conn
+}
+
+func (g hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) { return g.conn, nil, nil }
+
+// serve serves a stream on a connection.
+func (s *testServer) serve(conn net.Conn) {
+	s.Helper()
+	r := httptest.NewRequestWithContext(s.Context(), http.MethodGet, "/?topic=a", nil)
+	stream, err := s.engine.Open(s.Context(), subscriptionOf(r))
+	require.NoError(s, err)
+	s.sse.Serve(hijackable{httptest.NewRecorder(), conn}, r, stream, s)
 }

@@ -105,7 +105,7 @@ func TestAnyFormatIsDeliveredOnEveryPath(t *testing.T) {
 			_, err := client.in.ReadByte()
 			assert.ErrorIs(t, err, io.EOF, "the body does not end as HTTP says")
 		}
-		other.expectGoaway(pubsub.EndDrain)
+		other.expectGoaway()
 	})
 }
 

@@ -6,14 +6,15 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"syscall"
 	"time"
 
 	"carillon/internal/app/pubsub"
 )
 
-// serveFromHandler writes a stream from the handler's own goroutine, for connections that cannot be taken over: TLS,
-// HTTP/2, HTTP/1.0, and platforms without a poller.
-func (t *Transport) serveFromHandler(w http.ResponseWriter, r *http.Request, b body, stream *pubsub.Stream, observer Observer) {
+// serveFromHandler writes a stream from the handler's own goroutine, for connections that cannot leave net/http: HTTP/2
+// and HTTP/1.0. It returns when the stream has ended, and no error.
+func (t *Transport) serveFromHandler(w http.ResponseWriter, r *http.Request, b body, stream *pubsub.Stream, observer Observer) error {
 	w.WriteHeader(http.StatusOK)
 	if u, ok := w.(interface{ Unwrap() http.ResponseWriter }); ok {
 		// Gin's writer flushes without an error result, so a failed write would go unnoticed. It writes its head late.
@@ -27,11 +28,13 @@ func (t *Transport) serveFromHandler(w http.ResponseWriter, r *http.Request, b b
 		server:  t.server,
 		w:       w,
 		control: http.NewResponseController(w),
-		mailbox: mailbox{observer: observer, body: b, limit: t.server.cfg.MaxBatchBytes, wake: make(chan struct{}, 1)},
+		mailbox: mailbox{observer: observer, body: b},
+		woken:   make(chan struct{}, 1),
 	}
+	out.start = func() { out.woken <- struct{}{} }
 	if err := out.write([][]byte{opening}); err != nil {
 		observer.Ended(Summary{Bytes: out.bytes, Reason: reasonOf(err)})
-		return
+		return nil
 	}
 	open := &t.counters.open[handlerPath(r)]
 	open.Add(1)
@@ -41,6 +44,7 @@ func (t *Transport) serveFromHandler(w http.ResponseWriter, r *http.Request, b b
 	out.mu.Lock()
 	defer out.mu.Unlock()
 	observer.Ended(Summary{Events: out.events, Bytes: out.bytes, Reason: out.ended})
+	return nil
 }
 
 // writer moves what its mailbox holds to the client.
@@ -50,6 +54,7 @@ type writer struct {
 	server  *Server
 	w       http.ResponseWriter
 	control *http.ResponseController
+	woken   chan struct{}
 	bytes   int64
 }
 
@@ -61,21 +66,24 @@ func (w *writer) run(ctx context.Context) {
 		// A deadline that passes between two writes would reset an HTTP/2 stream.
 		_ = w.control.SetWriteDeadline(time.Time{})
 		select {
-		case <-w.wake:
+		case <-w.woken:
 		case <-gone:
 			gone = nil
 			w.body.stream.End(pubsub.EndGone)
 			continue
 		}
-		frames, ended := w.take()
-		if gone != nil {
-			if err := w.write(frames); err != nil {
-				gone = nil
-				w.body.stream.End(reasonOf(err))
+		var frames [][]byte
+		for more := true; more; {
+			var ended bool
+			if frames, ended, more = w.take(frames); gone != nil && len(frames) > 0 {
+				if err := w.write(frames); err != nil {
+					gone = nil
+					w.body.stream.End(reasonOf(err))
+				}
 			}
-		}
-		if ended != "" {
-			return
+			if ended {
+				return
+			}
 		}
 	}
 }
@@ -116,7 +124,7 @@ func WriteSteadily(w http.ResponseWriter, content []byte, timeout time.Duration)
 
 // reasonOf returns the reason for a failed write: the client took nothing for too long, or it has left.
 func reasonOf(err error) pubsub.EndReason {
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, syscall.ETIMEDOUT) {
 		return pubsub.EndDead
 	}
 	return pubsub.EndGone

@@ -1,13 +1,11 @@
 package delivery
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net"
 	"net/http"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -38,7 +36,7 @@ func (h *handover) supports(r *http.Request) bool {
 
 // takeOver moves the connection's descriptor out of Go's network poller and leaves the stream to its shard, with the head
 // and the opening to send first. It returns [http.ErrNotSupported] when nothing has happened to the connection yet.
-func (t *Transport) takeOver(w http.ResponseWriter, b body, stream *pubsub.Stream, observer Observer) error {
+func (t *Transport) takeOver(w http.ResponseWriter, _ *http.Request, b body, stream *pubsub.Stream, observer Observer) error {
 	header := w.Header()
 	hijacked, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -59,18 +57,6 @@ func (t *Transport) takeOver(w http.ResponseWriter, b body, stream *pubsub.Strea
 	t.counters.open[takenOver].Add(1)
 	stream.Attach(c)
 	return nil
-}
-
-// responseHead returns a response's head as net/http would have written it (RFC 9112, 4).
-func responseHead(header http.Header) []byte {
-	var b bytes.Buffer
-	b.Grow(1024) // the opening will be appended
-	b.WriteString("HTTP/1.1 200 OK\r\n")
-	_ = header.Write(&b) // writing to a buffer cannot fail
-	b.WriteString("Date: ")
-	b.WriteString(time.Now().UTC().Format(http.TimeFormat))
-	b.WriteString("\r\nTransfer-Encoding: chunked\r\n\r\n")
-	return b.Bytes()
 }
 
 // duplicate returns a descriptor of our own for a connection. Closing the original takes it out of Go's network poller,

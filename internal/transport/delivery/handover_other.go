@@ -9,8 +9,7 @@ import (
 	"carillon/internal/app/pubsub"
 )
 
-// handover takes over no connections where there is no poller for them: every stream is written by its handler's
-// goroutine.
+// handover takes over no connections where there is no poller for them: every stream is written by goroutines.
 type handover struct{}
 
 func (*handover) open() error                 { return nil }
@@ -21,6 +20,6 @@ func (*handover) run(ctx context.Context) error {
 	return nil
 }
 
-func (*Transport) takeOver(http.ResponseWriter, body, *pubsub.Stream, Observer) error {
+func (*Transport) takeOver(http.ResponseWriter, *http.Request, body, *pubsub.Stream, Observer) error {
 	return http.ErrNotSupported
 }

@@ -69,7 +69,9 @@ type testServer struct {
 	calls      atomic.Int64 // of Ended
 	resets     atomic.Int64
 	stopEngine func() // ends the engine alone
-	stop       func()
+	// stopStreams ends what writes the streams, which must have ended.
+	stopStreams func()
+	stop        func()
 }
 
 func newTestServer(t *testing.T, kind connKind, change ...func(*delivery.Config, *pubsub.Config)) *testServer {
@@ -122,10 +124,13 @@ func newTestServer(t *testing.T, kind connKind, change ...func(*delivery.Config,
 		stopEngine()
 		engines.Wait()
 	}
+	s.stopStreams = func() {
+		stopPoller()
+		pollers.Wait()
+	}
 	s.stop = sync.OnceFunc(func() {
 		s.stopEngine()
-		stopPoller() // the poller outlives the streams, as it must
-		pollers.Wait()
+		s.stopStreams() // the poller outlives the streams, as it must
 		s.web.Client().CloseIdleConnections()
 		s.web.Close()
 	})

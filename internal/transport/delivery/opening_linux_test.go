@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"syscall"
 	"testing"
@@ -18,24 +17,6 @@ import (
 	"carillon/internal/app/pubsub"
 	"carillon/internal/transport/delivery"
 )
-
-// hijackable is a response writer whose connection a test has prepared.
-type hijackable struct {
-	http.ResponseWriter
-
-	conn net.Conn
-}
-
-func (g hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) { return g.conn, nil, nil }
-
-// serve serves a stream on a connection.
-func (s *testServer) serve(conn net.Conn) {
-	s.Helper()
-	r := httptest.NewRequestWithContext(s.Context(), http.MethodGet, "/?topic=a", nil)
-	stream, err := s.engine.Open(s.Context(), subscriptionOf(r))
-	require.NoError(s, err)
-	s.sse.Serve(hijackable{httptest.NewRecorder(), conn}, r, stream, s)
-}
 
 // fullConnection returns both ends of a connection whose kernel takes nothing more from the server until the client
 // reads, and how many bytes are in between.

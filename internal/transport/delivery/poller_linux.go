@@ -11,9 +11,6 @@ import (
 	"carillon/internal/app/pubsub"
 )
 
-// shutdownTimeout is how long connections may take to be sent their last bytes once the server stops.
-const shutdownTimeout = 2 * time.Second
-
 // poller waits until taken-over connections end or can take more, and notifies the streams' shards. It never uses the
 // descriptor of a running stream. It owns the connections whose stream ended before their last bytes were sent.
 type poller struct {

@@ -23,14 +23,20 @@ func (s *testServer) slow() (*reader, int) {
 	if s.kind.http2 {
 		return s.listen("topic=a"), 200 // Go's client grants 4 MiB
 	}
-	conn, in := s.dial(64 << 10)
+	return s.listenRaw(64 << 10), 60
+}
+
+// listenRaw opens a stream on a bare connection, which [testServer.dial] describes.
+func (s *testServer) listenRaw(buffer int) *reader {
+	s.Helper()
+	conn, in := s.dial(buffer)
 	body := chunked(in)
 	if s.kind.gzip {
 		inflated, err := gzip.NewReader(body)
 		require.NoError(s, err)
 		body = inflated
 	}
-	return s.read(body, sync.OnceFunc(func() { _ = conn.Close() })), 60
+	return s.read(body, sync.OnceFunc(func() { _ = conn.Close() }))
 }
 
 // waitLive reads until the stream is live: only then has it heartbeats. A stream that never was live is not slow, but

@@ -38,14 +38,14 @@ type path int
 
 const (
 	takenOver    path = iota
-	handlerHTTP1      // written by the handler's goroutine
+	handlerHTTP1      // written by a goroutine
 	handlerHTTP2      // likewise
 	pathCount
 )
 
 var pathNames = [pathCount]string{takenOver: "taken_over", handlerHTTP1: "http1", handlerHTTP2: "http2"}
 
-// handlerPath returns the path of a request whose connection is not taken over.
+// handlerPath returns the path of a request whose connection is not taken over by the poller.
 func handlerPath(r *http.Request) path {
 	if r.ProtoMajor == 2 {
 		return handlerHTTP2

@@ -44,7 +44,7 @@ func (t *Transport) Frame(stream *pubsub.Stream, item *pubsub.Item) ([]byte, err
 	return contentOf(chunk), nil
 }
 
-// Serve responds to a request with a stream. It returns at once where the connection is taken over, else when the
+// Serve responds to a request with a stream. It returns at once where the connection leaves net/http, else when the
 // stream has ended; the observer may be called from any goroutine. Headers that were set before stay.
 func (t *Transport) Serve(w http.ResponseWriter, r *http.Request, stream *pubsub.Stream, observer Observer) {
 	compression := t.server.cfg.Compression
@@ -56,16 +56,20 @@ func (t *Transport) Serve(w http.ResponseWriter, r *http.Request, stream *pubsub
 	if b.gzip {
 		w.Header().Set("Content-Encoding", "gzip")
 	}
-	if t.server.handover.supports(r) {
-		switch err := t.takeOver(w, b, stream, observer); {
-		case err == nil:
-			return
-		case !errors.Is(err, http.ErrNotSupported):
-			observer.Ended(Summary{Reason: pubsub.EndFailed, Problem: err})
-			return
-		}
+	serve := t.serveFromHandler
+	switch {
+	case t.server.handover.supports(r):
+		serve = t.takeOver
+	case r.ProtoMajor == 1 && r.ProtoMinor == 1:
+		serve = t.hijack
 	}
-	t.serveFromHandler(w, r, b, stream, observer)
+	err := serve(w, r, b, stream, observer)
+	if errors.Is(err, http.ErrNotSupported) {
+		err = t.serveFromHandler(w, r, b, stream, observer)
+	}
+	if err != nil {
+		observer.Ended(Summary{Reason: pubsub.EndFailed, Problem: err})
+	}
 }
 
 // CanRefuse reports whether the format has a refusal of its own; other formats' clients are refused with a status.
