@@ -6,9 +6,12 @@
 // client needs no memory for events, and replay, catching up and live delivery use the same code.
 //
 // Each stream belongs to a shard. A shard is one goroutine with its own topic index; it matches new items with its
-// streams, hands them to their sinks, sends heartbeats and ends streams. The package guarantees:
+// streams, hands them to their sinks, sends heartbeats and ends streams. A lock decides who owns the shard's state. The
+// goroutine holds it while it works. While it waits, the receiver of entries from the log, which may be a publisher, may
+// take it to deliver an event with few readers itself: to wake the goroutine would take longer. The package guarantees:
 //
-//   - A publish waits for the log and never for a stream.
+//   - A publish waits for the log and never for a stream or a shard. It may include a bounded number of calls of sinks,
+//     which do not block.
 //   - A stream gets the events that match its subscription in log order, each once. Where events are missing, it gets a
 //     [Reset] before any newer event.
 //   - A [Sink] is called by one goroutine at a time and must not block. Close is called exactly once, as the last call.

@@ -31,6 +31,7 @@ type Engine struct {
 	outage    outage
 	latest    latest
 	shards    []*shard
+	receiver  receiver
 	nextShard atomic.Uint64 // streams are assigned to the shards round-robin
 
 	newest    atomic.Uint64 // the newest offset that the follower has received

@@ -43,6 +43,9 @@ func (e *Engine) Behind() bool {
 	return slices.ContainsFunc(e.shards, func(s *shard) bool { return s.backlog.requested })
 }
 
+// SmallWalks returns how often the receiver of entries delivered them itself. Call it while nothing is published.
+func (e *Engine) SmallWalks() uint64 { return e.receiver.walks }
+
 // Memory is that of an index of the newest events, in bytes.
 type Memory struct{ Counted, Taken, Left int64 }
 

@@ -33,21 +33,22 @@ func (e *Engine) follow(ctx context.Context) error {
 	}
 }
 
-// receive adds entries that stand right after an offset to the window and wakes the shards.
+// receive adds entries that stand right after an offset to the window and gives them to the shards.
 func (e *Engine) receive(after uint64, entries []event.Entry) {
 	if newest := e.newest.Load(); after > newest {
 		e.window.skip(after)
 		e.newest.Store(after)
 		e.observer.LogOvertook(after - newest)
 	}
+	var items []*Item
+	now, before := time.Now(), e.newest.Load()
 	if len(entries) > 0 {
-		e.window.push(newItems(entries, time.Now()))
+		items = newItems(entries, now)
+		e.window.push(items)
 		e.newest.Store(entries[len(entries)-1].Position.Offset)
 	}
 	e.latest.add(entries, e.newest.Load())
-	for _, s := range e.shards {
-		s.wake()
-	}
+	e.dispatch(before, items, now)
 }
 
 // replace continues with the log that took the place of the one that was followed. Every stream gets a [ResetEpoch] and

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -144,33 +145,58 @@ func TestPublishRefuses(t *testing.T) {
 	})
 }
 
-// A sink must not block. If one does, its shard hangs, but no publisher waits.
-func TestPublishDoesNotWaitForASink(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		cfg := config()
-		cfg.Window.Events = 8
-		f := start(t, cfg, newLog(0))
-		_, before := f.listen(next, "a") // on the other shard
-		blocking := &blockingSink{fakeSink: newSink(), free: make(chan struct{})}
-		f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: allTopics}).Attach(blocking)
-		_, elsewhere := f.listen(next, "b")
-		_, beside := f.listen(next, "a") // shares the blocked shard
-		synctest.Wait()
+// A sink must not block. If one does when its shard calls it, the shard hangs, but neither a publisher nor another shard
+// waits. A shard calls the sinks when streams catch up, when there are many readers, and when events follow closely.
+func TestPublishDoesNotWaitForAShard(t *testing.T) {
+	for name, c := range map[string]struct {
+		from  pubsub.Start
+		more  int            // readers of the topic
+		begin func(*fixture) // what comes right before the events
+	}{
+		"replay":       {from: pubsub.Last(1), begin: func(*fixture) {}},
+		"many readers": {more: 30, begin: func(*fixture) {}},
+		"busy":         {begin: func(f *fixture) { f.publish(1, "b") }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cfg := config()
+				cfg.Window.Events = 8
+				f := start(t, cfg, newLog(0))
+				_, other := f.listen(next, "a") // on the other shard
+				f.publish(1, "a")
+				time.Sleep(pause)
+				blocking := &blockingSink{fakeSink: newSink(), free: make(chan struct{})}
+				f.open(pubsub.Subscription{Patterns: patterns("a"), Grant: allTopics, Start: c.from}).Attach(blocking)
+				_, elsewhere := f.listen(next, "b") // on the other shard too
+				_, beside := f.listen(next, "a")    // shares the blocked shard
+				for range c.more {
+					f.listen(next, "a")
+				}
+				time.Sleep(pause)
+				c.begin(f)
 
-		for range 100 {
-			f.publish(10, "a")
-		}
-		f.publish(1, "b")
-		synctest.Wait()
-		assert.Equal(t, numbers(1, 1000), before.Text())
-		assert.Equal(t, []string{"1001"}, elsewhere.Text())
-		assert.Empty(t, beside.Text())
+				first := f.published + 1
+				for range 100 {
+					f.publish(10, "a")
+				}
+				time.Sleep(pause)
+				want := numbers(first, first+999)
+				assert.Equal(t, want, other.Text()[1:])
+				assert.Empty(t, beside.Text())
+				walks := f.engine.SmallWalks()
+				f.publish(1, "b")
+				texts := elsewhere.Text()
+				assert.Equal(t, fmt.Sprint(first+1000), texts[len(texts)-1], "when the publish returns")
+				assert.Equal(t, walks+1, f.engine.SmallWalks())
 
-		close(blocking.free) // meanwhile a thousand events passed through a window of eight
-		synctest.Wait()
-		assert.Equal(t, numbers(1, 1000), beside.Text())
-		assert.Equal(t, numbers(1, 1000), blocking.Text())
-	})
+				close(blocking.free) // meanwhile a thousand events passed through a window of eight
+				synctest.Wait()
+				assert.Equal(t, want, beside.Text())
+				texts = blocking.Text()
+				assert.Equal(t, want, texts[len(texts)-1000:])
+			})
+		})
+	}
 }
 
 // blockingSink violates the contract: its Send blocks until free is closed.

@@ -45,7 +45,8 @@ type Log interface {
 	// after the offset that is its first argument, up to the last of the entries. If that offset is greater than the
 	// previous entry's, or than the requested one, the entries between were trimmed before they could be delivered; such
 	// a call may have no entries. If log and follower share a process, an entry is delivered before the Append that
-	// stored it returns. The function deliver must be quick and must not call the log.
+	// stored it returns. The function deliver does not block and does not call the log. It may call sinks, a bounded
+	// number of times.
 	//
 	// Follow fails with [ErrReplaced] when the position is not of the log's epoch or the epoch changes, and with
 	// [ErrUnavailable] when the log cannot be reached; the engine then follows it again from the last entry delivered.

@@ -12,7 +12,7 @@ type Observer interface {
 	// Published is called with the number of events that the log has appended, and their size.
 	Published(events, bytes int)
 	// Delivered is called once for each walk of a shard, with the number of events its live streams took and the time
-	// since the oldest of them was published.
+	// since the oldest of them was published. A walk may be made while locks of the log are held, so it must not call it.
 	Delivered(events int, lag time.Duration)
 	// Replayed is called with the number of events that a stream took while it caught up.
 	Replayed(events int)

@@ -102,6 +102,7 @@ func (p plan) run(t *testing.T, events map[string]int) error {
 	f.publish(1, "a", "b", "a/1", "a/1/x", "c")
 	time.Sleep(time.Minute)
 	f.record(all, events)
+	events["small walk"] += int(f.engine.SmallWalks())
 	for i, l := range all {
 		for _, x := range l.sink.Calls() {
 			events[x.what+" "+string(x.why)+string(x.reset.Reason)]++
@@ -173,7 +174,7 @@ func TestStreamsEqualTheModel(t *testing.T) {
 	for _, required := range []string{
 		">live", ">parked", ">reading", "live>parked", "parked>live", "reading>live", "reading>parked",
 		"parked>reading", "live>closed", "parked>closed", "reading>closed",
-		"shard behind", "item ", "heartbeat ", "reset slow", "reset expired", "close gone", "close slow",
+		"shard behind", "small walk", "item ", "heartbeat ", "reset slow", "reset expired", "close gone", "close slow",
 	} {
 		assert.NotZero(t, events[required], "%q never happened", required)
 	}

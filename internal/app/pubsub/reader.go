@@ -36,7 +36,7 @@ type reader struct {
 	wakeup   chan struct{} // signalled when the queue is not empty
 	inFlight chan struct{} // holds one element for each page on its way to the shard
 
-	pending int           // requests that have no page yet; belongs to the shard
+	pending int           // requests that have no page yet; belongs to who holds the owner lock
 	queue   []pageRequest // guarded by shard.mu
 
 	// What follows belongs to the reader's goroutine.

@@ -21,10 +21,16 @@ const (
 	timeSlice = 5 * time.Millisecond
 )
 
-// shard owns a share of the streams. Everything but its inbox belongs to the goroutine in run.
+// shard owns a share of the streams. Everything but its inbox belongs to who holds the owner lock: the goroutine in run
+// while it works, and the receiver of entries for a small walk while that goroutine waits.
 type shard struct {
 	engine *Engine
 	wakeup chan struct{} // signalled when there may be something to do
+
+	owner   sync.Mutex // taken before mu; the receiver only tries to take it
+	waiting bool       // the goroutine in run is in wait
+	lent    bool       // the receiver walks
+	broken  string     // why the walk of a receiver panicked
 
 	mu         sync.Mutex // guards inbox, stopped and the queue of the reader
 	inbox      []message
@@ -53,8 +59,10 @@ func newShard(e *Engine, at event.Position) *shard {
 	return s
 }
 
-// run serves the streams until the context ends, then ends the remaining ones.
+// run serves the streams until the context ends, then ends the remaining ones. It holds the owner lock except in wait.
 func (s *shard) run(ctx context.Context) {
+	s.owner.Lock()
+	defer s.owner.Unlock()
 	var reading sync.WaitGroup
 	reading.Go(func() { s.reader.run(ctx) })
 	s.wheel = newWheel(s.engine.cfg.Heartbeat, time.Now())
@@ -87,7 +95,7 @@ func (s *shard) run(ctx context.Context) {
 	}
 }
 
-// wait returns when there may be something to do.
+// wait returns when there may be something to do. Meanwhile the owner lock is free.
 func (s *shard) wait(ctx context.Context, timer *time.Timer) {
 	if next, ok := s.deadline(); ok {
 		timer.Reset(time.Until(next))
@@ -95,10 +103,17 @@ func (s *shard) wait(ctx context.Context, timer *time.Timer) {
 		timer.Reset(time.Hour)
 	}
 	start := time.Now()
+	s.waiting = true
+	s.owner.Unlock()
 	select {
 	case <-s.wakeup:
 	case <-timer.C:
 	case <-ctx.Done():
+	}
+	s.owner.Lock()
+	s.waiting = false
+	if s.broken != "" {
+		panic(s.broken)
 	}
 	if time.Since(start) < shortWait && s.idle() {
 		runtime.Gosched() // publishers that are ready to run go first, and what they publish is written together

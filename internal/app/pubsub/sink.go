@@ -2,8 +2,12 @@ package pubsub
 
 import "carillon/internal/domain/event"
 
-// Sink sends the items of a stream to its client. The shard that owns the stream calls it, one call at a time. No call
-// may block. An error ends the stream with [EndFailed].
+// Sink sends the items of a stream to its client. The shard that owns the stream calls it, one call at a time, but not
+// always from the same goroutine. No call may block. An error ends the stream with [EndFailed].
+//
+// Send may be called from the goroutine that receives entries from the [Log], which can be a publisher that holds locks of
+// the log. It must not call the log or publish, nor take a lock that is held during such a call. A Send that blocks can
+// hold up all publishers; another call that blocks holds up the streams of its shard.
 type Sink interface {
 	// Send takes items in order: all of them, or only the first few when the sink is full. A sink that took fewer calls
 	// [Stream.Ready] once it can take more. There is at least one item. The sink may keep the items, but not the slice.

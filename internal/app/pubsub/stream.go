@@ -21,7 +21,7 @@ type Stream struct {
 
 	notifyPosted atomic.Bool // a Notify is waiting there
 
-	// What follows belongs to the shard's goroutine.
+	// What follows belongs to who holds the shard's owner lock.
 
 	state state
 	// cursor is the offset up to which the stream has been given all that matches. A live stream's stands at the last

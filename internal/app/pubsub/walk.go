@@ -8,6 +8,15 @@ func (s *shard) walk() bool {
 	if len(items) == 0 {
 		return false
 	}
+	n := s.walkItems(items)
+	clear(items[:n])
+	s.backlog.remove(n)
+	return true
+}
+
+// walkItems delivers items, which stand right after the shard's cursor, to the live streams that want them. It returns
+// how many of the items it could match at once.
+func (s *shard) walkItems(items []*Item) int {
 	b := &s.batch
 	n := b.match(&s.index, items)
 	s.cursor = items[n-1].Position.Offset
@@ -21,9 +30,7 @@ func (s *shard) walk() bool {
 		s.engine.observer.Delivered(taken, time.Since(items[0].arrived))
 	}
 	b.reset()
-	clear(items[:n])
-	s.backlog.remove(n)
-	return true
+	return n
 }
 
 // deliver hands items to the stream's sink. When the sink does not take all of them, it parks or ends the stream. It
@@ -34,7 +41,7 @@ func (s *shard) deliver(st *Stream, items []*Item) int {
 	}
 	taken, err := st.sink.Send(items)
 	if err != nil {
-		s.end(st, EndFailed)
+		s.fail(st, items, taken)
 		return taken
 	}
 	if taken > 0 {
