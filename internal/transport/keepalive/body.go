@@ -1,13 +1,17 @@
 package keepalive
 
 import (
+	"bufio"
 	"io"
 	"net/http"
+	"sync"
 )
 
-// body is the body of a request (RFC 9112, 6.2).
+// body is the body of a request (RFC 9112, 6.2). A goroutine that a handler has left behind, as that of
+// [http.TimeoutHandler] may, cannot read beyond it, nor after the response was sent.
 type body struct {
-	conn   *conn
+	mu     sync.Mutex // held while reading; guards everything below, and the reader until the body is closed
+	in     *bufio.Reader
 	left   int64 // how much of it has not been read
 	closed bool
 }
@@ -15,6 +19,8 @@ type body struct {
 // Read implements [io.Reader]. It returns io.EOF with the last bytes, and io.ErrUnexpectedEOF if the client sends fewer
 // bytes than it announced.
 func (b *body) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	switch {
 	case b.closed:
 		return 0, http.ErrBodyReadAfterClose
@@ -29,7 +35,7 @@ func (b *body) Read(p []byte) (int, error) {
 }
 
 func (b *body) read(p []byte) (int, error) {
-	n, err := b.conn.in.Read(p[:min(int64(len(p)), b.left)])
+	n, err := b.in.Read(p[:min(int64(len(p)), b.left)])
 	b.left -= int64(n)
 	if err == io.EOF {
 		b.left, err = 0, io.ErrUnexpectedEOF // nothing is left, and the connection ends once it is read again
@@ -37,23 +43,34 @@ func (b *body) read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close implements [io.Closer].
+// Close implements [io.Closer]. It waits for a Read in progress.
 func (b *body) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.closed = true
 	return nil
 }
 
-// buffered reports whether what is left of the body has arrived.
-func (b *body) buffered() bool { return int64(b.conn.in.Buffered()) >= b.left }
+// arrived reports whether what is left of the body need not be waited for. A Read in progress may wait.
+func (b *body) arrived() bool {
+	if !b.mu.TryLock() {
+		return false
+	}
+	defer b.mu.Unlock()
+	return int64(b.in.Buffered()) >= b.left
+}
 
-// discard reads what the handler has left of the body, before its read deadline. It reports whether the next request
-// follows.
+// discard reads what the handler has left of the body, before its read deadline, and closes it. It reports whether the
+// next request follows.
 func (b *body) discard() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
 	if b.left >= maxUnread {
 		return false
 	}
 	for b.left > 0 {
-		n, err := b.conn.in.Discard(int(min(b.left, maxHead)))
+		n, err := b.in.Discard(int(min(b.left, maxHead)))
 		b.left -= int64(n)
 		if err != nil {
 			return false

@@ -46,7 +46,7 @@ type conn struct {
 	ctx    context.Context //nolint:containedctx // the connection's, of which those of its requests are made
 	cancel context.CancelFunc
 
-	body     body
+	body     *body // the current request's
 	response response
 }
 
@@ -65,47 +65,61 @@ func newConn(s *Server, hijacked net.Conn, buffered *bufio.Reader, r *http.Reque
 func (c *conn) serve(r *http.Request) {
 	defer c.server.remove(c)
 	defer c.cancel()
-	for r != nil {
-		if !c.serveOne(r) {
+	givenBack := false
+	defer func() {
+		if !givenBack { // also when a handler panics or calls runtime.Goexit
 			_ = c.net.Close() // whatever it returns, the connection has ended
-			return
 		}
-		r = c.next()
+	}()
+	defer c.logPanic()
+	for r != nil && c.serveOne(r) {
+		r, givenBack = c.next()
 	}
+}
+
+// logPanic stops a panic, which is logged as net/http would.
+func (c *conn) logPanic() {
+	reason := recover()
+	if err, ok := reason.(error); reason == nil || ok && errors.Is(err, http.ErrAbortHandler) {
+		return
+	}
+	c.server.cfg.Logger.Error("panic", zap.String("peer", c.remote), zap.Any("reason", reason), zap.ByteString("stack", debug.Stack()))
 }
 
 // serveOne serves a request and reports whether the connection can be used further.
 func (c *conn) serveOne(r *http.Request) (again bool) {
 	ctx, cancel := context.WithCancel(c.ctx)
 	defer cancel()
-	c.body = body{conn: c, left: r.ContentLength}
+	c.body = &body{in: c.in, left: r.ContentLength}
 	c.response.reset()
 	r = r.WithContext(ctx)
-	r.Body, r.RemoteAddr = &c.body, c.remote
-	defer func() {
-		if reason := recover(); reason != nil {
-			again = false
-			if err, ok := reason.(error); !ok || !errors.Is(err, http.ErrAbortHandler) {
-				c.server.cfg.Logger.Error("panic", zap.String("peer", c.remote), zap.Any("reason", reason), zap.ByteString("stack", debug.Stack()))
-			}
-		}
-	}()
+	r.RemoteAddr = c.remote
+	if r.ContentLength > 0 { // else it is http.NoBody, which handlers may ask for
+		r.Body = c.body
+	}
 	c.server.handler.ServeHTTP(&c.response, r)
 	return c.finish()
 }
 
 // finish sends the response to a request and reports whether the connection can be used further.
 func (c *conn) finish() (again bool) {
-	discarded := c.body.discard()
-	closing := !discarded || c.server.stopping.Load() || c.response.wantsClose()
+	if c.response.status == 0 {
+		c.response.WriteHeader(http.StatusOK)
+	}
+	// A client need not send the rest of a body for a response that is the last one.
+	unread := c.last() && !c.body.arrived() || !c.body.discard()
+	closing := unread || c.last()
 	if err := c.response.send(closing); err != nil {
 		return false
 	}
-	if !discarded {
+	if unread {
 		c.linger()
 	}
 	return !closing
 }
+
+// last reports whether the connection is to be closed after the response.
+func (c *conn) last() bool { return c.server.stopping.Load() || c.response.close }
 
 // linger waits until the client has read the response and closed the connection, so that closing it with unread input
 // does not destroy the response.
@@ -113,28 +127,35 @@ func (c *conn) linger() {
 	if half, ok := c.net.(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite() // where it fails, reading fails too
 	}
-	_ = c.net.SetReadDeadline(time.Now().Add(lingerTime))
-	_, _ = io.CopyN(io.Discard, c.net, maxUnread)
+	until := time.Now().Add(lingerTime)
+	_ = c.net.SetReadDeadline(until)
+	_ = c.body.Close() // it returns no error
+	if _, err := io.CopyN(io.Discard, c.net, maxUnread); err != nil {
+		return
+	}
+	select { // the client sends more than is read
+	case <-time.After(time.Until(until)):
+	case <-c.ctx.Done():
+	}
 }
 
-// next waits for the next request. It returns nil when the connection was closed or given back.
-func (c *conn) next() *http.Request {
+// next waits for the next request. It returns nil when the connection has ended or was given back.
+func (c *conn) next() (r *http.Request, givenBack bool) {
 	if c.in.Buffered() < atLeast && !c.await() {
-		_ = c.net.Close()
-		return nil
+		return nil, false
 	}
 	_, _ = c.in.Discard(c.lineEnds())
 	head, _ := c.in.Peek(c.in.Buffered())
 	r, n := parseHead(head)
 	if r == nil {
 		c.giveBack(head)
-		return nil
+		return nil, true
 	}
 	_, _ = c.in.Discard(n) // they are buffered
 	if int64(c.in.Buffered()) < r.ContentLength {
 		_ = c.net.SetReadDeadline(time.Time{}) // that of an idle connection; the handler sets one for the body
 	}
-	return r
+	return r, false
 }
 
 // lineEnds returns how many line ends stand before the next request: those that old clients send after the body of a POST

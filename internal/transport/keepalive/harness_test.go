@@ -6,11 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -38,6 +36,7 @@ type server struct {
 func serve(t testing.TB, listener net.Listener, handler http.Handler, taking bool) *server {
 	core, logs := observer.New(zap.InfoLevel)
 	s := &server{listener: listener, logs: logs}
+	handler = greeting(handler)
 	s.http = &http.Server{
 		Handler: handler, IdleTimeout: time.Minute, ReadHeaderTimeout: 5 * time.Second, ErrorLog: zap.NewStdLog(zap.NewNop()),
 	}
@@ -78,7 +77,7 @@ func onLoopback(t testing.TB, handler http.Handler, taking bool) *server {
 func (s *server) dial(t testing.TB) *client {
 	conn, err := net.Dial("tcp", s.listener.Addr().String())
 	require.NoError(t, err)
-	return newClient(t, conn)
+	return greet(newClient(t, conn))
 }
 
 // client is a connection to a server.
@@ -152,60 +151,3 @@ func (s *server) exchange(t testing.TB, text string) string {
 func post(path, body string, fields ...string) string {
 	return fmt.Sprintf("POST %s HTTP/1.1\r\nHost: a\r\n%sContent-Length: %d\r\n\r\n%s", path, strings.Join(append(fields, ""), "\r\n"), len(body), body)
 }
-
-// echo answers with what it got, and does what the path says.
-func echo(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path == "/unread" {
-		_, _ = io.WriteString(w, "not read")
-		return
-	}
-	body, err := io.ReadAll(r.Body)
-	switch r.URL.Path {
-	case "/nothing":
-		return
-	case "/none":
-		w.WriteHeader(http.StatusNoContent)
-		_, _ = w.Write([]byte("x"))
-		return
-	case "/unknown":
-		w.WriteHeader(299)
-		return
-	case "/unchanged":
-		w.WriteHeader(http.StatusNotModified)
-		return
-	case "/last":
-		w.Header().Set("Connection", "close")
-	case "/big":
-		_, _ = io.WriteString(w, strings.Repeat("<p>", 5000))
-		return
-	case "/typed":
-		w.Header().Set("Content-Type", "text/x")
-		w.Header().Add("X-Many", "1")
-		w.Header().Add("X-Many", "2\r\nx")
-		w.Header().Set("Date", "today")
-		w.WriteHeader(http.StatusCreated)
-		w.WriteHeader(http.StatusAccepted)
-	case "/abort":
-		panic(http.ErrAbortHandler)
-	case "/panic":
-		panic("at the disco")
-	}
-	_, closedErr := r.Body.Read(make([]byte, 1))
-	_, _ = fmt.Fprintln(w, r.Method, r.RequestURI, r.URL, r.Proto, r.Host, r.ContentLength, r.TransferEncoding, r.Close, r.TLS == nil, r.RemoteAddr != "", err, closedErr)
-	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
-		_, _ = fmt.Fprintf(w, "%s: %q\n", name, r.Header[name])
-	}
-	_, _ = w.Write(body)
-}
-
-// via adds to each response whether it was served by the package, whose responses cannot be flushed.
-func via(handler http.HandlerFunc) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, flushes := w.(http.Flusher)
-		w.Header().Set("X-Taken", fmt.Sprint(!flushes))
-		handler(w, r)
-	})
-}
-
-// taken reports whether a response that [via] has marked was sent by the package.
-func (a answer) taken() bool { return a.header.Get("X-Taken") == "true" }

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -29,79 +28,20 @@ func TestResponsesAreExactBytes(t *testing.T) {
 			"POST /typed /typed HTTP/1.1 a 4 [] false true true <nil> EOF\nContent-Length: [\"4\"]\nbody",
 		"/last": "HTTP/1.1 200 OK\r\nDate: now\r\nContent-Length: 85\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n" +
 			"POST /last /last HTTP/1.1 a 4 [] false true true <nil> EOF\nContent-Length: [\"4\"]\nbody",
-		"/abort": "",
+		"/late":    "HTTP/1.1 200 OK\r\nX-Early: 1\r\nDate: now\r\nContent-Length: 0\r\n\r\n",
+		"/encoded": "HTTP/1.1 200 OK\r\nContent-Encoding: x\r\nDate: now\r\nContent-Length: 1\r\n\r\nx",
+		"/untyped": "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx",
+		"/abort":   "",
+		"/exit":    "",
 	} {
-		for _, before := range []string{"", post("/none", "x")} { // as the first request on a connection, and as a later one
-			got := s.exchange(t, before+post(path, "body"))
-			if before != "" {
+		for before := range 3 { // requests on the connection
+			got := s.exchange(t, strings.Repeat(post("/none", "x"), before)+post(path, "body"))
+			for range before {
 				_, got, _ = strings.Cut(got, "\r\n\r\n")
 			}
 			assert.Equal(t, want, date.ReplaceAllString(got, "Date: now"), path)
 		}
 	}
-}
-
-// Requests that the package does not serve, and what follows them, are served by net/http on the same connection.
-func TestOtherRequestsAreGivenBack(t *testing.T) {
-	s := onLoopback(t, via(echo), true)
-	for name, text := range map[string]string{
-		"GET":             "GET /a HTTP/1.1\r\nHost: a\r\n\r\n",
-		"chunks":          "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
-		"no length":       "POST /a HTTP/1.1\r\nHost: a\r\n\r\n",
-		"several options": post("/a", "x", "Connection: keep-alive, x"),
-	} {
-		t.Run(name, func(t *testing.T) {
-			c := s.dial(t)
-			for range 3 {
-				c.send(post("/1", "one"))
-				assert.True(t, c.receive().taken())
-				c.send(post("/2", "two") + text + post("/3", "three") + post("/4", "four"))
-				assert.True(t, c.receive().taken())
-				a := c.receive()
-				assert.Equal(t, "200 OK", a.status)
-				assert.False(t, a.taken())
-				assert.True(t, c.receive().taken(), "again")
-				a = c.receive()
-				assert.True(t, a.taken())
-				assert.True(t, strings.HasSuffix(a.body, "four"))
-			}
-		})
-	}
-}
-
-// Heads that the package does not parse are left to net/http, and a connection with many of them stays with it.
-func TestUnusualHeads(t *testing.T) {
-	s := onLoopback(t, via(echo), true)
-	for name, text := range map[string]string{
-		"long":                 post("/a", "x", "X-Long: "+strings.Repeat("x", 5000)),
-		"not ASCII":            post("/a", "x", "X: é"),
-		"a tab":                post("/a", "x", "X: a\tb"),
-		"a line end":           strings.ReplaceAll(post("/a", "x"), "Host: a\r\n", "Host: a\n"),
-		"a host with anything": strings.ReplaceAll(post("/a", "x"), "Host: a", "Host: a$"),
-	} {
-		t.Run(name, func(t *testing.T) {
-			c := s.dial(t)
-			for n := range 12 {
-				c.send(text)
-				a := c.receive()
-				assert.True(t, strings.HasSuffix(a.body, "x"))
-				assert.Equal(t, n < 8, a.taken())
-			}
-			c.send(post("/", "x"))
-			assert.False(t, c.receive().taken())
-		})
-	}
-}
-
-func TestExpectedContinueIsSent(t *testing.T) {
-	s := onLoopback(t, via(echo), true)
-	c := s.dial(t)
-	c.send(post("/", "x"))
-	c.receive()
-	c.send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n")
-	assert.Equal(t, "100 Continue", c.receive().status)
-	c.send("body")
-	assert.True(t, strings.HasSuffix(c.receive().body, "body"))
 }
 
 // A head that arrives in pieces is read by net/http; a body that does is not.
@@ -123,31 +63,6 @@ func TestRequestsInPieces(t *testing.T) {
 		c.send(text[cut:])
 		assert.True(t, strings.HasSuffix(c.receive().body, "\n"+strings.Repeat("x", 10_000)), cut)
 	}
-}
-
-// A GET that takes the connection over from net/http gets all that the client has sent, and the descriptor.
-func TestHijackAfterPosts(t *testing.T) {
-	s := onLoopback(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodPost {
-			echo(w, r)
-			return
-		}
-		conn, buffered, err := http.NewResponseController(w).Hijack()
-		if !assert.NoError(t, err) {
-			return
-		}
-		defer conn.Close()
-		raw, err := conn.(syscall.Conn).SyscallConn()
-		assert.NoError(t, err)
-		assert.NotNil(t, raw)
-		early, err := io.ReadAll(buffered)
-		assert.NoError(t, err)
-		_, _ = conn.Write(early)
-		assert.NoError(t, conn.(interface{ CloseWrite() error }).CloseWrite())
-	}), true)
-	got := s.exchange(t, post("/none", "x")+"GET / HTTP/1.1\r\nHost: a\r\n\r\nearly")
-	_, got, _ = strings.Cut(got, "\r\n\r\n")
-	assert.Equal(t, "early", got)
 }
 
 func TestPanicIsLogged(t *testing.T) {

@@ -13,6 +13,7 @@ var requests = []string{
 	"",
 	post("/", "body"), post("/", ""), post("/a?b=c&d=%20#f", "x"), post("/%zz", "x"), post("//x", "x"), post("/ü", "x"),
 	post("/nothing", "x"), post("/none", "x"), post("/unknown", "x"), post("/unchanged", "x"), post("/typed", "x"), post("/big", "x"),
+	post("/late", "x") + post("/", "y"), post("/encoded", "x"), post("/untyped", "x"), post("/body", "x"), post("/body", ""), post("/exit", "x") + post("/", "y"),
 	post("/unread", "x") + post("/", "y"), post("/last", "x") + post("/", "y"), post("/abort", "x") + post("/", "y"), post("/panic", "x"),
 	post("/1", "a") + post("/2", "b") + post("/3", "c"),
 	post("/", "x", "Connection: keep-alive"), post("/", "x", "connection: Keep-Alive"), post("/", "x", "Connection: close") + post("/", "y"),
@@ -61,9 +62,9 @@ func TestLongInputIsServedAsByNetHTTP(t *testing.T) {
 	}
 }
 
-// same compares what two servers answer to text, as the first on a connection and after an ordinary request.
+// same compares what two servers answer to text, as the first on a connection and after ordinary requests.
 func same(t *testing.T, taking, plain *server, text string) {
-	for _, before := range []string{"", post("/", "first")} {
+	for _, before := range []string{"", post("/", "first"), post("/", "first") + post("/", "second")} {
 		got, gotEnd := responses(taking.exchange(t, before+text))
 		want, wantEnd := responses(plain.exchange(t, before+text))
 		assert.Equal(t, want, got)

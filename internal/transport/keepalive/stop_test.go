@@ -33,7 +33,7 @@ func inMemory(t *testing.T, handler http.HandlerFunc) (*server, *pipes) {
 func (p *pipes) dial(t *testing.T) *client {
 	here, there := net.Pipe()
 	p.conns <- there
-	return newClient(t, here)
+	return greet(newClient(t, here))
 }
 
 func (p *pipes) Accept() (net.Conn, error) {
