@@ -53,7 +53,7 @@ type conn struct {
 // newConn returns the connection of a request, with what net/http has read from it beyond the request's head.
 func newConn(s *Server, hijacked net.Conn, buffered *bufio.Reader, r *http.Request) *conn {
 	unread, _ := buffered.Peek(buffered.Buffered()) // this much is there
-	c := &conn{server: s, net: whole(hijacked), remote: r.RemoteAddr, times: timesReturned(r.Context())}
+	c := &conn{server: s, net: whole(hijacked), remote: r.RemoteAddr, times: historyOf(r.Context()).times}
 	c.in = bufio.NewReaderSize(&returned{Conn: c.net, unread: bytes.Clone(unread)}, maxHead)
 	// The context of the request ends when net/http's part does. Its values are those of the connection.
 	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(r.Context()))

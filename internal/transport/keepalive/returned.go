@@ -16,22 +16,39 @@ type returned struct {
 	times  int // how often the connection has been given back
 }
 
-// timesKey is the key of the number of times in the context of a connection.
-type timesKey struct{}
-
-// ConnContext is to be called by that of the [http.Server], so that connections which are given back again and again stay
-// with it.
-func ConnContext(ctx context.Context, c net.Conn) context.Context {
-	if r, ok := c.(*returned); ok {
-		return context.WithValue(ctx, timesKey{}, r.times)
-	}
-	return ctx
+// history is what is known about a connection that net/http serves.
+type history struct {
+	times int  // how often it has been given back
+	used  bool // it has sent an ordinary request; guarded by net/http, which serves one request of a connection at a time
 }
 
-// timesReturned returns how often the connection of a request's context has been given back.
-func timesReturned(ctx context.Context) int {
-	times, _ := ctx.Value(timesKey{}).(int)
-	return times
+// historyKey is the key of the history in the context of a connection.
+type historyKey struct{}
+
+// ConnContext is to be called by that of the [http.Server]. Connections without it stay with the http.Server.
+func ConnContext(ctx context.Context, c net.Conn) context.Context {
+	h := &history{}
+	if r, ok := c.(*returned); ok {
+		h.times, h.used = r.times, true
+	}
+	return context.WithValue(ctx, historyKey{}, h)
+}
+
+// historyOf returns the history of the connection of a request with this context, and nil if it has none.
+func historyOf(ctx context.Context) *history {
+	h, _ := ctx.Value(historyKey{}).(*history)
+	return h
+}
+
+// worthTaking reports whether an ordinary request's connection is to be taken over. To take it over costs as much as some
+// requests, so its first one is left to net/http: many clients open a connection for each.
+func (h *history) worthTaking() bool {
+	if h == nil || h.times >= maxReturns {
+		return false
+	}
+	used := h.used
+	h.used = true
+	return used
 }
 
 // whole returns the connection itself if nothing of it is unread.

@@ -2,12 +2,14 @@ package keepalive_test
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // Requests that the package does not serve, and what follows them, are served by net/http on the same connection.
@@ -38,6 +40,23 @@ func TestOtherRequestsAreGivenBack(t *testing.T) {
 	}
 }
 
+// A connection with a single request is not taken over, which would cost more than it saves.
+func TestFirstRequestIsLeftToNetHTTP(t *testing.T) {
+	s := onLoopback(t, via(echo), true)
+	conn, err := net.Dial("tcp", s.listener.Addr().String())
+	require.NoError(t, err)
+	c := newClient(t, conn)
+	for n := range 3 {
+		c.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n") // it does not count
+		assert.False(t, c.receive().taken())
+		if n == 0 {
+			continue
+		}
+		c.send(post("/", "x"))
+		assert.Equal(t, n == 2, c.receive().taken())
+	}
+}
+
 // Heads that the package does not parse are left to net/http, and a connection with many of them stays with it.
 func TestUnusualHeads(t *testing.T) {
 	s := onLoopback(t, via(echo), true)
@@ -54,7 +73,7 @@ func TestUnusualHeads(t *testing.T) {
 				c.send(text)
 				a := c.receive()
 				assert.True(t, strings.HasSuffix(a.body, "x"))
-				assert.Equal(t, n < 7, a.taken())
+				assert.Equal(t, n < 8, a.taken())
 			}
 			c.send(post("/", "x"))
 			assert.False(t, c.receive().taken())

@@ -46,7 +46,7 @@ func (s *Server) Returned() net.Listener { return s.back }
 
 // ServeHTTP implements [http.Handler].
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !ordinary(r) || timesReturned(r.Context()) >= maxReturns || !s.takeOver(w, r) {
+	if !ordinary(r) || !historyOf(r.Context()).worthTaking() || !s.takeOver(w, r) {
 		s.handler.ServeHTTP(w, r)
 	}
 }
