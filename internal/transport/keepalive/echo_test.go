@@ -12,11 +12,16 @@ import (
 
 // echo answers with what it got, and does what the path says.
 func echo(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path == "/unread" {
+	var body []byte
+	var err error
+	switch r.URL.Path {
+	case "/unread":
 		_, _ = io.WriteString(w, "not read")
 		return
+	case "/read":
+	default:
+		body, err = io.ReadAll(r.Body)
 	}
-	body, err := io.ReadAll(r.Body)
 	switch r.URL.Path {
 	case "/nothing":
 		return
@@ -60,6 +65,22 @@ func echo(w http.ResponseWriter, r *http.Request) {
 		return
 	case "/body":
 		_, _ = fmt.Fprintln(w, r.Body == http.NoBody)
+		return
+	case "/read":
+		n, err := r.Body.Read(make([]byte, 10))
+		_, _ = fmt.Fprintln(w, n, err)
+		return
+	case "/invalid":
+		w.WriteHeader(99)
+		return
+	case "/early":
+		w.WriteHeader(http.StatusEarlyHints)
+		return
+	case "/announced":
+		w.Header().Set("Content-Length", "5")
+		w.Header().Set("Transfer-Encoding", "chunked")
+		w.Header().Set("Connection", "x, Close")
+		_, _ = io.WriteString(w, "x")
 		return
 	case "/exit":
 		runtime.Goexit()

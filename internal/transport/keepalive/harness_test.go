@@ -33,7 +33,7 @@ type server struct {
 	serving   sync.WaitGroup
 }
 
-func serve(t testing.TB, listener net.Listener, handler http.Handler, taking bool) *server {
+func serve(t testing.TB, listener net.Listener, handler http.Handler, taking bool, options ...func(*http.Server)) *server {
 	core, logs := observer.New(zap.InfoLevel)
 	s := &server{listener: listener, logs: logs}
 	handler = greeting(handler)
@@ -43,7 +43,10 @@ func serve(t testing.TB, listener net.Listener, handler http.Handler, taking boo
 	if taking {
 		s.keepalive = keepalive.New(handler, keepalive.Config{IdleTimeout: time.Minute, Logger: zap.New(core)})
 		s.http.Handler, s.http.ConnContext = s.keepalive, keepalive.ConnContext
-		s.serving.Go(func() { _ = s.http.Serve(s.keepalive.Returned()) })
+		defer s.serving.Go(func() { _ = s.http.Serve(s.keepalive.Returned()) })
+	}
+	for _, option := range options {
+		option(s.http)
 	}
 	s.serving.Go(func() { _ = s.http.Serve(listener) })
 	t.Cleanup(func() {
@@ -68,10 +71,10 @@ func (s *server) shutdown(ctx context.Context) error {
 	return errors.Join(err, keptAlive)
 }
 
-func onLoopback(t testing.TB, handler http.Handler, taking bool) *server {
+func onLoopback(t testing.TB, handler http.Handler, taking bool, options ...func(*http.Server)) *server {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	return serve(t, listener, handler, taking)
+	return serve(t, listener, handler, taking, options...)
 }
 
 func (s *server) dial(t testing.TB) *client {

@@ -31,6 +31,10 @@ func TestResponsesAreExactBytes(t *testing.T) {
 		"/late":    "HTTP/1.1 200 OK\r\nX-Early: 1\r\nDate: now\r\nContent-Length: 0\r\n\r\n",
 		"/encoded": "HTTP/1.1 200 OK\r\nContent-Encoding: x\r\nDate: now\r\nContent-Length: 1\r\n\r\nx",
 		"/untyped": "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx",
+		"/early":   "HTTP/1.1 200 OK\r\nDate: now\r\nContent-Length: 0\r\n\r\n",
+		"/announced": "HTTP/1.1 200 OK\r\nDate: now\r\nContent-Length: 1\r\nContent-Type: text/plain; charset=utf-8\r\n" +
+			"Connection: close\r\n\r\nx",
+		"/invalid": "",
 		"/abort":   "",
 		"/exit":    "",
 	} {

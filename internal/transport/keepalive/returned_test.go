@@ -19,6 +19,10 @@ func TestOtherRequestsAreGivenBack(t *testing.T) {
 		"GET":             "GET /a HTTP/1.1\r\nHost: a\r\n\r\n",
 		"chunks":          "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
 		"no length":       "POST /a HTTP/1.1\r\nHost: a\r\n\r\n",
+		"a trailer":       post("/a", "x", "Trailer: X"),
+		"an upgrade":      post("/a", "x", "Upgrade: x"),
+		"PUT":             strings.Replace(post("/a", "x"), "POST", "PUT", 1),
+		"HTTP/1.0":        strings.Replace(post("/a", "x", "Connection: keep-alive"), "HTTP/1.1", "HTTP/1.0", 1),
 		"several options": post("/a", "x", "Connection: keep-alive, x"),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -64,6 +68,12 @@ func TestUnusualHeads(t *testing.T) {
 		"long":                 post("/a", "x", "X-Long: "+strings.Repeat("x", 5000)),
 		"not ASCII":            post("/a", "x", "X: é"),
 		"a tab":                post("/a", "x", "X: a\tb"),
+		"a tab at the end":     post("/a", "x", "X: a\t"),
+		"two lengths":          post("/a", "x", "Content-Length: 1"),
+		"a long length":        strings.ReplaceAll(post("/a", "x"), "Content-Length: 1", "Content-Length: 0000000000000001"),
+		"an absolute target":   post("http://a/a", "x"),
+		"a target not ASCII":   post("/é", "x"),
+		"an empty host":        strings.ReplaceAll(post("/a", "x"), "Host: a", "Host:"),
 		"a line end":           strings.ReplaceAll(post("/a", "x"), "Host: a\r\n", "Host: a\n"),
 		"a host with anything": strings.ReplaceAll(post("/a", "x"), "Host: a", "Host: a$"),
 	} {
@@ -112,7 +122,28 @@ func TestHijackAfterPosts(t *testing.T) {
 		_, _ = conn.Write(early)
 		assert.NoError(t, conn.(interface{ CloseWrite() error }).CloseWrite())
 	}), true)
-	got := s.exchange(t, post("/none", "x")+"GET / HTTP/1.1\r\nHost: a\r\n\r\nearly")
+	got := s.exchange(t, strings.Repeat(post("/none", "x"), 2)+"GET / HTTP/1.1\r\nHost: a\r\n\r\nearly")
+	_, got, _ = strings.Cut(got, "\r\n\r\n")
 	_, got, _ = strings.Cut(got, "\r\n\r\n")
 	assert.Equal(t, "early", got)
+}
+
+// With HTTP/2, net/http reads the beginning of a connection, also of one that is given back, to recognize the protocol.
+func TestTakenAgainFromAServerWithHTTP2(t *testing.T) {
+	s := onLoopback(t, via(echo), true, func(s *http.Server) {
+		s.Protocols = &http.Protocols{}
+		s.Protocols.SetHTTP1(true)
+		s.Protocols.SetUnencryptedHTTP2(true)
+	})
+	c := s.dial(t)
+	c.send(post("/", "x"))
+	assert.True(t, c.receive().taken())
+	c.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n" + strings.Repeat(post("/", "x"), 200))
+	assert.False(t, c.receive().taken())
+	for n := range 200 {
+		a := c.receive()
+		require.Equal(t, "200 OK", a.status)
+		assert.True(t, n > 0 || a.taken())
+		assert.True(t, strings.HasSuffix(a.body, "\nx"))
+	}
 }

@@ -13,7 +13,7 @@ var requests = []string{
 	"",
 	post("/", "body"), post("/", ""), post("/a?b=c&d=%20#f", "x"), post("/%zz", "x"), post("//x", "x"), post("/ü", "x"),
 	post("/nothing", "x"), post("/none", "x"), post("/unknown", "x"), post("/unchanged", "x"), post("/typed", "x"), post("/big", "x"),
-	post("/late", "x") + post("/", "y"), post("/encoded", "x"), post("/untyped", "x"), post("/body", "x"), post("/body", ""), post("/exit", "x") + post("/", "y"),
+	post("/late", "x") + post("/", "y"), post("/encoded", "x"), post("/untyped", "x"), post("/read", "x"), post("/invalid", "x") + post("/", "y"), post("/body", "x"), post("/body", ""), post("/exit", "x") + post("/", "y"),
 	post("/unread", "x") + post("/", "y"), post("/last", "x") + post("/", "y"), post("/abort", "x") + post("/", "y"), post("/panic", "x"),
 	post("/1", "a") + post("/2", "b") + post("/3", "c"),
 	post("/", "x", "Connection: keep-alive"), post("/", "x", "connection: Keep-Alive"), post("/", "x", "Connection: close") + post("/", "y"),

@@ -3,10 +3,10 @@ package keepalive_test
 import (
 	"context"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,39 +18,6 @@ import (
 var never time.Time
 
 func soon() time.Time { return time.Now().Add(20 * time.Millisecond) }
-
-// pipes is a listener of connections in memory, whose deadlines follow the fake time of a test.
-type pipes struct {
-	conns  chan net.Conn
-	closed chan struct{}
-}
-
-func inMemory(t *testing.T, handler http.HandlerFunc) (*server, *pipes) {
-	p := &pipes{make(chan net.Conn), make(chan struct{})}
-	return serve(t, p, handler, true), p
-}
-
-func (p *pipes) dial(t *testing.T) *client {
-	here, there := net.Pipe()
-	p.conns <- there
-	return greet(newClient(t, here))
-}
-
-func (p *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-p.conns:
-		return c, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
-
-func (p *pipes) Close() error {
-	close(p.closed)
-	return nil
-}
 
 func TestIdleConnectionsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -113,9 +80,11 @@ func TestDeadlinesOfTheHandler(t *testing.T) {
 		c.end()
 
 		c = listener.dial(t)
+		start = time.Now()
 		c.send(post("/", "x"))
 		time.Sleep(3 * time.Second) // the client does not read
 		c.end()
+		assert.Equal(t, 3*time.Second, time.Since(start))
 	})
 }
 
@@ -139,8 +108,10 @@ func TestShutdownClosesIdleConnections(t *testing.T) {
 		c.send(post("/", "x"))
 		c.receive()
 		synctest.Wait()
+		start := time.Now()
 		require.NoError(t, s.shutdown(t.Context()))
 		c.end()
+		assert.Less(t, time.Since(start), time.Second)
 	})
 }
 
@@ -170,9 +141,12 @@ func TestShutdownWaitsForRequests(t *testing.T) {
 
 func TestShutdownIsCutShort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var returned atomic.Bool
 		s, listener := inMemory(t, func(_ http.ResponseWriter, r *http.Request) {
 			<-r.Context().Done()
 			assert.ErrorIs(t, r.Context().Err(), context.Canceled)
+			synctest.Wait() // it is waited for
+			returned.Store(true)
 		})
 		c := listener.dial(t)
 		c.send(post("/", "x"))
@@ -182,6 +156,7 @@ func TestShutdownIsCutShort(t *testing.T) {
 		start := time.Now()
 		require.ErrorIs(t, s.shutdown(ctx), context.DeadlineExceeded)
 		assert.Equal(t, time.Second, time.Since(start))
+		assert.True(t, returned.Load())
 		c.end()
 	})
 }
