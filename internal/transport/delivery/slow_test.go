@@ -151,7 +151,7 @@ func TestAReaderThatIsTooSlowSkips(t *testing.T) {
 func TestQuietStreamOutlivesTheWriteTimeout(t *testing.T) {
 	forEachKind(t, func(t *testing.T, kind connKind) {
 		s := newTestServer(t, kind, func(stream *delivery.Config, engine *pubsub.Config) {
-			stream.WriteTimeout, engine.Heartbeat = 100*time.Millisecond, 500*time.Millisecond
+			stream.WriteTimeout, engine.Heartbeat = 300*time.Millisecond, 700*time.Millisecond
 		})
 		quiet := s.listen("topic=a")
 		quiet.waitLive(s)
@@ -166,7 +166,7 @@ func TestAClientThatIsSlowButSteadyStays(t *testing.T) {
 		if kind.gzip {
 			t.Skip("repetition deflates to next to nothing")
 		}
-		s := newTestServer(t, kind, func(stream *delivery.Config, _ *pubsub.Config) { stream.WriteTimeout = 700 * time.Millisecond })
+		s := newTestServer(t, kind, func(stream *delivery.Config, _ *pubsub.Config) { stream.WriteTimeout = 1500 * time.Millisecond })
 		large := strings.Repeat(incompressible(), 50) // 2 MB
 		var client *reader
 		if kind.http2 {
@@ -175,17 +175,21 @@ func TestAClientThatIsSlowButSteadyStays(t *testing.T) {
 			conn, in := s.dial(64 << 10)
 			client = s.read(chunked(in), sync.OnceFunc(func() { _ = conn.Close() }))
 		}
-		client.in = sse.NewDecoder(slowReader{client.body}, 1<<24, "")
+		client.in = sse.NewDecoder(&slowReader{from: client.body, due: time.Now()}, 1<<24, "")
 		s.publish("a", large)
 		assert.Equal(t, large, client.next().Data)
 	})
 }
 
-// slowReader reads somewhat less than a megabyte a second.
-type slowReader struct{ from io.Reader }
+// slowReader reads somewhat less than a megabyte a second, also on a machine that wakes it late.
+type slowReader struct {
+	from io.Reader
+	due  time.Time
+}
 
-func (s slowReader) Read(b []byte) (int, error) {
-	<-time.After(5 * time.Millisecond)
+func (s *slowReader) Read(b []byte) (int, error) {
+	s.due = s.due.Add(5 * time.Millisecond)
+	<-time.After(time.Until(s.due))
 	return s.from.Read(b[:min(len(b), 4<<10)])
 }
 
