@@ -16,27 +16,26 @@ import (
 	"carillon/internal/problem"
 )
 
-// Keys of the values that middleware stores in a request's context.
-const (
-	keyRequestID = "request_id"
-	keyStream    = "stream"
-)
+// keyStream is the key under which a request's context says that it became a stream.
+const keyStream = "stream"
+
+// headerRequestID is the header of a request's id, in the request and in its response.
+const headerRequestID = "X-Request-Id"
 
 // maxRequestID bounds the length of a request id that a client sends.
 const maxRequestID = 64
 
 // identify gives each request an id: the client's, if it is short and plain, or a new one.
 func (a *API) identify(c *gin.Context) {
-	id := c.GetHeader("X-Request-Id")
+	id := c.GetHeader(headerRequestID)
 	if !plainID(id) {
 		id = newID()
 	}
-	c.Set(keyRequestID, id)
-	c.Header("X-Request-Id", id)
+	c.Header(headerRequestID, id)
 	c.Next()
 }
 
-func requestID(c *gin.Context) string { return c.GetString(keyRequestID) }
+func requestID(c *gin.Context) string { return c.Writer.Header().Get(headerRequestID) }
 
 // newID returns a unique id: 130 random bits, in letters and digits.
 func newID() string { return strings.ToLower(rand.Text()) }
@@ -134,8 +133,8 @@ func newCORSRules(c CORS) *corsRules {
 		AllowAllOrigins:  c.any(),
 		AllowCredentials: c.Credentials,
 		AllowMethods:     []string{http.MethodGet, http.MethodPost},
-		AllowHeaders:     []string{"Authorization", "Cache-Control", "Content-Type", "Idempotency-Key", "Last-Event-ID", "Traceparent", "X-Request-Id"},
-		ExposeHeaders:    []string{"Idempotency-Replayed", "Retry-After", "X-Request-Id"},
+		AllowHeaders:     []string{"Authorization", "Cache-Control", "Content-Type", "Idempotency-Key", "Last-Event-ID", "Traceparent", headerRequestID},
+		ExposeHeaders:    []string{"Idempotency-Replayed", "Retry-After", headerRequestID},
 		MaxAge:           time.Hour,
 	}
 	if !config.AllowAllOrigins {

@@ -96,7 +96,7 @@ func (a *API) publishRequest(c *gin.Context, query url.Values) (req publish.Requ
 
 // readBody returns a request's body, which may have at most limit bytes and must arrive before the read deadline.
 func readBody(c *gin.Context, limit int64) ([]byte, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, limit))
+	body, err := readAll(http.MaxBytesReader(c.Writer, c.Request.Body, limit), c.Request.ContentLength, limit)
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
@@ -111,4 +111,17 @@ func readBody(c *gin.Context, limit int64) ([]byte, error) {
 	// The body is complete. From now on net/http reads the connection to notice its end, which may take longer.
 	_ = http.NewResponseController(c.Writer).SetReadDeadline(time.Time{})
 	return body, nil
+}
+
+// smallBody is up to how many announced bytes are allocated at once. The memory of a larger body grows with what arrives.
+const smallBody = 4096
+
+// readAll reads a body of an announced length, which is negative if it is unknown.
+func readAll(body io.Reader, length, limit int64) ([]byte, error) {
+	if length < 0 || length > min(limit, smallBody) {
+		return io.ReadAll(body)
+	}
+	b := make([]byte, length)
+	_, err := io.ReadFull(body, b)
+	return b, err
 }
