@@ -114,7 +114,7 @@ func readBody(c *gin.Context, limit int64) ([]byte, error) {
 }
 
 // smallBody is up to how many announced bytes are allocated at once. The memory of a larger body grows with what arrives.
-const smallBody = 4096
+const smallBody = 16 << 10
 
 // readAll reads a body of an announced length, which is negative if it is unknown.
 func readAll(body io.Reader, length, limit int64) ([]byte, error) {
