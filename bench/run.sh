@@ -106,7 +106,7 @@ alone stalled-100-of-1000 --streams 1000 --stalled 100 --rate 50 --duration 8s
 # Streams that stay with net/http, because their connections are not taken over or cannot be.
 tls=(--url "https://$at" --ca "$work/cert.pem")
 with_tls="CARILLON_HTTP_TLS_CERT_FILE=$work/cert.pem CARILLON_HTTP_TLS_KEY_FILE=$work/key.pem"
-alone_with CARILLON_STREAM_TAKE_OVER=false handler-1000x50 --streams 1000 --rate 50 --duration 8s
+alone_with CARILLON_STREAM_TAKE_OVER=false http1-1000x50 --streams 1000 --rate 50 --duration 8s
 alone_with "$with_tls" tls-1000x50 "${tls[@]}" --streams 1000 --rate 50 --duration 8s
 alone_with "$with_tls" http2-1000x50 "${tls[@]}" --http2 --streams 1000 --rate 50 --duration 8s
 

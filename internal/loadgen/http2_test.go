@@ -129,15 +129,17 @@ func TestHTTP2RunIsCutShort(t *testing.T) {
 	t.Cleanup(func() { close(hold) })
 	s.respond = func(n int64, _ http.ResponseWriter) bool {
 		if n > 10 {
-			<-time.After(300 * time.Millisecond) // until the first ten are delivered
-			cancel()
 			<-hold
 		}
 		return n <= 10
 	}
 	cfg := s.http2Config(t)
 	cfg.Publishers, cfg.Duration = 1, time.Hour
-	got, err := loadgen.Run(ctx, cfg, nil)
+	got, err := loadgen.Run(ctx, cfg, func(p loadgen.Progress) {
+		if p.Delivered == 100 { // the first ten, to all streams
+			cancel()
+		}
+	})
 	require.NoError(t, err)
 	assert.EqualValues(t, 10, got.Published)
 	assert.EqualValues(t, 100, got.Delivered)

@@ -27,10 +27,10 @@ type shard struct {
 	engine *Engine
 	wakeup chan struct{} // signalled when there may be something to do
 
-	owner   sync.Mutex // taken before mu; the receiver only tries to take it
-	waiting bool       // the goroutine in run is in wait
-	lent    bool       // the receiver walks
-	broken  string     // why the walk of a receiver panicked
+	owner        sync.Mutex // taken before mu; the receiver only tries to take it
+	waiting      bool       // the goroutine in run is in wait
+	smallWalking bool       // the receiver walks
+	broken       string     // why the walk of a receiver panicked
 
 	mu         sync.Mutex // guards inbox, stopped and the queue of the reader
 	inbox      []message

@@ -10,7 +10,7 @@ const (
 	// smallWalk is how many deliveries the receiver makes itself for the entries of one call. To wake the goroutine of a
 	// shard takes about as long as a few of them.
 	smallWalk = 32
-	// smallWalkBytes is up to how many bytes of events it delivers, because encoding and compressing them takes time too.
+	// smallWalkBytes is the most bytes of events that it delivers itself; encoding and compressing them takes time too.
 	smallWalkBytes = 16 << 10
 	// walkPause is the least time between two walks of the receiver. Under load it leaves the items to the shards, which
 	// give a stream all that were published meanwhile at once, while the publisher goes on.
@@ -35,7 +35,7 @@ func (e *Engine) dispatch(after uint64, items []*Item, now time.Time) {
 		}
 		return
 	}
-	wanted := e.borrowShards(after, items)
+	wanted := e.lockShards(after, items)
 	if wanted == 0 {
 		return
 	}
@@ -66,10 +66,10 @@ func isSmall(items []*Item) bool {
 	return bytes <= smallWalkBytes
 }
 
-// borrowShards takes the owner locks of the shards that want items and are at rest, moves those that do not want them
+// lockShards takes the owner locks of the shards that want items and are at rest, moves those that do not want them
 // past them, and wakes the others. It returns the number of subscriptions in the shards it took, which is exact up to
 // [smallWalk].
-func (e *Engine) borrowShards(after uint64, items []*Item) (wanted int) {
+func (e *Engine) lockShards(after uint64, items []*Item) (wanted int) {
 	e.receiver.owned = e.receiver.owned[:0]
 	for _, s := range e.shards {
 		// The shard reads the window after it took the token from its channel, and the items are in the window by now. So
@@ -78,7 +78,7 @@ func (e *Engine) borrowShards(after uint64, items []*Item) (wanted int) {
 			s.wake()
 			continue
 		}
-		if !s.atRest(after) {
+		if !s.waitsIdle(after) {
 			s.owner.Unlock()
 			s.wake()
 			continue
@@ -107,15 +107,15 @@ func (s *shard) walkHere(items []*Item) {
 			panic(p)
 		}
 	}()
-	s.lent = true
+	s.smallWalking = true
 	s.walkItems(items)
-	s.lent = false
+	s.smallWalking = false
 	s.progress.Store(s.cursor)
 }
 
-// atRest reports whether the shard's goroutine waits, with nothing to do before the items after an offset. It does not
+// waitsIdle reports whether the shard's goroutine waits, with nothing to do before the items after an offset. It does not
 // wait before it has begun to run, nor after it has stopped.
-func (s *shard) atRest(after uint64) bool {
+func (s *shard) waitsIdle(after uint64) bool {
 	if !s.waiting || s.cursor != after || len(s.lagging) > 0 || s.reader.pending > 0 ||
 		s.backlog.requested || len(s.backlog.items) > 0 {
 		return false
@@ -145,7 +145,7 @@ func (b *batch) count(x *index, items []*Item, limit int) int {
 
 // fail ends a stream whose sink failed after it took a number of the items.
 func (s *shard) fail(st *Stream, items []*Item, taken int) {
-	if !s.lent {
+	if !s.smallWalking {
 		s.end(st, EndFailed)
 		return
 	}

@@ -36,7 +36,7 @@ func (t *Transport) serveFromHandler(w http.ResponseWriter, r *http.Request, b b
 		observer.Ended(Summary{Bytes: out.bytes, Reason: reasonOf(err)})
 		return nil
 	}
-	open := &t.counters.open[handlerPath(r)]
+	open := &t.counters.open[writtenPath(r)]
 	open.Add(1)
 	stream.Attach(&out.mailbox)
 	out.run(r.Context())

@@ -55,7 +55,7 @@ func (t *Transport) hijack(w http.ResponseWriter, r *http.Request, b body, strea
 		observer.Ended(Summary{Bytes: c.bytes, Reason: reasonOf(err)})
 		return nil
 	}
-	t.counters.open[handlerPath(r)].Add(1)
+	t.counters.open[writtenPath(r)].Add(1)
 	attached = true
 	stream.Attach(c)
 	go c.read(make([]byte, idleReadSize))
@@ -83,7 +83,7 @@ func (c *hijackedConn) finish() {
 	summary := Summary{Events: c.events, Bytes: c.bytes, Reason: c.ended}
 	gone, unread := c.gone || isLost(c.ended), c.unread
 	c.mu.Unlock()
-	c.body.transport.counters.open[handlerHTTP1].Add(-1)
+	c.body.transport.counters.open[writtenHTTP1].Add(-1)
 	c.observer.Ended(summary)
 	if gone || c.endWriting() != nil {
 		c.abort()

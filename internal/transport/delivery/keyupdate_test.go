@@ -49,7 +49,7 @@ func keyUpdate(t *testing.T, secret []byte) []byte {
 // A client may request new keys on a stream that has been quiet for longer than the timeout of a write. TLS answers it
 // with a write of its own.
 func TestNewKeysOnAQuietStream(t *testing.T) {
-	s := newTestServer(t, connKind{secure: true}, func(stream *delivery.Config, _ *pubsub.Config) { stream.WriteTimeout = 100 * time.Millisecond })
+	s := newTestServer(t, connKind{secure: true}, func(stream *delivery.Config, _ *pubsub.Config) { stream.WriteTimeout = 300 * time.Millisecond })
 	dialed, err := net.Dial("tcp", s.web.Listener.Addr().String())
 	require.NoError(t, err)
 	defer dialed.Close()
@@ -69,7 +69,7 @@ func TestNewKeysOnAQuietStream(t *testing.T) {
 	client := &reader{t: t, in: sse.NewDecoder(chunked(in), 1<<20, ""), close: func() { _ = raw.Close() }}
 	s.publish("a", "before")
 	assert.Equal(t, "before", client.next().Data)
-	<-time.After(300 * time.Millisecond) // longer than the timeout
+	<-time.After(700 * time.Millisecond) // longer than the timeout
 
 	var secret []byte
 	for line := range strings.SplitSeq(secrets.String(), "\n") {

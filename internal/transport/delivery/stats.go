@@ -38,19 +38,19 @@ type path int
 
 const (
 	takenOver    path = iota
-	handlerHTTP1      // written by a goroutine
-	handlerHTTP2      // likewise
+	writtenHTTP1      // HTTP/1: hijacked, or HTTP/1.0 in its handler
+	writtenHTTP2      // in its handler
 	pathCount
 )
 
-var pathNames = [pathCount]string{takenOver: "taken_over", handlerHTTP1: "http1", handlerHTTP2: "http2"}
+var pathNames = [pathCount]string{takenOver: "taken_over", writtenHTTP1: "http1", writtenHTTP2: "http2"}
 
-// handlerPath returns the path of a request whose connection is not taken over by the poller.
-func handlerPath(r *http.Request) path {
+// writtenPath returns the path of a request whose stream a goroutine writes.
+func writtenPath(r *http.Request) path {
 	if r.ProtoMajor == 2 {
-		return handlerHTTP2
+		return writtenHTTP2
 	}
-	return handlerHTTP1
+	return writtenHTTP1
 }
 
 // counters count what the streams of a transport do.

@@ -47,15 +47,15 @@ func plainID(s string) bool {
 	return strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == ""
 }
 
-// setDeadline bounds the time in which a request's body must arrive, whatever the response will be: net/http reads what
-// a handler leaves of a body, and would wait for it without limit.
+// setDeadline bounds the time in which a request's body must arrive, whatever the response will be: the server
+// (net/http or keepalive) reads what a handler leaves of a body, and would wait for it without limit.
 //
 // It also bounds the time in which the client must take the response, counted from the last moment at which the body may
 // arrive: an HTTP/2 client that closes its flow-control window would hold the handler's goroutine without limit.
 func (a *API) setDeadline(c *gin.Context) {
 	_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Now().Add(2 * a.cfg.ReadTimeout))
 	if c.Request.ContentLength != 0 {
-		// Only the writer of a test has no deadlines. net/http sets a new one for the connection's next request.
+		// Only the writer of a test has no deadlines. The server sets a new one for the connection's next request.
 		_ = http.NewResponseController(c.Writer).SetReadDeadline(time.Now().Add(a.cfg.ReadTimeout))
 	}
 	c.Next()

@@ -108,12 +108,13 @@ func readBody(c *gin.Context, limit int64) ([]byte, error) {
 	case err != nil:
 		return nil, &event.InvalidError{Field: "body", Problem: "could not be read"}
 	}
-	// The body is complete. From now on net/http reads the connection to notice its end, which may take longer.
+	// The body is complete. From now on net/http, unlike keepalive, reads the connection to notice its end, which may take
+	// longer.
 	_ = http.NewResponseController(c.Writer).SetReadDeadline(time.Time{})
 	return body, nil
 }
 
-// smallBody is up to how many announced bytes are allocated at once. The memory of a larger body grows with what arrives.
+// smallBody is the largest announced body, in bytes, that is allocated at once. The memory of a larger body grows with what arrives.
 const smallBody = 16 << 10
 
 // readAll reads a body of an announced length, which is negative if it is unknown.

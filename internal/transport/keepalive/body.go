@@ -14,6 +14,7 @@ type body struct {
 	in     *bufio.Reader
 	left   int64 // how much of it has not been read
 	closed bool
+	lost   func() // ends the request's context, as net/http does when the connection can no longer be read
 }
 
 // Read implements [io.Reader]. It returns io.EOF with the last bytes, and io.ErrUnexpectedEOF if the client sends fewer
@@ -39,6 +40,9 @@ func (b *body) read(p []byte) (int, error) {
 	b.left -= int64(n)
 	if err == io.EOF {
 		b.left, err = 0, io.ErrUnexpectedEOF // nothing is left, and the connection ends once it is read again
+	}
+	if err != nil {
+		b.lost()
 	}
 	return n, err
 }

@@ -34,7 +34,7 @@ const (
 	stopped
 )
 
-// conn is a connection that was taken over. Its goroutine owns everything but the state.
+// conn is a persistent connection that was hijacked. Its goroutine owns everything but the state.
 type conn struct {
 	server *Server
 	net    net.Conn
@@ -53,7 +53,7 @@ type conn struct {
 // newConn returns the connection of a request, with what net/http has read from it beyond the request's head.
 func newConn(s *Server, hijacked net.Conn, buffered *bufio.Reader, r *http.Request) *conn {
 	unread, _ := buffered.Peek(buffered.Buffered()) // this much is there
-	c := &conn{server: s, net: whole(hijacked), remote: r.RemoteAddr, times: historyOf(r.Context()).times}
+	c := &conn{server: s, net: whole(hijacked), remote: r.RemoteAddr, times: usageOf(r.Context()).times}
 	c.in = bufio.NewReaderSize(&returned{Conn: c.net, unread: bytes.Clone(unread)}, maxHead)
 	// The context of the request ends when net/http's part does. Its values are those of the connection.
 	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(r.Context()))
@@ -90,7 +90,7 @@ func (c *conn) logPanic() {
 func (c *conn) serveOne(r *http.Request) (again bool) {
 	ctx, cancel := context.WithCancel(c.ctx)
 	defer cancel()
-	c.body = &body{in: c.in, left: r.ContentLength}
+	c.body = &body{in: c.in, left: r.ContentLength, lost: cancel}
 	c.response.reset()
 	r = r.WithContext(ctx)
 	r.RemoteAddr = c.remote

@@ -14,5 +14,6 @@
 // unless this happens too often.
 //
 // Handlers must not need [http.Flusher] or [http.Hijacker], which a POST with a short response does not. Their request's
-// context does not end when the client leaves, and [http.MaxBytesReader] does not end the connection.
+// context does not end when the client leaves, except while its body is read, and [http.MaxBytesReader] does not end the
+// connection.
 package keepalive

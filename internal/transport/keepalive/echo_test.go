@@ -87,7 +87,7 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	case "/abort":
 		panic(http.ErrAbortHandler)
 	case "/panic":
-		panic("at the disco")
+		panic("defect")
 	}
 	_, closedErr := r.Body.Read(make([]byte, 1))
 	_, _ = fmt.Fprintln(w, r.Method, r.RequestURI, r.URL, r.Proto, r.Host, r.ContentLength, r.TransferEncoding, r.Close, r.TLS == nil, r.RemoteAddr != "", err, closedErr)

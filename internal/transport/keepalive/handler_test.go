@@ -57,6 +57,27 @@ func TestBodyIsClosed(t *testing.T) {
 	require.ErrorIs(t, err, http.ErrBodyReadAfterClose)
 }
 
+// A client that leaves before its body has arrived ends the request's context, from which handlers tell it from one that
+// sends nonsense.
+func TestContextEndsWhenTheBodyIsCut(t *testing.T) {
+	causes := make(chan error, 1)
+	s := onLoopback(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, err := io.ReadAll(r.Body)
+		assert.Equal(t, err != nil, r.Context().Err() != nil)
+		causes <- r.Context().Err()
+	}), true)
+	c := s.dial(t)
+	c.send(post("/", "x"))
+	c.receive()
+	require.NoError(t, <-causes)
+	c.send(post("/", "x"))
+	c.receive()
+	require.NoError(t, <-causes)
+	c.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nx")
+	require.NoError(t, c.Close())
+	require.ErrorIs(t, <-causes, context.Canceled)
+}
+
 // A deadline that is set while the body is read ends that.
 func TestDeadlineDuringRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

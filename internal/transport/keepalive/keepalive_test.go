@@ -78,7 +78,7 @@ func TestPanicIsLogged(t *testing.T) {
 	}
 	require.Len(t, s.logs.All(), 1, "http.ErrAbortHandler and runtime.Goexit are not logged")
 	record := s.logs.All()[0].ContextMap()
-	assert.Equal(t, "at the disco", record["reason"])
+	assert.Equal(t, "defect", record["reason"])
 	assert.Contains(t, record["peer"], "127.0.0.1:")
 	assert.Contains(t, record["stack"], "echo")
 }

@@ -16,38 +16,38 @@ type returned struct {
 	times  int // how often the connection has been given back
 }
 
-// history is what is known about a connection that net/http serves.
-type history struct {
+// usage is what a connection has been used for while net/http serves it.
+type usage struct {
 	times int  // how often it has been given back
 	used  bool // it has sent an ordinary request; guarded by net/http, which serves one request of a connection at a time
 }
 
-// historyKey is the key of the history in the context of a connection.
-type historyKey struct{}
+// usageKey is the key of the usage in the context of a connection.
+type usageKey struct{}
 
 // ConnContext is to be called by that of the [http.Server]. Connections without it stay with the http.Server.
 func ConnContext(ctx context.Context, c net.Conn) context.Context {
-	h := &history{}
+	u := &usage{}
 	if r, ok := c.(*returned); ok {
-		h.times, h.used = r.times, true
+		u.times, u.used = r.times, true
 	}
-	return context.WithValue(ctx, historyKey{}, h)
+	return context.WithValue(ctx, usageKey{}, u)
 }
 
-// historyOf returns the history of the connection of a request with this context, and nil if it has none.
-func historyOf(ctx context.Context) *history {
-	h, _ := ctx.Value(historyKey{}).(*history)
-	return h
+// usageOf returns the usage of the connection of a request with this context, and nil if it has none.
+func usageOf(ctx context.Context) *usage {
+	u, _ := ctx.Value(usageKey{}).(*usage)
+	return u
 }
 
-// worthTaking reports whether an ordinary request's connection is to be taken over. To take it over costs as much as some
+// worthHijacking reports whether an ordinary request's connection is to be hijacked. To hijack it costs as much as some
 // requests, so its first one is left to net/http: many clients open a connection for each.
-func (h *history) worthTaking() bool {
-	if h == nil || h.times >= maxReturns {
+func (u *usage) worthHijacking() bool {
+	if u == nil || u.times >= maxReturns {
 		return false
 	}
-	used := h.used
-	h.used = true
+	used := u.used
+	u.used = true
 	return used
 }
 

@@ -18,11 +18,11 @@ type Config struct {
 	Logger      *zap.Logger   // takes the panics of the handler
 }
 
-// maxReturns is how often a connection is given back before it stays with net/http: to take it over costs as much as some
+// maxReturns is how often a connection is given back before it stays with net/http: to hijack it costs as much as some
 // requests.
 const maxReturns = 8
 
-// Server is a handler that takes over the connections that send ordinary requests, and leaves all other requests to the
+// Server is a handler that hijacks the connections that send ordinary requests, and leaves all other requests to the
 // [http.Server] that calls it. Its methods may be called concurrently.
 type Server struct {
 	handler http.Handler
@@ -46,7 +46,7 @@ func (s *Server) Returned() net.Listener { return s.back }
 
 // ServeHTTP implements [http.Handler].
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !ordinary(r) || !historyOf(r.Context()).worthTaking() || !s.takeOver(w, r) {
+	if !ordinary(r) || !usageOf(r.Context()).worthHijacking() || !s.hijack(w, r) {
 		s.handler.ServeHTTP(w, r)
 	}
 }
@@ -70,9 +70,9 @@ func ordinary(r *http.Request) bool {
 	return true
 }
 
-// takeOver serves a request and those that follow it on its connection in a goroutine of its own. It reports false if
+// hijack serves a request and those that follow it on its connection in a goroutine of its own. It reports false if
 // nothing has happened.
-func (s *Server) takeOver(w http.ResponseWriter, r *http.Request) bool {
+func (s *Server) hijack(w http.ResponseWriter, r *http.Request) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopping.Load() {

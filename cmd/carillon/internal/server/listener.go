@@ -55,7 +55,7 @@ func (l *listener) serve() error {
 	return l.http.Serve(l.listener)
 }
 
-// shutdown stops to accept connections and waits until the requests are answered, or ctx ends and cuts them off.
+// shutdown stops accepting connections and waits until the requests are answered, or ctx ends and cuts them off.
 func (l *listener) shutdown(ctx context.Context) error {
 	var keptAlive error
 	var stopping sync.WaitGroup
