@@ -59,7 +59,7 @@ by the time, once for each event in the body, and {pad} by the padding.`,
 	flags := cmd.Flags()
 	f.server.flags(cmd)
 	flags.IntVar(&f.cfg.Streams, "streams", 1000, "number `N` of streams to open (0: only publish)")
-	flags.BoolVar(&f.cfg.HTTP2, "http2", false, fmt.Sprintf("hold the streams over HTTP/2, %d on each connection", loadgen.StreamsPerConnection))
+	flags.BoolVar(&f.cfg.HTTP2, "http2", false, fmt.Sprintf("hold the streams over HTTP/2, %d on each connection; publishers use HTTP/1.1, so not with --streams 0", loadgen.StreamsPerConnection))
 	flags.IntVar(&f.cfg.Stalled, "stalled", 0, "number `N` of streams that are not read")
 	flags.IntVar(&f.cfg.Topics, "topics", 1, "number `N` of topics; streams and events are spread over them")
 	flags.Float64Var(&f.cfg.Rate, "rate", 50, "`EVENTS` per second (0: as fast as the server responds)")

@@ -70,7 +70,7 @@ func (h *http2Streams) run(conn *http.ClientConn, request *http.Request, i int) 
 	s, one := h.streams, h.streams.all[i]
 	response, err := conn.RoundTrip(request)
 	if err != nil {
-		s.fail(fmt.Errorf("a subscription failed: %w", err))
+		s.fail(fmt.Errorf("a subscription failed; the server must speak HTTP/2 (http.tls or http.h2c): %w", err))
 		return
 	}
 	defer response.Body.Close()

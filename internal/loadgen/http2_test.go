@@ -100,7 +100,7 @@ func TestHTTP2Refusals(t *testing.T) {
 	t.Run("of the protocol without TLS end the run", func(t *testing.T) {
 		s := newFakeServer(t)
 		_, err := loadgen.Run(t.Context(), s.http2Config(t), nil)
-		assert.ErrorContains(t, err, "a subscription failed: ")
+		assert.ErrorContains(t, err, "a subscription failed; the server must speak HTTP/2")
 	})
 }
 

@@ -120,11 +120,11 @@ func (r *run) publish(ctx context.Context) error {
 	r.report.Latency = r.streams.latency()
 	r.report.PublishLatency = r.published.latency()
 	if r.cfg.PID != 0 && r.report.Published > 0 {
-		r.report.PublishCPUMicros = (after.CPU - before.CPU).Seconds() * 1e6 / float64(r.report.Published)
+		r.report.PublishCPUMicros = max(after.CPU-before.CPU, 0).Seconds() * 1e6 / float64(r.report.Published)
 		r.report.PublishSwitches = float64(switchesOf(r.cfg.PID).since(switches)) / float64(r.report.Published)
 	}
 	if r.cfg.PID != 0 && delivered > 0 {
-		r.report.DeliveryCPUMicros = (after.CPU - before.CPU).Seconds() * 1e6 / float64(delivered)
+		r.report.DeliveryCPUMicros = max(after.CPU-before.CPU, 0).Seconds() * 1e6 / float64(delivered)
 	}
 	return err
 }

@@ -140,6 +140,8 @@ func TestRefusalsTellTheRestOfTheDrain(t *testing.T) {
 	require.NoError(t, err)
 	assert.InDelta(t, 3600, seconds, 60)
 	assert.Equal(t, "draining", refused(t, a).Code)
+	raw := s.raw("POST /events?topic=a HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + tokenAll + "\r\nContent-Length: 5\r\n\r\nhello")
+	assert.Contains(t, raw, "\r\nConnection: close\r\n", "and the connection ends, since raw has returned")
 	cancel()
 	require.ErrorIs(t, <-drained, context.Canceled)
 }

@@ -136,6 +136,9 @@ func (a *API) fail(c *gin.Context, err error) {
 		a.logRefusal(p, fields...)
 	}
 	c.Abort()
+	if errors.Is(err, pubsub.ErrDraining) {
+		c.Header("Connection", "close") // the next request is for another server; this one would be cut off
+	}
 	p.Write(c.Writer)
 }
 

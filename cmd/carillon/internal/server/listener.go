@@ -80,7 +80,8 @@ func protocols(cfg httpapi.Config) *http.Protocols {
 	return p
 }
 
-func newPublicListener(cfg httpapi.Config, options sockopt.Options, pair serverCertificate, handler http.Handler, logger *zap.Logger) *listener {
+func newPublicListener(s config.Settings, pair serverCertificate, handler http.Handler, logger *zap.Logger) *listener {
+	cfg := s.HTTP
 	l := newListener("http server", "http.addr", logger, &http.Server{
 		Addr:              cfg.Addr,
 		Handler:           handler,
@@ -89,9 +90,12 @@ func newPublicListener(cfg httpapi.Config, options sockopt.Options, pair serverC
 		MaxHeaderBytes:    cfg.MaxHeaderBytes,
 		Protocols:         protocols(cfg),
 		TLSConfig:         pair.tlsConfig(),
+		// A handler's write deadline ends its HTTP/2 stream, but not the write of a connection whose client takes nothing,
+		// which would hold up the stop.
+		HTTP2: &http.HTTP2Config{WriteByteTimeout: s.Stream.WriteTimeout},
 		// No WriteTimeout: it would cut streams. Each write has its own deadline.
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
-			if err := sockopt.Tune(conn, options); err != nil {
+			if err := sockopt.Tune(conn, s.Stream.Options); err != nil {
 				logger.Debug("connection not tuned", zap.Error(err)) // the client has left already
 			}
 			return keepalive.ConnContext(ctx, conn)

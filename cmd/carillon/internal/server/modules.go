@@ -129,7 +129,7 @@ func httpModule(s config.Settings, streams capacity) fx.Option {
 				return loadCertificate(s.HTTP.TLS, logger.Named("tls"))
 			},
 			func(api *httpapi.API, pair serverCertificate, logger *zap.Logger) *listener {
-				return newPublicListener(s.HTTP, s.Stream.Options, pair, api, logger.Named("http"))
+				return newPublicListener(s, pair, api, logger.Named("http"))
 			},
 		),
 	)
