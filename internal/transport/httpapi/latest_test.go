@@ -14,6 +14,7 @@ func TestLatestOnTheWire(t *testing.T) {
 		b := s.publish("stock/B", "2")
 		a := s.publish("stock/A", "3")
 		s.publish("other", "4")
+		eventually(t, "the engine, which starts at the same time, has received them", func() bool { return s.engine.Latest().Topics == 3 })
 		for _, query := range []string{"latest", "latest=", "latest=true", "latest=1"} {
 			st, _ := s.listen("topic=stock/**&" + query)
 			assert.Equal(t, "id: "+b+"\ndata: 2\n\n", st.block(), query)
