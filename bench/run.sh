@@ -103,7 +103,7 @@ beside_bare one-reader --streams 1000 --topics 1000 --rate 2000 --duration 8s
 alone idle-10000 --streams 10000 --duration 0 --idle 20s
 alone stalled-100-of-1000 --streams 1000 --stalled 100 --rate 50 --duration 8s
 
-# Streams that stay with net/http, because their connections are not taken over or cannot be.
+# Streams that goroutines write: over HTTP/1.1 without the poller or with TLS, and over HTTP/2.
 tls=(--url "https://$at" --ca "$work/cert.pem")
 with_tls="CARILLON_HTTP_TLS_CERT_FILE=$work/cert.pem CARILLON_HTTP_TLS_KEY_FILE=$work/key.pem"
 alone_with CARILLON_STREAM_TAKE_OVER=false http1-1000x50 --streams 1000 --rate 50 --duration 8s

@@ -119,12 +119,13 @@ func (r *run) publish(ctx context.Context) error {
 	r.report.DeliveryRate = float64(delivered) / max(r.streams.last().Sub(start), time.Millisecond).Seconds()
 	r.report.Latency = r.streams.latency()
 	r.report.PublishLatency = r.published.latency()
+	used := max(after.CPU-before.CPU, 0) // the process may have ended
 	if r.cfg.PID != 0 && r.report.Published > 0 {
-		r.report.PublishCPUMicros = max(after.CPU-before.CPU, 0).Seconds() * 1e6 / float64(r.report.Published)
+		r.report.PublishCPUMicros = used.Seconds() * 1e6 / float64(r.report.Published)
 		r.report.PublishSwitches = float64(switchesOf(r.cfg.PID).since(switches)) / float64(r.report.Published)
 	}
 	if r.cfg.PID != 0 && delivered > 0 {
-		r.report.DeliveryCPUMicros = max(after.CPU-before.CPU, 0).Seconds() * 1e6 / float64(delivered)
+		r.report.DeliveryCPUMicros = used.Seconds() * 1e6 / float64(delivered)
 	}
 	return err
 }

@@ -66,7 +66,7 @@ func isSmall(items []*Item) bool {
 	return bytes <= smallWalkBytes
 }
 
-// lockShards takes the owner locks of the shards that want items and are at rest, moves those that do not want them
+// lockShards takes the owner locks of the shards that want items and are idle, moves those that do not want them
 // past them, and wakes the others. It returns the number of subscriptions in the shards it took, which is exact up to
 // [smallWalk].
 func (e *Engine) lockShards(after uint64, items []*Item) (wanted int) {

@@ -100,6 +100,9 @@ func (s *Server) remove(c *conn) {
 // shut down at the same time.
 func (s *Server) Shutdown(ctx context.Context) error {
 	_ = s.back.Close() // it returns no error
+	s.mu.Lock()
+	s.stopping.Store(true) // from here on, no connection is added
+	s.mu.Unlock()
 	s.each(func(c *conn) { c.stopIfIdle() })
 	served := make(chan struct{})
 	go func() {
@@ -116,11 +119,10 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// each calls a function for each connection that is served, with no other added since.
+// each calls a function for each connection that is served.
 func (s *Server) each(do func(*conn)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.stopping.Store(true)
 	for c := range s.conns {
 		do(c)
 	}
